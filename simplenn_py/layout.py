@@ -185,3 +185,36 @@ def to_rows(Z: Array, a: int, b: int, input_format: str = "column") -> Array:
     else:
         raise ValueError(f"input_format is {input_format!r}; it must be 'column' or 'row'")
     return np.ascontiguousarray(images).reshape(images.shape[0], -1)
+
+
+def patches(phiZ: Array, g: ConvGeometry) -> Array:
+    """View ``(h*h*d, a_conv*b_conv*l)`` as ``[instance, column, row, channel, w, u]``, C order."""
+    return phiZ.T.reshape(-1, g.b_conv, g.a_conv, g.d, g.h, g.h)
+
+
+def check_storage(Z: Array, rows: int, pixels: int, name: str) -> tuple[Array, int]:
+    """Check that `Z` is ``(rows, pixels*l)``; return it in Fortran order, and ``l``.
+
+    Raises
+    ------
+    ValueError
+        Naming the array, its shape and the rule.
+    """
+    if Z.ndim != 2 or Z.shape[0] != rows or Z.shape[1] % pixels:
+        raise ValueError(
+            f"{name} has shape {Z.shape}; it must be ({rows}, l*{pixels}), "
+            "a row a channel and a column a pixel"
+        )
+    return np.asfortranarray(Z), Z.shape[1] // pixels
+
+
+def output(out: Array | None, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Allocate an operator's result, or check the array that the caller gave for it."""
+    if out is None:
+        return aligned_empty(shape, dtype)
+    if out.shape != shape or out.dtype != np.dtype(dtype) or not out.flags.f_contiguous:
+        raise ValueError(
+            f"out has shape {out.shape} and dtype {out.dtype}; it must be {shape}, "
+            f"{np.dtype(dtype)}, in Fortran order"
+        )
+    return out

@@ -1,0 +1,75 @@
+"""How every kernel is compiled: one numeric policy, and a cache that is never stale.
+
+Numba keys its on-disk cache by the one file that holds a function, so an edited helper in
+another file would silently run old machine code.  Here the hash of ALL kernel sources is
+part of the cache's location: any edit starts an empty folder.  So do bounds checking and
+another version of Numba, which the key leaves out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# An idle OpenMP thread otherwise spins for a while and takes the cores from BLAS: a product
+# between two parallel kernels is several times slower.  Read once, when the library loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import numba  # noqa: E402
+import platformdirs  # noqa: E402
+
+
+def source_hash() -> str:
+    """Hash the kernel sources and whatever else changes the machine code."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK}".encode())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path | None:
+    """Return the folder for compiled code, or None where none can be written.
+
+    ``$NUMBA_CACHE_DIR`` where it is set, else the platform's cache folder of the user.
+    """
+    base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("simplenn_py", False)
+    folder = Path(base) / f"kernels-{source_hash()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        return None
+    return folder
+
+
+_CACHE = cache_folder()
+
+
+def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a kernel: cached, IEEE arithmetic (no fastmath), division as in NumPy.
+
+    ``parallel=True`` belongs only where each index of the ``prange`` writes its own part of
+    the output: the result then depends neither on the number of threads nor on their order.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        jit = numba.njit(
+            cache=False, parallel=parallel, nogil=True, error_model="numpy", fastmath=False
+        )
+        dispatcher = jit(function)
+        if _CACHE is not None:
+            saved = numba.config.CACHE_DIR
+            numba.config.CACHE_DIR = str(_CACHE)  # read while caching is switched on, just below
+            try:
+                dispatcher.enable_caching()
+            finally:
+                numba.config.CACHE_DIR = saved
+        return dispatcher
+
+    return decorate
