@@ -1,0 +1,122 @@
+"""``load_dataset``: from a name or a path to labelled images, whatever the format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import DataError, closest
+from .dataset import Dataset
+
+NAMES = ("digits", "mnist", "cifar10")
+FORMATS = ("row", "column")
+
+Shape = tuple[int, int, int]
+
+
+def load_dataset(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    test: str | os.PathLike[str] | None = None,
+    shape: Shape | None = None,
+    input_format: str = "row",
+    progress: bool = True,
+) -> Dataset:
+    """Read a data set completely; MNIST and CIFAR-10 are downloaded where they are missing.
+
+    Parameters
+    ----------
+    name : str or path
+        ``digits``, ``mnist``, ``cifar10``; or a ``.mat`` file of simpleNN, a ``.npz`` file
+        of NumPy, or a folder with one sub-folder of pictures a class.
+    data_dir : path, optional
+        Where MNIST or CIFAR-10 lie, or are to be downloaded to.
+    test : path, optional
+        The test part, of the same format; only where `name` is a path.
+    shape : (a, b, d), optional
+        Height, width and channels of an image, for formats that do not say; pictures of a
+        folder are resized to it.
+    input_format : {"row", "column"}
+        How one line of a ``.mat`` or of a flat ``.npz`` holds an image: its rows one after
+        the other, or its columns (see :func:`simplenn_py.layout.from_rows`).
+    progress : bool
+        Show the progress of a download.
+
+    Returns
+    -------
+    Dataset
+        `Z` is ``(d, a*b*l)`` in Fortran order, uint8, float32 or float64; nothing is scaled.
+
+    Raises
+    ------
+    DataError
+        If the data set is unknown, missing, damaged, or contradicts `shape`.
+    """
+    text = os.fspath(name)
+    _check(shape, input_format)
+    if text in NAMES:
+        return _named(text, data_dir, test, shape, progress)
+    path = Path(text)
+    if path.is_dir():
+        from . import folder
+
+        return folder.load(path, test, shape)
+    suffix = path.suffix.lower()
+    if suffix == ".mat":
+        from . import mat
+
+        return mat.load(path, test, shape, input_format)
+    if suffix == ".npz":
+        from . import arrays
+
+        return arrays.load(path, test, shape, input_format)
+    if path.exists():
+        rule = "is none of the known formats: .mat, .npz, or a folder with a sub-folder a class"
+        raise DataError(f"{text}: this file {rule}")
+    raise DataError(
+        f"data set '{text}' is unknown; use one of {', '.join(NAMES)}, or the path of an "
+        f"existing .mat file, .npz file or folder{closest(text, list(NAMES))}"
+    )
+
+
+def _named(
+    name: str,
+    data_dir: str | os.PathLike[str] | None,
+    test: str | os.PathLike[str] | None,
+    shape: Shape | None,
+    progress: bool,
+) -> Dataset:
+    if test is not None:
+        raise DataError(
+            f"{name}: has a test part of its own, so the test set '{os.fspath(test)}' cannot be "
+            "used with it; leave it out, or give the path of a file as the data set"
+        )
+    if name == "digits":
+        from . import digits
+
+        data = digits.load()
+    else:
+        from . import fetch
+
+        data = fetch.load(name, data_dir, progress)
+    own = (data.train.a, data.train.b, data.train.d)
+    if shape is not None and tuple(shape) != own:
+        given, true = ("x".join(map(str, s)) for s in (shape, own))
+        raise DataError(f"{name}: its images are {true}, not {given}; leave --image-shape out")
+    return data
+
+
+def _check(shape: Shape | None, input_format: str) -> None:
+    if input_format not in FORMATS:
+        raise DataError(
+            f"input_format is {input_format!r}; it must be 'row' or 'column'"
+            f"{closest(str(input_format), list(FORMATS))}"
+        )
+    if shape is None:
+        return
+    if len(shape) != 3 or any(int(n) != n or n < 1 for n in shape):
+        raise DataError(
+            f"image shape is {shape!r}; it must be three positive integers, height, width and "
+            "channels, such as 28x28x1"
+        )
