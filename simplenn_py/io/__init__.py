@@ -1,0 +1,1 @@
+"""Files: atomic writing, archives of arrays, simpleNN's ``.mat``."""
