@@ -1,0 +1,211 @@
+"""CIFAR-10 in its binary version: the folder, or straight from the archive.
+
+A batch is a sequence of records of 3073 bytes: the label 0..9, then 1024 red, 1024 green
+and 1024 blue values, each plane row after row.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..io.atomic import atomic_write_bytes
+from ..io.damage import LIBRARY_ERRORS, reason
+from ..layout import Array, from_rows
+from .dataset import Dataset, Images
+
+A = B = 32
+D = 3
+FOLDER = "cifar-10-batches-bin"
+ARCHIVE = "cifar-10-binary.tar.gz"
+TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
+TEST = "test_batch.bin"
+META = "batches.meta.txt"
+BATCHES = (*TRAIN, TEST)
+CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+
+_RECORD = 1 + A * B * D
+_MAX_BATCH = 2**26  # bytes; the official batches have 30,730,000
+_MAX_META = 2**12
+_MAX_PADDING = 2**20
+_MAX_MEMBERS = 64  # the official archive has 9
+
+
+def locate(folder: Path) -> Path | None:
+    """Find CIFAR-10 in `folder`, its sub-folder ``cifar10`` or ``cifar-10-batches-bin``.
+
+    Returns
+    -------
+    Path or None
+        The folder that holds all six batches, else the archive, else None.
+    """
+    places = (folder / "cifar10" / FOLDER, folder / "cifar10", folder / FOLDER, folder)
+    for place in places:
+        if all((place / name).is_file() for name in BATCHES):
+            return place
+    archives = (place / ARCHIVE for place in (folder / "cifar10", folder))
+    return next((path for path in archives if path.is_file()), None)
+
+
+def load(source: Path) -> Dataset:
+    """Read CIFAR-10 from a folder of batches or from the archive.
+
+    An archive is read completely and checked; its batches are then kept beside it, where
+    the folder can be written, so that the next reading needs not unpack them.
+
+    Returns
+    -------
+    Dataset
+        `Z` uint8 ``(3, 32*32*l)``, the channels red, green, blue; labels are the names of
+        the classes.
+
+    Raises
+    ------
+    DataError
+        If a batch is missing or damaged.
+    """
+    if source.is_dir():
+        return _decode({name: _read(source / name) for name in _present(source)}, source)
+    members = read_archive(source)
+    data = _decode(members, source)
+    try:
+        unpack(members, source.parent / FOLDER)
+    except DataError:
+        pass  # a folder that cannot be written costs time at the next reading, nothing else
+    return data
+
+
+def read_archive(path: Path) -> dict[str, bytes]:
+    """Read the batches and the class names from the official archive, into memory.
+
+    Only regular members with exactly the expected names are read, and no name of the
+    archive ever becomes a path.
+
+    Raises
+    ------
+    DataError
+        If the archive is damaged, lacks a batch, or holds one twice, as a link, or too large.
+    """
+    wanted = {f"{FOLDER}/{name}": name for name in (*BATCHES, META)}
+    members: dict[str, bytes] = {}
+    try:
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for count, entry in enumerate(archive):
+                name = wanted.get(entry.name.removeprefix("./"))
+                most = _MAX_META if name == META else _MAX_BATCH
+                if count >= _MAX_MEMBERS or entry.size > most:
+                    raise _damaged(path, f"member {entry.name[:60]!r} is beyond what CIFAR-10 has")
+                if name is None:
+                    continue
+                content = archive.extractfile(entry) if entry.isreg() else None
+                if content is None or name in members:
+                    raise _damaged(path, f"member {entry.name!r} is a link, or there twice")
+                members[name] = content.read()
+            # tar has no checksum of its contents; gzip has one, compared at its very end.
+            if len(stream.read(_MAX_PADDING)) == _MAX_PADDING:
+                raise _damaged(path, "goes on long after its last member")
+    except DataError:
+        raise
+    except LIBRARY_ERRORS as error:
+        raise _damaged(path, f"cannot be read: {reason(error)}") from None
+    missing = [name for name in BATCHES if name not in members]
+    if missing:
+        raise _damaged(path, f"lacks {FOLDER}/{missing[0]}")
+    return members
+
+
+def unpack(members: dict[str, bytes], folder: Path) -> None:
+    """Write the members of an archive into `folder`, each atomically.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({error.strerror}); make it by hand") from None
+    for name, content in members.items():
+        atomic_write_bytes(folder / name, content)
+
+
+def decode_batch(content: bytes, path: Path) -> tuple[Array, Array]:
+    """Split a batch into labels, uint8 ``(l,)``, and pixels, uint8 ``(l, 3072)``.
+
+    Raises
+    ------
+    DataError
+        If the size is no positive multiple of 3073 or a label is above 9; `path` is named.
+    """
+    if not content or len(content) % _RECORD:
+        raise _damaged(
+            path, f"has {len(content)} bytes, a batch has a positive multiple of {_RECORD}"
+        )
+    records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
+    labels = records[:, 0]
+    if labels.max() > 9:
+        n = int(np.argmax(labels > 9))
+        raise _damaged(path, f"record {n} has label {labels[n]}, CIFAR-10's are 0..9")
+    return labels, records[:, 1:]
+
+
+def class_names(content: bytes | None, path: Path) -> tuple[str, ...]:
+    """Return the ten names in ``batches.meta.txt``; the standard ones where it is missing."""
+    if content is None:
+        return CLASSES
+    try:
+        lines = [line.strip() for line in content.decode("ascii").splitlines()]
+    except UnicodeDecodeError:
+        raise _damaged(path, "is not ASCII text") from None
+    names = tuple(line for line in lines if line)
+    good = len(names) == len(set(names)) == 10
+    if not good or not all(name.isprintable() and len(name) <= 64 for name in names):
+        raise _damaged(path, f"holds {len(set(names))} class names, it must hold 10 distinct ones")
+    return names
+
+
+def _decode(members: dict[str, bytes], source: Path) -> Dataset:
+    names = np.array(class_names(members.get(META), source / META))
+    train, test = (
+        _part([decode_batch(members[batch], source / batch) for batch in batches], names)
+        for batches in (TRAIN, (TEST,))
+    )
+    return Dataset("cifar10", train, test, str(source))
+
+
+def _part(batches: list[tuple[Array, Array]], names: Array) -> Images:
+    labels = np.concatenate([labels for labels, _ in batches])
+    # Converted batch by batch: one transposed copy at a time instead of two of everything.
+    Z = np.empty((D, A * B * labels.size), np.uint8, order="F")
+    start = 0
+    for _, rows in batches:
+        stop = start + A * B * rows.shape[0]
+        Z[:, start:stop] = from_rows(rows, A, B, D, "row")
+        start = stop
+    return Images(Z, names[labels], A, B)
+
+
+def _present(folder: Path) -> list[str]:
+    return [*BATCHES, META] if (folder / META).is_file() else [*BATCHES]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_BATCH:
+            raise _damaged(path, f"has more than {_MAX_BATCH} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise _damaged(path, f"cannot be read ({error.strerror})") from None
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    remedy = "fetch it again with 'simplenn data fetch cifar10', or put a good copy in its place"
+    return DataError(f"{path}: {what}; {remedy}")

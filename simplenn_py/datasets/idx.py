@@ -1,0 +1,153 @@
+"""MNIST in its original IDX files, gzipped or not.
+
+An IDX file is two zero bytes, a byte for the type (8: unsigned byte), a byte for the number
+of dimensions, each dimension as a big-endian 32-bit integer, and then the values, the last
+index running fastest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+
+from ..errors import DataError
+from ..io.damage import LIBRARY_ERRORS, reason
+from ..layout import Array, from_rows
+from .dataset import Dataset, Images
+
+A = B = 28
+STEMS = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_UBYTE = 8
+_GZIP_MAGIC = b"\x1f\x8b"
+_DEFLATE_MAX = 1040  # deflate shrinks by at most 1032; a claim beyond this cannot be true
+
+
+def locate(folder: Path) -> dict[str, Path | None]:
+    """Find each of MNIST's four files in `folder` or its sub-folder ``mnist``.
+
+    Returns
+    -------
+    dict of str to Path or None
+        For each of `STEMS`, the file; the gzipped one where both exist.  Some mirrors
+        write ``train-images.idx3-ubyte``; that is accepted too.
+    """
+    found: dict[str, Path | None] = {}
+    for stem in STEMS:
+        names = (stem, stem.replace("-idx", ".idx"))
+        candidates = (
+            place / (name + suffix)
+            for suffix in (".gz", "")
+            for place in (folder / "mnist", folder)
+            for name in names
+        )
+        found[stem] = next((path for path in candidates if path.is_file()), None)
+    return found
+
+
+def load(files: dict[str, Path]) -> Dataset:
+    """Read MNIST from its four files, named as :func:`locate` names them.
+
+    Returns
+    -------
+    Dataset
+        `Z` uint8 ``(1, 28*28*l)``, labels int64.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or images and labels do not agree.
+    """
+    train, test = (_part(files[images], files[labels]) for images, labels in _pairs())
+    return Dataset("mnist", train, test, str(files[STEMS[0]].parent))
+
+
+def read_idx(path: Path) -> Array:
+    """Read one IDX file of unsigned bytes, gzipped or not.
+
+    Returns
+    -------
+    ndarray of uint8, the shape that the header gives, C order
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is not IDX, holds another type, or holds fewer or more
+        bytes than its header says.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP_MAGIC
+            file.seek(0)
+            size = path.stat().st_size
+            if not packed:
+                return _parse(file, path, size)
+            with gzip.GzipFile(fileobj=file) as stream:
+                return _parse(cast(IO[bytes], stream), path, size * _DEFLATE_MAX)
+    except DataError:
+        raise
+    except LIBRARY_ERRORS as error:
+        raise _damaged(path, f"cannot be read: {reason(error)}") from None
+
+
+def _parse(stream: IO[bytes], path: Path, most: int) -> Array:
+    """Read header and values; the file cannot hold more than `most` bytes."""
+    head = stream.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0":
+        raise _damaged(path, f"starts with bytes {head.hex(' ')!r}, an IDX file with '00 00'")
+    kind, ndim = head[2], head[3]
+    if kind != _UBYTE:
+        raise _damaged(path, f"holds values of type {kind}, MNIST holds type 8 (unsigned byte)")
+    if not 1 <= ndim <= 8:
+        raise _damaged(path, f"has {ndim} dimensions, images have 3 and labels 1")
+    sizes = stream.read(4 * ndim)
+    if len(sizes) < 4 * ndim:
+        raise _damaged(path, "ends within its header")
+    shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
+    count = math.prod(shape)
+    if count > most:
+        raise _damaged(path, f"claims {count} values, more than the file can hold")
+    values = stream.read(count)
+    if len(values) < count:
+        raise _damaged(path, f"holds {len(values)} of the {count} values that its header claims")
+    # Reading on makes gzip compare its checksum and length.
+    if stream.read(1):
+        raise _damaged(path, f"goes on after the {count} values that its header claims")
+    return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+def _part(images: Path, labels: Path) -> Images:
+    X, y = read_idx(images), read_idx(labels)
+    if X.ndim != 3 or X.shape[1:] != (A, B):
+        sizes = "x".join(map(str, X.shape))
+        raise _damaged(images, f"holds an array of {sizes}, MNIST's images are l x 28 x 28")
+    if y.ndim != 1:
+        raise _damaged(labels, f"has {y.ndim} dimensions, labels have 1")
+    if X.shape[0] != y.shape[0]:
+        raise DataError(
+            f"{images}: holds {X.shape[0]} images, but {labels.name} holds {y.shape[0]} labels; "
+            "take both from the same source"
+        )
+    if y.size == 0:
+        raise _damaged(images, "holds no image")
+    if y.max() > 9:
+        n = int(np.argmax(y > 9))
+        raise _damaged(labels, f"has label {y[n]} at index {n}, MNIST's labels are 0..9")
+    return Images(from_rows(X.reshape(-1, A * B), A, B, 1, "row"), y.astype(np.int64), A, B)
+
+
+def _pairs() -> tuple[tuple[str, str], tuple[str, str]]:
+    return (STEMS[0], STEMS[1]), (STEMS[2], STEMS[3])
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    remedy = "fetch it again with 'simplenn data fetch mnist', or put a good copy in its place"
+    return DataError(f"{path}: {what}; {remedy}")
