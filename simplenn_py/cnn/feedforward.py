@@ -1,0 +1,38 @@
+"""The pass forward through all layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..layout import Array
+
+if TYPE_CHECKING:
+    from ..engines.base import Engine
+    from ..model import Model
+
+
+def feedforward(engine: Engine, model: Model) -> Array:
+    """Compute ``z^{L+1}`` of the batch that the engine holds.
+
+        Z^{m+1} = pool(sigma(W^m phi(pad(Z^m)) + bias^m 1')),   the last layer linear
+
+    Parameters
+    ----------
+    engine : Engine
+        With a batch loaded; keeps every ``Z^m`` for the passes that follow.
+    model : Model
+        Weights and biases.
+
+    Returns
+    -------
+    ndarray, shape (nL, l), Fortran order
+        One instance a column; a view that the next pass overwrites.
+
+    Notes
+    -----
+    Section A of the lecture; simpleNN's ``feedforward``.
+    """
+    last = model.config.L - 1
+    for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
+        engine.forward(m, W, bias, activate=m < last)
+    return engine.Z(last + 1)

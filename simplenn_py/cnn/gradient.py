@@ -1,0 +1,90 @@
+"""The pass back: J'u, and with it the gradient of the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..layout import Array
+from .feedforward import feedforward
+
+if TYPE_CHECKING:
+    from ..engines.base import Engine
+    from ..model import Model
+    from .objective import Problem
+
+
+def JTv(engine: Engine, model: Model, V: Array, out: Array | None = None) -> Array:
+    """Compute ``sum_i J_i' v_i`` with ``J_i = dz^{L+1,i}/dtheta'``.
+
+    Layer by layer, from the last to the first:
+
+        (3)  dxi/dvec(S)' = (dxi/dvec(Z^{m+1})' .* vec(I[Z^{m+1}])') P_pool
+        (4)  dxi/dW = dxi/dS phi(pad(Z))',   dxi/dbias = dxi/dS 1
+        (5)  dxi/dvec(Z)' = vec(W' dxi/dS)' P_phi P_pad
+
+    Parameters
+    ----------
+    engine : Engine
+        After :func:`feedforward` on the batch.
+    model : Model
+    V : ndarray, shape (nL, l)
+        One instance a column.  ``V = dxi/dz^{L+1}`` gives the gradient of the summed loss.
+    out : ndarray, shape (n_parameters,), optional
+
+    Returns
+    -------
+    ndarray, shape (n_parameters,)
+        Ordered by layer, ``vec(W)`` then the bias.
+
+    Notes
+    -----
+    Equations (3)-(5); simpleNN's ``JTv``.
+    """
+    gradient = np.empty_like(model.theta) if out is None else out
+    dW, dbias = model.split(gradient)
+    engine.set_gradient(V)
+    for m in reversed(range(model.config.L)):
+        engine.backward(m, model.W[m], dW[m], dbias[m], input_gradient=m > 0)
+    return gradient
+
+
+def lossgrad_subset(
+    engine: Engine,
+    model: Model,
+    problem: Problem,
+    indices: Array,
+    gradient: Array | None = None,
+) -> float:
+    """Compute the loss summed over a subset, and its gradient.
+
+        sum_{i in indices} xi(z^{L+1,i}, y_i)
+
+    Parameters
+    ----------
+    engine : Engine
+    model : Model
+    problem : Problem
+        Images, classes and loss.
+    indices : ndarray of int64, shape (l,)
+        Instances of the subset, at most ``engine.batch_size``.
+    gradient : ndarray, shape (n_parameters,), optional
+        Where to write the gradient of the sum; not computed if omitted.
+
+    Returns
+    -------
+    float
+        The summed loss, without regularisation.
+
+    Notes
+    -----
+    simpleNN's ``lossgrad_subset`` with its tasks 'fun' and 'fungrad'.  Afterwards
+    ``engine.Z(L)`` holds ``z^{L+1}`` of the subset.
+    """
+    engine.load(problem.images, indices, problem.scale, problem.offset)
+    z = feedforward(engine, model)
+    y = problem.y[indices]
+    if gradient is not None:
+        JTv(engine, model, problem.loss.gradient(z, y), out=gradient)
+    return problem.loss.value(z, y)

@@ -1,0 +1,41 @@
+"""The R-operator: Jv, a tangent carried forward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..layout import Array
+
+if TYPE_CHECKING:
+    from ..engines.base import Engine
+    from ..model import Model
+
+
+def Jv(engine: Engine, model: Model, v: Array) -> Array:
+    """Compute ``J_i v`` for every instance of the batch.
+
+        R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1',   R{Z^1} = 0
+
+    pooled with the kept indices and masked by ``I[Z^{m+1}]``.
+
+    Parameters
+    ----------
+    engine : Engine
+        After ``feedforward`` on the batch.
+    model : Model
+    v : ndarray, shape (n_parameters,)
+        A direction in the space of ``theta``.
+
+    Returns
+    -------
+    ndarray, shape (nL, l), Fortran order
+        One instance a column.
+
+    Notes
+    -----
+    Section B of the lecture; simpleNN's ``Jv``.
+    """
+    V, v_bias = model.split(v)
+    for m in range(model.config.L):
+        RZ = engine.tangent(m, model.W[m], V[m], v_bias[m])
+    return RZ.copy(order="F")

@@ -1,0 +1,133 @@
+"""The objective f(theta) over a training set, and its estimates from mini-batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..layout import Array
+from .gradient import lossgrad_subset
+from .loss import Loss
+
+if TYPE_CHECKING:
+    from ..engines.base import Engine
+    from ..model import Model
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be minimised; simpleNN's ``prob`` and the parts of ``param`` that define f.
+
+    Parameters
+    ----------
+    images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
+        As they came; a batch is scaled and centred as it is gathered.
+    y : ndarray of int64, shape (l,)
+        Index of each instance's class.
+    loss : Loss
+    C : float
+        The lecture's ``C``, that is the user's option times l; ``inf`` switches
+        regularisation off.
+    scale : float
+    offset : ndarray, shape (d*a*b,)
+        ``Z^1 = images*scale - offset``.
+    """
+
+    images: Array
+    y: Array
+    loss: Loss
+    C: float
+    scale: float
+    offset: Array
+
+    @property
+    def l(self) -> int:  # noqa: E743 - the lecture's letter
+        return int(self.y.size)
+
+
+def fungrad_minibatch(
+    engine: Engine, model: Model, problem: Problem, gradient: Array | None = None
+) -> float:
+    """Compute f, and its gradient, over all instances, ``engine.batch_size`` at a time.
+
+        f(theta) = theta'theta/(2C) + (1/l) sum_i xi_i
+
+    Parameters
+    ----------
+    engine : Engine
+    model : Model
+    problem : Problem
+    gradient : ndarray, shape (n_parameters,), optional
+        Where to write ``theta/C + (1/l) sum_i dxi_i/dtheta``; not computed if omitted.
+
+    Returns
+    -------
+    float
+        f(theta), accumulated in float64.
+
+    Notes
+    -----
+    Section A of the lecture; simpleNN's ``fungrad_minibatch``.
+    """
+    theta, l = model.theta, problem.l
+    part = None if gradient is None else np.empty_like(theta)
+    total = np.zeros(theta.shape) if gradient is not None else None
+    loss = 0.0
+    for start in range(0, l, engine.batch_size):
+        indices = np.arange(start, min(start + engine.batch_size, l))
+        loss += lossgrad_subset(engine, model, problem, indices, part)
+        if total is not None:
+            total += part
+    if gradient is not None:
+        gradient[:] = theta / problem.C + total / l
+    return regularisation(theta, problem.C) + loss / l
+
+
+def regularisation(theta: Array, C: float) -> float:
+    """Return ``theta'theta/(2C)`` in float64; biases are regularised too."""
+    wide = theta.astype(np.float64)
+    return float(np.sum(wide * wide)) / (2 * C)
+
+
+class BatchObjective:
+    """f estimated from mini-batches: what a stochastic solver sees of the network.
+
+    Parameters
+    ----------
+    engine : Engine
+    model : Model
+        Its ``theta`` is the point at which everything is evaluated.
+    problem : Problem
+    """
+
+    def __init__(self, engine: Engine, model: Model, problem: Problem) -> None:
+        self._engine, self._model, self._problem = engine, model, problem
+
+    @property
+    def l(self) -> int:  # noqa: E743 - the lecture's letter
+        return self._problem.l
+
+    @property
+    def theta(self) -> Array:
+        """The flat parameter vector; a solver changes it in place."""
+        return self._model.theta
+
+    def grad(self, indices: Array, out: Array) -> tuple[float, int]:
+        """Write the estimate ``theta/C + mean of dxi_i/dtheta`` over the batch into `out`.
+
+        Returns
+        -------
+        loss : float
+            The batch's summed loss, without regularisation.
+        correct : int
+            How many of its instances the network gets right.
+        """
+        loss = lossgrad_subset(self._engine, self._model, self._problem, indices, out)
+        out /= indices.size
+        if np.isfinite(self._problem.C):
+            out += self.theta * out.dtype.type(1 / self._problem.C)
+        z = self._engine.Z(self._model.config.L)
+        correct = np.count_nonzero(z.argmax(axis=0) == self._problem.y[indices])
+        return loss, int(correct)

@@ -1,0 +1,303 @@
+"""A network with its weights, its labels and the scaling of its input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .config import NetConfig, parse_config
+from .errors import ConfigError, DataError
+from .layout import Array, from_nhwc
+
+FORMAT = "simplenn_py model 1"
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """The input's scaling, part of the model: ``Z^1 = (images - shift)*scale - mean``.
+
+    Parameters
+    ----------
+    shift, scale : float
+        Take the training images' range to [0, 1].
+    mean : ndarray of float64, shape (d*a*b,)
+        The mean of the scaled training images, in the order of ``vec(Z^{1,i})``.
+    """
+
+    shift: float
+    scale: float
+    mean: Array
+
+    @property
+    def offset(self) -> Array:
+        """``Z^1 = images*scale - offset``."""
+        return self.shift * self.scale + self.mean
+
+    @classmethod
+    def none(cls, entries: int) -> Normalisation:
+        return cls(0.0, 1.0, np.zeros(entries))
+
+    @classmethod
+    def of(cls, images: Array, entries: int) -> Normalisation:
+        """Measure the range and the mean of `images`, shape (d, a*b*l).
+
+        Notes
+        -----
+        simpleNN's example scales by the smallest and the largest entry and subtracts the mean
+        image.  Constant images are only shifted.
+        """
+        low, high = float(images.min()), float(images.max())
+        scale = 1 / (high - low) if high > low else 1.0
+        rows = images.T.reshape(-1, entries)
+        total = np.zeros(entries)
+        for start in range(0, rows.shape[0], 4096):  # in parts: no float64 copy of all images
+            total += rows[start : start + 4096].sum(axis=0, dtype=np.float64)
+        return cls(low, scale, (total / rows.shape[0] - low) * scale)
+
+
+class Model:
+    """Weights and biases of a network, views of ONE flat vector.
+
+    Parameters
+    ----------
+    config : NetConfig
+    theta : ndarray, shape (config.n_parameters,), float32 or float64
+        Ordered by layer, ``vec(W)`` then the bias.
+    classes : ndarray, shape (nL,)
+        The labels, integers or strings: output k of the network stands for ``classes[k]``.
+    normalisation : Normalisation, optional
+        None leaves the input as it is.
+    loss : {"squared", "cross-entropy"}
+        What the network was trained with.
+
+    Attributes
+    ----------
+    W, bias : list of ndarray
+        ``W[m]`` is ``(d_next, h*h*d)`` or ``(n_out, n_in)`` in Fortran order, a view of `theta`.
+    """
+
+    def __init__(
+        self,
+        config: NetConfig,
+        theta: Array,
+        classes: Array,
+        normalisation: Normalisation | None = None,
+        loss: str = "squared",
+    ) -> None:
+        if theta.shape != (config.n_parameters,):
+            raise ConfigError(
+                f"theta has shape {theta.shape}; this network has {config.n_parameters} parameters"
+            )
+        if classes.shape != (config.nL,):
+            raise ConfigError(
+                f"there are {classes.size} classes but the last layer has {config.nL} outputs; "
+                "make the last entry of full_neurons the number of classes"
+            )
+        self.config = config
+        self.theta = theta
+        self.classes = classes
+        a, b, d = config.image_shape
+        self.normalisation = normalisation or Normalisation.none(a * b * d)
+        self.loss = loss
+        self.W, self.bias = self.split(theta)
+
+    @classmethod
+    def initialise(
+        cls,
+        config: NetConfig,
+        classes: Array,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        normalisation: Normalisation | None = None,
+        loss: str = "squared",
+    ) -> Model:
+        """Draw the weights as He et al. (2015): normal, variance ``2/fan_in``; biases 0.
+
+        Parameters
+        ----------
+        config : NetConfig
+        classes : ndarray, shape (nL,)
+        rng : numpy.random.Generator
+            Draws in float64, so that float32 and float64 start from the same point.
+        dtype : {float32, float64}
+        normalisation, loss
+            See the class.
+
+        Notes
+        -----
+        simpleNN's ``init_model``.  The variance keeps the size of ``Z^m`` from layer to layer.
+        """
+        parts = []
+        for rows, fan_in in config.weight_shapes:
+            parts.append(rng.standard_normal(rows * fan_in) * np.sqrt(2 / fan_in))
+            parts.append(np.zeros(rows))
+        theta = np.concatenate(parts).astype(dtype)
+        return cls(config, theta, classes, normalisation, loss)
+
+    def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
+        """Return the weights and the biases that the flat vector `theta` holds, as views."""
+        W, bias, start = [], [], 0
+        for rows, columns in self.config.weight_shapes:
+            end = start + rows * columns
+            W.append(theta[start:end].reshape(columns, rows).T)
+            bias.append(theta[end : end + rows])
+            start = end + rows
+        return W, bias
+
+    def decision_values(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
+        """Compute ``z^{L+1}``.
+
+        Parameters
+        ----------
+        images : ndarray
+            ``(d, a*b*l)`` in Fortran order as everywhere here, or ordinary images
+            ``(l, a, b)`` or ``(l, a, b, d)``; on the scale of the training images.
+        engine : str
+            "" chooses the default.
+        batch_size : int
+
+        Returns
+        -------
+        ndarray, shape (nL, l), Fortran order, the dtype of `theta`
+
+        Raises
+        ------
+        DataError
+            Where the images have another size than the network's input.
+        """
+        Z = self._storage(images)
+        l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
+        values = np.empty((self.config.nL, l), self.theta.dtype, order="F")
+        for start, z in self._batches(Z, engine, batch_size):
+            values[:, start : start + z.shape[1]] = z
+        return values
+
+    def predict(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
+        """Return the label of the largest decision value, shape (l,); see `decision_values`."""
+        return self.classes[self.decision_values(images, engine, batch_size).argmax(axis=0)]
+
+    def score(self, images: Array, y: Array, engine: str = "", batch_size: int = 256) -> float:
+        """Return the accuracy, a fraction, on labelled images.
+
+        Parameters
+        ----------
+        images
+            See :meth:`decision_values`.
+        y : ndarray, shape (l,)
+            Labels; one that the model does not know counts as a mistake.
+        engine, batch_size
+            See :meth:`decision_values`.
+        """
+        predicted = self.predict(images, engine, batch_size)
+        if y.shape != predicted.shape:
+            raise DataError(f"there are {y.size} labels for {predicted.size} images")
+        return float(np.mean(predicted == y))
+
+    def _storage(self, images: Array) -> Array:
+        a, b, d = self.config.image_shape
+        Z = images if images.ndim == 2 else None
+        if images.ndim in (3, 4) and images.shape[1:] in ((a, b, d), (a, b) if d == 1 else ()):
+            Z = from_nhwc(images)
+        if Z is None or Z.shape[0] != d or Z.shape[1] % (a * b) or Z.shape[1] == 0:
+            raise DataError(
+                f"images have shape {images.shape}; this network takes (l, {a}, {b}, {d}), or "
+                f"({d}, {a * b}*l) in the lecture's storage, with l at least 1"
+            )
+        return np.asfortranarray(Z)
+
+    def _batches(
+        self, Z: Array, engine: str, batch_size: int
+    ) -> Iterator[tuple[int, Array]]:
+        from .cnn.feedforward import feedforward
+        from .engines import DEFAULT, make_engine
+
+        l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
+        batch_size = min(batch_size, l)
+        runner = make_engine(
+            engine or DEFAULT, self.config, batch_size, self.theta.dtype, training=False
+        )
+        for start in range(0, l, batch_size):
+            indices = np.arange(start, min(start + batch_size, l))
+            runner.load(Z, indices, self.normalisation.scale, self.normalisation.offset)
+            yield start, feedforward(runner, self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as an .npz file, atomically; see :meth:`load`."""
+        from .io.npz import write_arrays
+
+        write_arrays(path, self.arrays())
+
+    def arrays(self) -> dict[str, Array]:
+        """Return all that :meth:`load` needs, as plain arrays."""
+        about = {"format": FORMAT, "loss": self.loss, "config": self.config.text()}
+        return {
+            "about": np.array(json.dumps(about)),
+            "theta": self.theta,
+            "classes": self.classes,
+            "range": np.array([self.normalisation.shift, self.normalisation.scale]),
+            "mean": self.normalisation.mean,
+        }
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        DataError
+            Where the file is missing, damaged, or no model; nothing in it is ever executed.
+        """
+        from .io.npz import read_arrays
+
+        return cls.from_arrays(read_arrays(path), path)
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Array], path: str | Path) -> Model:
+        """Build a model from :meth:`arrays`; `path` is named in errors."""
+        try:
+            about = json.loads(str(arrays["about"][()]))
+            if about["format"] != FORMAT:
+                raise DataError(f"{path} has format {about['format']!r}; this version reads {FORMAT!r}")
+            config = parse_config(about["config"])
+            theta, mean = arrays["theta"], arrays["mean"]
+            shift, scale = (float(x) for x in arrays["range"])
+            loss, classes = str(about["loss"]), arrays["classes"]
+        except (KeyError, TypeError, IndexError, json.JSONDecodeError):
+            raise DataError(
+                f"{path} is no model of simplenn_py; give the model.npz of a run folder"
+            ) from None
+        except (ConfigError, ValueError) as error:
+            raise DataError(f"{path}: {error}") from None
+        _check_arrays(path, config, theta, mean, classes, (shift, scale), loss)
+        return cls(config, theta.copy(), classes, Normalisation(shift, scale, mean), loss)
+
+
+def _check_arrays(
+    path: str | Path,
+    config: NetConfig,
+    theta: Array,
+    mean: Array,
+    classes: Array,
+    range_: tuple[float, float],
+    loss: str,
+) -> None:
+    """Refuse a model file whose parts do not belong together."""
+    a, b, d = config.image_shape
+    problem = ""
+    if theta.dtype not in (np.float32, np.float64) or theta.shape != (config.n_parameters,):
+        problem = f"theta is {theta.dtype} {theta.shape}; its network has {config.n_parameters}"
+    elif mean.dtype != np.float64 or mean.shape != (a * b * d,):
+        problem = f"mean is {mean.dtype} {mean.shape}; its images have {a * b * d} entries"
+    elif classes.dtype.kind not in "iuU" or classes.shape != (config.nL,):
+        problem = f"classes is {classes.dtype} {classes.shape}; its network has {config.nL}"
+    elif not (np.isfinite(theta).all() and np.isfinite(mean).all() and np.isfinite(range_).all()):
+        problem = "it holds numbers that are not finite"
+    elif loss not in ("squared", "cross-entropy"):
+        problem = f"its loss is {loss!r}"
+    if problem:
+        raise DataError(f"{path} is not a usable model: {problem}; use another copy, or train again")
