@@ -1,0 +1,89 @@
+"""Data sets in a ``.npz`` file of NumPy: ``X``, ``y``, and maybe ``X_test``, ``y_test``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import DataError
+from ..io.npz import read_arrays
+from ..layout import Array, from_nhwc, from_rows
+from .dataset import Dataset, Images
+from .values import as_labels, as_pixels, check_count, need_shape
+
+Shape = tuple[int, int, int]
+
+
+def load(
+    path: Path, test: str | os.PathLike[str] | None, shape: Shape | None, input_format: str
+) -> Dataset:
+    """Read images and labels from `path`; the test part from it too, or from `test`.
+
+    ``X`` is ``(l, a, b)``, ``(l, a, b, d)``, or ``(l, a*b*d)`` with `shape` and
+    `input_format` (see :func:`simplenn_py.layout.from_rows`).  Other arrays are ignored.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged or pickled, an array is missing, or what it holds is
+        not images and labels of the given shape.
+    """
+    arrays = read_arrays(path)
+    train = _part(arrays, path, "X", "y", shape, input_format)
+    inside = [name for name in ("X_test", "y_test") if name in arrays]
+    if test is None and not inside:
+        return Dataset(path.stem, train, None, str(path))
+    own = (train.a, train.b, train.d)
+    if test is None:
+        return Dataset(
+            path.stem, train, _part(arrays, path, "X_test", "y_test", own, input_format), str(path)
+        )
+    if inside:
+        raise DataError(
+            f"{path}: holds {inside[0]}, and '{os.fspath(test)}' is given as the test part; "
+            "leave one of them out"
+        )
+    test_path = Path(test)
+    second = _part(read_arrays(test_path), test_path, "X", "y", own, input_format)
+    return Dataset(path.stem, train, second, f"{path}, {test_path}")
+
+
+def _part(
+    arrays: dict[str, Array],
+    path: Path,
+    X_name: str,
+    y_name: str,
+    shape: Shape | None,
+    input_format: str,
+) -> Images:
+    for name in (X_name, y_name):
+        if name not in arrays:
+            known = ", ".join(sorted(arrays)[:8]) or "nothing"
+            raise DataError(
+                f"{path}: has no array {name} (it holds {known}); save one by "
+                "numpy.savez(FILE, X=images, y=labels)"
+            )
+    where = f"{path}: {X_name}"
+    y = as_labels(arrays[y_name], f"{path}: {y_name}")
+    X = as_pixels(arrays[X_name], where)
+    if X.ndim not in (2, 3, 4):
+        raise DataError(
+            f"{where}: has {X.ndim} dimensions; images are (l, a, b), (l, a, b, d) or (l, a*b*d)"
+        )
+    check_count(X.shape[0], y, where)
+    if X.ndim == 2:
+        a, b, d = need_shape(shape, where)
+        if X.shape[1] != a * b * d:
+            raise DataError(
+                f"{where}: has {X.shape[1]} columns, an image of {a}x{b}x{d} has {a * b * d} "
+                "values; give the shape of its images with --image-shape"
+            )
+        return Images(from_rows(X, a, b, d, input_format), y, a, b)
+    a, b, d = own = (*X.shape[1:], 1)[:3]
+    if 0 in own or (shape is not None and own != tuple(shape)):
+        given = "not " + "x".join(map(str, shape)) if shape is not None else "which is empty"
+        raise DataError(
+            f"{where}: its images are {a}x{b}x{d}, {given}; an array of images is "
+            "(l, height, width, channels)"
+        )
+    return Images(from_nhwc(X), y, a, b)

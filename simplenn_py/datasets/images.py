@@ -1,0 +1,144 @@
+"""Picture files, by Pillow: one rule for training on them and for predicting from them.
+
+A picture is turned as its EXIF orientation says, laid on white where it is transparent,
+made grey (d = 1) or RGB (d = 3), and resized with antialiasing: 8 bits a channel.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DataError
+from ..io.damage import LIBRARY_ERRORS, reason
+from ..layout import Array, storage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_ORIENTATION = 0x0112  # EXIF tag; its values 5..8 exchange height and width
+_GREY = frozenset({"1", "L", "LA", "La"})
+_WIDE = frozenset({"I", "F"})  # 32 bits a pixel, of unknown range
+
+
+def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int) -> Array:
+    """Read pictures of any size and colour as images of one shape.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        PNG, JPEG, or whatever else Pillow reads.
+    a, b, d : int
+        Height, width and channels wanted; `d` is 1 (grey) or 3 (red, green, blue).
+
+    Returns
+    -------
+    ndarray of uint8, shape (d, a*b*l), Fortran order, values 0..255
+
+    Raises
+    ------
+    DataError
+        If `d` is neither 1 nor 3, there is no path, or a file is no picture.
+
+    Notes
+    -----
+    Resizing is bilinear over the whole area of a target pixel: like averaging when it
+    shrinks, and it never leaves the range of the pixels around.
+    """
+    files = [Path(path) for path in paths]
+    if d not in (1, 3):
+        raise DataError(
+            f"{files[0] if files else 'pictures'}: a picture has 1 channel (grey) or 3 (RGB), the "
+            f"images wanted have {d}; give such data in a .npz or .mat file"
+        )
+    if not files:
+        raise DataError("no picture is given; name at least one file")
+    try:
+        images = np.empty((len(files), b, a, d), np.uint8)
+    except MemoryError:
+        raise DataError(
+            f"{len(files)} pictures of {a}x{b}x{d} do not fit the memory; use fewer, or a smaller "
+            "--image-shape"
+        ) from None
+    for image, path in zip(images, files, strict=True):
+        image[...] = _read_picture(path, a, b, d).transpose(1, 0, 2)
+    return storage(images)
+
+
+def inspect(path: Path) -> tuple[int, int, int]:
+    """Return height, width and channels (1 or 3) of a picture from its header alone.
+
+    Raises
+    ------
+    DataError
+        If the file is no picture.
+    """
+    with _opened(path) as picture:
+        width, height = picture.size
+        if picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
+            width, height = height, width
+        grey = picture.mode in _GREY or picture.mode.startswith("I;16")
+        return height, width, 1 if grey else 3
+
+
+def _read_picture(path: Path, a: int, b: int, d: int) -> Array:
+    """Decode one picture as uint8 ``(a, b, d)``."""
+    from PIL import Image, ImageOps
+
+    with _opened(path) as picture:
+        if picture.mode in _WIDE:
+            raise DataError(
+                f"{path}: has 32 bits a pixel, whose range is unknown; save it with 8 bits a channel"
+            )
+        if picture.mode.startswith("I;16"):
+            wide = np.asarray(picture).astype(np.uint32)
+            eight = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+            eight.getexif()[_ORIENTATION] = picture.getexif().get(_ORIENTATION, 1)
+            picture = eight
+        picture = _on_white(ImageOps.exif_transpose(picture))
+        picture = picture.convert("L" if d == 1 else "RGB")
+        if picture.size != (b, a):
+            picture = picture.resize((b, a), Image.Resampling.BILINEAR)
+        return np.asarray(picture).reshape(a, b, d)
+
+
+def _on_white(picture: Image) -> Image:
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture
+    picture = picture.convert("RGBA")
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, picture)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image]:
+    """Open a picture; everything that Pillow raises over it becomes one DataError."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Beyond 90 megapixels Pillow warns of a decompression bomb: not a training image.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                yield picture
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file; check the path") from None
+    except UnidentifiedImageError:
+        raise DataError(
+            f"{path}: is no picture that can be read; remove it, or save it anew as PNG"
+        ) from None
+    except (Image.DecompressionBombError, *LIBRARY_ERRORS) as error:
+        raise DataError(
+            f"{path}: this picture cannot be read ({reason(error)}); remove it, or save it anew"
+        ) from None

@@ -1,0 +1,160 @@
+"""simpleNN's ``.mat`` files: labels ``y``, and ``Z`` with one image a row, sparse or dense."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..io.damage import LIBRARY_ERRORS, reason
+from ..layout import Array, from_rows
+from .dataset import Dataset, Images
+from .values import as_labels, as_pixels, check_count, fits_uint8, need_shape
+
+Shape = tuple[int, int, int]
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def load(
+    path: Path, test: str | os.PathLike[str] | None, shape: Shape | None, input_format: str
+) -> Dataset:
+    """Read a training part from `path`, and a test part from `test`.
+
+    Parameters
+    ----------
+    path : Path
+        ``NAME.mat``.
+    test : path, optional
+        Without it ``NAME.t.mat`` is the test part, where that file exists.
+    shape : (a, b, d)
+        Height, width and channels of an image: the file knows only their product.
+    input_format : {"row", "column"}
+        See :func:`simplenn_py.layout.from_rows`.
+
+    Returns
+    -------
+    Dataset
+        `Z` is uint8 where all values, of both parts, are integers 0..255 (MATLAB stores
+        these as doubles, too), else float32 or float64.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, of MATLAB's version 7.3, or holds no such variables.
+    """
+    a, b, d = need_shape(shape, str(path))
+    sibling = path.with_suffix(".t" + path.suffix)
+    test_path = Path(test) if test is not None else sibling if sibling.is_file() else None
+    parts = [read_rows(p, a * b * d) for p in (path, test_path) if p is not None]
+    if all(fits_uint8(X) for X, _ in parts):
+        parts = [(X.astype(np.uint8, copy=False), y) for X, y in parts]
+    images = [Images(from_rows(X, a, b, d, input_format), y, a, b) for X, y in parts]
+    source = str(path) if test_path is None else f"{path}, {test_path}"
+    return Dataset(path.stem, images[0], images[1] if test_path is not None else None, source)
+
+
+def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
+    """Read ``Z``, dense, ``(l, abd)``, and ``y``, ``(l,)``, of one file.
+
+    simpleNN stores ``Z`` as a sparse matrix whose last columns are missing where they are
+    zero for all images; they are put back.
+
+    Raises
+    ------
+    DataError
+        As :func:`load`; also if ``Z`` has more than `abd` columns.
+    """
+    from scipy.sparse import issparse
+
+    variables = _loadmat(path)
+    for name in ("y", "Z"):
+        if name not in variables:
+            raise DataError(
+                f"{path}: has no variable {name}; simpleNN's layout is labels y and images Z, "
+                "one a row, so save both: save('-v7', FILE, 'y', 'Z')"
+            )
+    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y")
+    Z, where = variables["Z"], f"{path}: Z"
+    if not issparse(Z) and not isinstance(Z, np.ndarray):
+        raise DataError(f"{where}: is no matrix; save images as a matrix, one a row")
+    if Z.ndim != 2:
+        raise DataError(f"{where}: has {Z.ndim} dimensions; it must be a matrix, one image a row")
+    check_count(Z.shape[0], y, where)
+    if Z.shape[1] > abd:
+        raise DataError(
+            f"{where}: has {Z.shape[1]} columns, an image of the given shape only {abd} values; "
+            "give the shape of its images, or transpose it if it holds an image a column"
+        )
+    try:
+        return _dense(Z, abd, where) if issparse(Z) else _widen(as_pixels(Z, where), abd), y
+    except MemoryError:
+        raise DataError(
+            f"{where}: {Z.shape[0]} images of {abd} values do not fit the memory; use fewer images"
+        ) from None
+
+
+def _loadmat(path: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(520)
+        if head.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or _HDF5_MAGIC in head:
+            raise DataError(
+                f"{path}: is in MATLAB's version 7.3 (HDF5), which is not read; in MATLAB save it "
+                "anew with save('-v7', ...)"
+            )
+        variables: dict[str, Any] = loadmat(path, appendmat=False, variable_names=["y", "Z"])
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file; check the path") from None
+    except DataError:
+        raise
+    except LIBRARY_ERRORS as error:
+        raise DataError(
+            f"{path}: cannot be read as a .mat file ({reason(error)}); restore it from a copy, or "
+            "in MATLAB save it anew with save('-v7', ...)"
+        ) from None
+    return variables
+
+
+def _cell_strings(y: Any, path: Path) -> Array:
+    """Turn a cell array of strings, which arrives as nested arrays, into strings."""
+    if not isinstance(y, np.ndarray):
+        raise DataError(f"{path}: y is sparse; save it as a full vector: y = full(y)")
+    if y.dtype.kind != "O":
+        return y
+    cells = [np.asarray(cell) for cell in y.ravel()]
+    if not cells or any(cell.dtype.kind != "U" or cell.size != 1 for cell in cells):
+        raise DataError(f"{path}: y is a cell array; its cells must each hold one string")
+    return np.array([str(cell.reshape(-1)[0]) for cell in cells])
+
+
+def _dense(Z: Any, abd: int, where: str) -> Array:
+    Z = Z.tocsc(copy=True)
+    try:
+        # Indices of a damaged file may point outside; nothing below would notice.
+        Z.check_format(full_check=True)
+    except ValueError as error:
+        raise DataError(
+            f"{where}: its indices are damaged ({reason(error)}); restore it from a copy"
+        ) from None
+    Z.sum_duplicates()
+    values = as_pixels(Z.data, where)
+    if fits_uint8(values):
+        values = values.astype(np.uint8, copy=False)
+    X = np.zeros((Z.shape[0], abd), values.dtype)
+    entries = Z.tocoo()
+    X[entries.row, entries.col] = values
+    return X
+
+
+def _widen(X: Array, abd: int) -> Array:
+    if X.shape[1] == abd:
+        return X
+    wide = np.zeros((X.shape[0], abd), X.dtype)
+    wide[:, : X.shape[1]] = X
+    return wide

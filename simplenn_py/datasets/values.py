@@ -1,0 +1,114 @@
+"""What a pixel and a label may be, whatever file they come from.
+
+Every function takes `where`, "FILE: NAME", with which its messages begin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DataError
+from ..layout import Array
+
+_EXACT32 = 2**24  # float32 holds every integer up to here, float64 up to 2**53
+_EXACT64 = 2**53
+
+
+def as_pixels(X: Array, where: str) -> Array:
+    """Return `X`, of any shape, as uint8, float32 or float64 without changing a value.
+
+    Bool and integers become uint8 where they fit, else float32, else float64; float16
+    becomes float32; other floats stay.
+
+    Raises
+    ------
+    DataError
+        If a value is NaN, infinite, complex, not a number, or an integer beyond 2**53.
+    """
+    if X.dtype.kind == "f":
+        dtype = np.float32 if X.dtype.itemsize <= 4 else np.float64
+        X = X.astype(dtype, copy=False)
+        if not np.isfinite(X).all():
+            n = int(np.argmin(np.isfinite(X).ravel()))
+            raise DataError(
+                f"{where}: value {X.ravel()[n]} at index {n}; pixels must be finite numbers, so "
+                "repair or leave out these images"
+            )
+        return X
+    if X.dtype.kind not in "biu":
+        raise DataError(
+            f"{where}: has dtype {X.dtype}; pixels must be real numbers, so save it as uint8 or "
+            "as floating point"
+        )
+    least, most = (int(X.min()), int(X.max())) if X.size else (0, 0)
+    if least >= 0 and most <= 255:
+        return X.astype(np.uint8, copy=False)
+    largest = max(-least, most)
+    if largest > _EXACT64:
+        raise DataError(f"{where}: value {largest} is beyond 2**53; scale the pixels down")
+    return X.astype(np.float32 if largest <= _EXACT32 else np.float64)
+
+
+def fits_uint8(X: Array) -> bool:
+    """Whether every value of `X` is an integer 0..255, so that uint8 keeps it exactly."""
+    if X.dtype == np.uint8 or X.size == 0:
+        return True
+    return bool(X.min() >= 0 and X.max() <= 255 and (X == np.floor(X)).all())
+
+
+def as_labels(y: Array, where: str) -> Array:
+    """Return the labels ``(l,)`` as int64 or as fixed-width strings.
+
+    A single row or column counts as a vector.  Floats must be whole numbers, since MATLAB
+    stores every number as one.  Strings lose the blanks with which MATLAB pads them.
+
+    Raises
+    ------
+    DataError
+        If there is none, or one is not an integer or a string.
+    """
+    if y.ndim == 2 and 1 in y.shape:
+        y = y.reshape(-1)
+    if y.ndim != 1 or y.size == 0:
+        shape = "x".join(map(str, y.shape)) or "a single value"
+        raise DataError(f"{where}: is {shape}; labels must be one vector, one label an image")
+    if y.dtype.kind == "U":
+        return np.char.rstrip(y)
+    if y.dtype.kind == "S":
+        try:
+            return np.char.rstrip(np.char.decode(y, "utf-8"))
+        except UnicodeDecodeError:
+            raise DataError(f"{where}: a label is not UTF-8; save labels as text") from None
+    if y.dtype.kind not in "biuf":
+        raise DataError(f"{where}: has dtype {y.dtype}; labels must be integers or strings")
+    if y.dtype.kind == "f":
+        whole = np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) <= _EXACT64)
+        if not whole.all():
+            n = int(np.argmin(whole))
+            raise DataError(
+                f"{where}: label {y[n]} at index {n} is no integer; labels must be integers or "
+                "strings, one for each class"
+            )
+    if y.dtype.kind == "u" and y.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{where}: label {y.max()} does not fit 64 bits with a sign; use smaller")
+    return y.astype(np.int64)
+
+
+def check_count(l: int, y: Array, where: str) -> None:
+    """Raise DataError unless there are `l` > 0 images and as many labels."""
+    if l == 0:
+        raise DataError(f"{where}: holds no image; a data set needs at least one")
+    if l != y.shape[0]:
+        raise DataError(
+            f"{where}: holds {l} images, but there are {y.shape[0]} labels; each image needs one"
+        )
+
+
+def need_shape(shape: tuple[int, int, int] | None, where: str) -> tuple[int, int, int]:
+    """Return `shape`, or say how to give it where it is None."""
+    if shape is None:
+        raise DataError(
+            f"{where}: the file does not say how high and wide an image is; give it with "
+            "--image-shape, for instance 28x28x1, or with a --config file"
+        )
+    return shape
