@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import zlib
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
+from ..io.damage import LIBRARY_ERRORS, reason
 from ..layout import Array, from_rows
 from .dataset import Dataset, Images
 
@@ -18,27 +19,26 @@ A = B = 8
 EVERY = 5  # within each class every 5th image is a test image: see data/README.md
 
 
-def bundled(name: str) -> bytes:
-    """Return the bytes of a file of the project's ``data`` folder.
+def location() -> Path:
+    """Return where the bundled file is.
 
-    The folder is the package ``simplenn_py.data`` once installed, and lies beside the
-    package in a clone that was never installed.
+    The project's ``data`` folder is the package ``simplenn_py.data`` once installed, and
+    lies beside the package in a clone that was never installed.
 
     Raises
     ------
     DataError
         If neither holds the file.
     """
-    try:
-        return resources.files("simplenn_py.data").joinpath(name).read_bytes()
-    except (ModuleNotFoundError, FileNotFoundError):
-        path = Path(__file__).resolve().parents[2] / "data" / name
-    try:
-        return path.read_bytes()
-    except OSError:
-        raise DataError(
-            f"{path}: the bundled data file is missing; reinstall the package or restore the file"
-        ) from None
+    places = [Path(__file__).resolve().parents[2] / "data" / FILE]
+    with suppress(ModuleNotFoundError):
+        places.insert(0, Path(str(resources.files("simplenn_py.data").joinpath(FILE))))
+    for path in places:
+        if path.is_file():
+            return path
+    raise DataError(
+        f"{places[0]}: the bundled data file is missing; reinstall the package or restore the file"
+    )
 
 
 def split(y: Array, every: int = EVERY) -> tuple[Array, Array]:
@@ -65,16 +65,15 @@ def load() -> Dataset:
     DataError
         If the bundled file is missing or damaged.
     """
+    path = location()
     try:
-        text = gzip.decompress(bundled(FILE)).decode("ascii")
+        text = gzip.decompress(path.read_bytes()).decode("ascii")
         table = np.loadtxt(text.splitlines(), dtype=np.uint8, delimiter=",", ndmin=2)
         if table.shape[1] != A * B + 1:
             raise ValueError(f"{table.shape[1]} columns")
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except LIBRARY_ERRORS as error:
         raise DataError(
-            f"{FILE}: the bundled data file is damaged ({error}); reinstall the package"
+            f"{path}: the bundled data file is damaged ({reason(error)}); reinstall the package"
         ) from None
     X, y = table[:, :-1], table[:, -1].astype(np.int64)
     train, test = split(y)

@@ -1,0 +1,154 @@
+"""Finding the data sets that have a name, and downloading those that are missing.
+
+They are looked for in the folder that the user names, in ``$SIMPLENN_DATA_DIR``, and in the
+platform's cache, in this order.  A file that reads well is used whatever its checksum;
+a downloaded one must have the published checksum before it takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import DataError, closest
+from . import cifar, digits, idx
+from .catalogue import CATALOGUE, Info, RemoteFile
+from .dataset import Dataset
+from .download import download
+
+ENVIRONMENT = "SIMPLENN_DATA_DIR"
+
+PathLike = str | os.PathLike[str]
+
+
+def info(name: str) -> Info:
+    """Return the catalogue's entry; raise DataError for a name that it has not."""
+    if name not in CATALOGUE:
+        known = list(CATALOGUE)
+        raise DataError(
+            f"data set '{name}' is unknown; use one of {', '.join(known)}{closest(name, known)}"
+        )
+    return CATALOGUE[name]
+
+
+def folders(data_dir: PathLike | None = None) -> list[Path]:
+    """Return the folders that are searched, in order."""
+    import platformdirs
+
+    places = [] if data_dir is None else [Path(data_dir).expanduser()]
+    if os.environ.get(ENVIRONMENT):
+        places.append(Path(os.environ[ENVIRONMENT]).expanduser())
+    cache = Path(platformdirs.user_cache_dir("simplenn_py", appauthor=False))
+    return [*places, cache / "data"]
+
+
+def where(name: str, data_dir: PathLike | None = None) -> Path | None:
+    """Return the folder or archive that holds the data set completely; None if none does.
+
+    Nothing is read beyond the names of the files.
+
+    Raises
+    ------
+    DataError
+        If there is no data set of this name.
+    """
+    if not info(name).mirrors:
+        return digits.location()
+    return next((path for path in (_find(name, f) for f in folders(data_dir)) if path), None)
+
+
+def load(name: str, data_dir: PathLike | None = None, progress: bool = True) -> Dataset:
+    """Read ``mnist`` or ``cifar10``; download it where no searched folder has it.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or missing and cannot be downloaded.
+    """
+    info(name)
+    places = folders(data_dir)
+    place = next((folder for folder in places if _find(name, folder)), None)
+    if place is None:
+        place = places[0]
+        _complete(name, place, places, progress)
+    return _read(name, place)
+
+
+def fetch(name: str, data_dir: PathLike | None = None, progress: bool = True) -> Path:
+    """Make sure that the data set is there and reads well; return where it is.
+
+    Without `data_dir` it may be in any of the searched folders.  Files that read well stay;
+    damaged ones are replaced, each once its successor has been verified.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be downloaded or written.
+    """
+    if not info(name).mirrors:
+        return digits.location()
+    places = folders(data_dir)
+    searched = places if data_dir is None else places[:1]
+    place = next((folder for folder in searched if _find(name, folder)), places[0])
+    _complete(name, place, searched, progress)
+    found = _find(name, place)
+    assert found is not None, "everything missing has just been downloaded"
+    return found
+
+
+def _find(name: str, folder: Path) -> Path | None:
+    if name == "cifar10":
+        return cifar.locate(folder)
+    files = idx.locate(folder)
+    paths = [path for path in files.values() if path is not None]
+    return paths[0].parent if len(paths) == len(files) else None
+
+
+def _read(name: str, folder: Path) -> Dataset:
+    if name == "cifar10":
+        source = cifar.locate(folder)
+        assert source is not None
+        return cifar.load(source)
+    return idx.load({stem: path for stem, path in idx.locate(folder).items() if path is not None})
+
+
+def _complete(name: str, folder: Path, searched: list[Path], progress: bool) -> None:
+    """Download into `folder` what it lacks or holds damaged."""
+    entry = CATALOGUE[name]
+    target = folder if folder.name == name else folder / name
+    lacking = [file for file in entry.files if not _reads_well(name, file, folder)]
+    if not lacking:
+        return
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{target}: cannot be made ({error.strerror or error}); choose another --data-dir"
+        ) from None
+    for file in lacking:
+        failures = download(file, entry.mirrors, target / file.name, progress)
+        if failures:
+            names = ", ".join(f.name for f in lacking)
+            raise DataError(
+                f"{name}: {file.name} could not be downloaded ({'; '.join(failures)}); put {names} "
+                f"into {target} and try again; looked in {', '.join(map(str, searched))}"
+            )
+    if name == "cifar10":
+        # Beside the archive, where it is found before any damaged batch elsewhere in `folder`.
+        archive = target / entry.files[0].name
+        cifar.unpack(cifar.read_archive(archive), target / cifar.FOLDER)
+
+
+def _reads_well(name: str, file: RemoteFile, folder: Path) -> bool:
+    try:
+        if name == "cifar10":
+            source = cifar.locate(folder)
+            if source is not None:
+                cifar.load(source)
+            return source is not None
+        path = idx.locate(folder)[file.name.removesuffix(".gz")]
+        if path is not None:
+            idx.read_idx(path)
+        return path is not None
+    except DataError:
+        return False

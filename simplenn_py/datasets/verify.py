@@ -1,0 +1,106 @@
+"""Reading a data set completely and saying whether it is the published one."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from ..errors import DataError
+from . import cifar, digits, fetch, idx
+from .catalogue import Info, RemoteFile
+from .dataset import Dataset, Images
+
+OFFICIAL = "the published file"
+REPACKED = "the published contents, compressed anew"
+OTHER = "same format, other bytes"
+UNPACKED = "unpacked batches, for which no checksum is published"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A data set that was read completely, and for each of its files what it is.
+
+    Parameters
+    ----------
+    files : tuple of (path, str)
+        The second is one of this module's four constants.
+    """
+
+    name: str
+    train: int
+    test: int
+    files: tuple[tuple[Path, str], ...]
+
+
+def verify(name: str, data_dir: fetch.PathLike | None = None) -> Verified:
+    """Read a data set completely, check its counts, compare its checksums.
+
+    Nothing is downloaded.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged, or has other numbers of images or classes.
+    """
+    entry = fetch.info(name)
+    place = fetch.where(name, data_dir)
+    if place is None:
+        searched = ", ".join(map(str, fetch.folders(data_dir)))
+        raise DataError(
+            f"{name}: is in none of {searched}; get it with 'simplenn data fetch {name}'"
+        )
+    if name == "digits":
+        data, paths = digits.load(), [place]
+    elif name == "cifar10":
+        data, paths = cifar.load(place), [place]
+    else:
+        found = next(f for f in map(idx.locate, fetch.folders(data_dir)) if all(f.values()))
+        files = {stem: path for stem, path in found.items() if path is not None}
+        data, paths = idx.load(files), list(files.values())
+    _check_counts(entry, data, place)
+    verdicts = tuple((p, _verdict(p, f)) for p, f in zip(paths, entry.files, strict=True))
+    return Verified(name, entry.train, entry.test, verdicts)
+
+
+def _check_counts(entry: Info, data: Dataset, place: Path) -> None:
+    assert data.test is not None
+    for part, images, count in (
+        ("training", data.train, entry.train),
+        ("test", data.test, entry.test),
+    ):
+        classes = _classes(images)
+        if (images.l, classes) != (count, entry.classes):
+            raise DataError(
+                f"{place}: the {part} part of {entry.name} has {images.l} images of {classes} "
+                f"classes, not {count} of {entry.classes}; use the complete set"
+            )
+
+
+def _classes(images: Images) -> int:
+    return len(set(images.y.tolist()))
+
+
+def _verdict(path: Path, file: RemoteFile) -> str:
+    if path.is_dir():
+        return UNPACKED
+    with path.open("rb") as stream:
+        if _sha256(stream) == file.sha256:
+            return OFFICIAL
+        stream.seek(0)
+        if stream.read(2) == b"\x1f\x8b" and file.content_sha256:
+            stream.seek(0)
+            with gzip.GzipFile(fileobj=stream) as inner:
+                if _sha256(cast(IO[bytes], inner)) == file.content_sha256:
+                    return REPACKED
+        stream.seek(0)
+        return REPACKED if _sha256(stream) == file.content_sha256 else OTHER
+
+
+def _sha256(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(2**20):
+        digest.update(block)
+    return digest.hexdigest()
