@@ -60,7 +60,7 @@ class Info:
 CATALOGUE = {
     "digits": Info(
         "digits",
-        "handwritten digits of the UCI repository, bundled",
+        "handwritten digits, bundled",
         1442,
         355,
         (8, 8, 1),
@@ -76,7 +76,7 @@ CATALOGUE = {
     ),
     "mnist": Info(
         "mnist",
-        "handwritten digits of NIST (LeCun, Cortes, Burges)",
+        "handwritten digits",
         60_000,
         10_000,
         (idx.A, idx.B, 1),
@@ -115,7 +115,7 @@ CATALOGUE = {
     ),
     "cifar10": Info(
         "cifar10",
-        "tiny colour photographs (Krizhevsky), binary version",
+        "colour photographs",
         50_000,
         10_000,
         (cifar.A, cifar.B, cifar.D),

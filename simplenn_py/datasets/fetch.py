@@ -57,6 +57,17 @@ def where(name: str, data_dir: PathLike | None = None) -> Path | None:
     return next((path for path in (_find(name, f) for f in folders(data_dir)) if path), None)
 
 
+def require(name: str, data_dir: PathLike | None = None) -> Path:
+    """Return :func:`where`; raise DataError, with the remedy, if it is nowhere."""
+    place = where(name, data_dir)
+    if place is None:
+        searched = ", ".join(map(str, folders(data_dir)))
+        raise DataError(
+            f"{name}: is in none of {searched}; get it with 'simplenn data fetch {name}'"
+        )
+    return place
+
+
 def load(name: str, data_dir: PathLike | None = None, progress: bool = True) -> Dataset:
     """Read ``mnist`` or ``cifar10``; download it where no searched folder has it.
 

@@ -46,12 +46,7 @@ def verify(name: str, data_dir: fetch.PathLike | None = None) -> Verified:
         If it is missing or damaged, or has other numbers of images or classes.
     """
     entry = fetch.info(name)
-    place = fetch.where(name, data_dir)
-    if place is None:
-        searched = ", ".join(map(str, fetch.folders(data_dir)))
-        raise DataError(
-            f"{name}: is in none of {searched}; get it with 'simplenn data fetch {name}'"
-        )
+    place = fetch.require(name, data_dir)
     if name == "digits":
         data, paths = digits.load(), [place]
     elif name == "cifar10":

@@ -1,0 +1,149 @@
+"""``simplenn data``: which data sets there are, where they lie, get them, check them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+_DESCRIPTION = """\
+Find, download and check the data sets that have a name: digits, mnist, cifar10.
+
+Training downloads what it needs by itself; this command is for getting data in advance,
+for instance before a course without a network, and for finding out what is wrong.
+
+They are looked for in this order:
+  1. the folder given by --data-dir,
+  2. the folder named by the environment variable SIMPLENN_DATA_DIR,
+  3. the cache of your platform ('simplenn data list' shows it).
+A download goes to the first of these that is given.  Your own images need none of this:
+give the path of a .mat file, a .npz file or a folder of pictures to 'simplenn train'."""
+
+_EPILOG = """\
+examples:
+  simplenn data list                              what there is, and what you have
+  simplenn data fetch mnist                       download MNIST into the cache
+  simplenn data fetch mnist cifar10 --data-dir D  both, into the folder D
+  simplenn data where mnist                       print the folder that holds MNIST
+  simplenn data verify                            read and check everything you have"""
+
+_ACTIONS = {
+    "list": "show all data sets, their sizes, and whether and where you have them",
+    "where": "print where a data set lies; an error if it is nowhere",
+    "fetch": "download what is missing, replace what is damaged; good files are kept",
+    "verify": "read completely, check numbers and checksums; downloads nothing",
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``data`` to the parser of the command line."""
+    actions = "\n".join(f"  {name:8}{text}" for name, text in _ACTIONS.items())
+    parser = subparsers.add_parser(
+        "data",
+        help="list, find, download and verify data sets",
+        description=f"{_DESCRIPTION}\n\nactions:\n{actions}",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=list(_ACTIONS), help="what to do, see above")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="digits, mnist, cifar10; without a name: all (fetch needs at least one)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="the folder to look in first, and to download to; made if it does not exist",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do `args.action` for `args.names`; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If a data set is unknown, missing, damaged, or cannot be downloaded.
+    """
+    actions: dict[str, Callable[[list[str], str | None], int]] = {
+        "list": _list,
+        "where": _where,
+        "fetch": _fetch,
+        "verify": _verify,
+    }
+    from ..datasets.fetch import info
+
+    for name in args.names:
+        info(name)
+    return actions[args.action](args.names, args.data_dir)
+
+
+def _list(names: list[str], data_dir: str | None) -> int:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..datasets.catalogue import catalogue
+    from ..datasets.fetch import folders, where
+
+    entries = [entry for entry in catalogue() if not names or entry.name in names]
+    places = {entry.name: where(entry.name, data_dir) for entry in entries}
+    table = Table("name", "training", "test", "size", "classes", "present", "what", box=SIMPLE_HEAD)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for entry in entries:
+        megabytes = sum(file.size for file in entry.files) / 1e6
+        table.add_row(
+            entry.name,
+            f"{entry.train:,}",
+            f"{entry.test:,}",
+            "x".join(map(str, entry.shape)),
+            str(entry.classes),
+            "yes" if places[entry.name] else f"no ({megabytes:.0f} MB)",
+            entry.about,
+        )
+    Console().print(table)
+    for name, place in places.items():
+        print(f"{name}: {place or f'not here; simplenn data fetch {name}'}")
+    print("looked in: " + ", ".join(map(str, folders(data_dir))))
+    return 0
+
+
+def _where(names: list[str], data_dir: str | None) -> int:
+    from ..datasets.catalogue import CATALOGUE
+    from ..datasets.fetch import require, where
+
+    if len(names) == 1:  # one bare path, for use in scripts
+        print(require(names[0], data_dir))
+        return 0
+    for name in names or CATALOGUE:
+        place = require(name, data_dir) if names else where(name, data_dir)
+        print(f"{name}\t{place or '-'}")
+    return 0
+
+
+def _fetch(names: list[str], data_dir: str | None) -> int:
+    from ..datasets.fetch import fetch
+    from ..errors import DataError
+
+    if not names:
+        raise DataError("fetch: no data set is named; name some, such as 'simplenn data fetch mnist'")
+    for name in names:
+        print(f"{name}: {fetch(name, data_dir)}")
+    return 0
+
+
+def _verify(names: list[str], data_dir: str | None) -> int:
+    from ..datasets.catalogue import CATALOGUE
+    from ..datasets.fetch import where
+    from ..datasets.verify import verify
+
+    # Without a name: what is here.  A name asks for it, so that missing is an error.
+    for name in names or [known for known in CATALOGUE if where(known, data_dir)]:
+        result = verify(name, data_dir)
+        print(f"{name}: good, {result.train:,} training and {result.test:,} test images")
+        for path, verdict in result.files:
+            print(f"  {path}: {verdict}")
+    return 0
