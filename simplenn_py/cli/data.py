@@ -91,6 +91,7 @@ def _list(names: list[str], data_dir: str | None) -> int:
     entries = [entry for entry in catalogue() if not names or entry.name in names]
     places = {entry.name: where(entry.name, data_dir) for entry in entries}
     table = Table("name", "training", "test", "size", "classes", "present", "what", box=SIMPLE_HEAD)
+    table.padding = (0, 1, 0, 0)
     for column in table.columns[1:5]:
         column.justify = "right"
     for entry in entries:

@@ -60,7 +60,7 @@ class Info:
 CATALOGUE = {
     "digits": Info(
         "digits",
-        "handwritten digits, bundled",
+        "digits, bundled",
         1442,
         355,
         (8, 8, 1),
@@ -76,7 +76,7 @@ CATALOGUE = {
     ),
     "mnist": Info(
         "mnist",
-        "handwritten digits",
+        "digits",
         60_000,
         10_000,
         (idx.A, idx.B, 1),

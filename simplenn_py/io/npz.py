@@ -12,7 +12,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -114,7 +114,7 @@ def _read(stream: IO[bytes], path: Path) -> dict[str, Array]:
             raise _Damage(f"member {entry.filename[:60]!r} occurs twice")
         try:
             with archive.open(entry) as member:
-                arrays[name] = _read_member(cast(IO[bytes], member), entry.file_size)
+                arrays[name] = _read_member(member, entry.file_size)
         except _Damage as damage:
             raise _Damage(f"array {name!r}: {damage}") from None
         except LIBRARY_ERRORS as error:  # CRC, compression, encryption, header, memory
