@@ -18,6 +18,8 @@ LIBRARY_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
+    NameError,
+    AssertionError,
     ArithmeticError,
     AttributeError,
     MemoryError,
