@@ -130,7 +130,9 @@ def _fetch(names: list[str], data_dir: str | None) -> int:
     from ..errors import DataError
 
     if not names:
-        raise DataError("fetch: no data set is named; name some, such as 'simplenn data fetch mnist'")
+        raise DataError(
+            "fetch: no data set is named; name some, such as 'simplenn data fetch mnist'"
+        )
     for name in names:
         print(f"{name}: {fetch(name, data_dir)}")
     return 0

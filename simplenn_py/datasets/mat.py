@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..io.damage import LIBRARY_ERRORS, reason
+from ..io.damage import reason
+from ..io.mat5 import load_mat
 from ..layout import Array, from_rows
 from .dataset import Dataset, Images
 from .values import as_labels, as_pixels, check_count, fits_uint8, need_shape
 
 Shape = tuple[int, int, int]
-
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def load(
@@ -70,7 +69,7 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
     """
     from scipy.sparse import issparse
 
-    variables = _loadmat(path)
+    variables = load_mat(path, ("y", "Z"))
     for name in ("y", "Z"):
         if name not in variables:
             raise DataError(
@@ -95,30 +94,6 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
         raise DataError(
             f"{where}: {Z.shape[0]} images of {abd} values do not fit the memory; use fewer images"
         ) from None
-
-
-def _loadmat(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(520)
-        if head.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or _HDF5_MAGIC in head:
-            raise DataError(
-                f"{path}: is in MATLAB's version 7.3 (HDF5), which is not read; in MATLAB save it "
-                "anew with save('-v7', ...)"
-            )
-        variables: dict[str, Any] = loadmat(path, appendmat=False, variable_names=["y", "Z"])
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; check the path") from None
-    except DataError:
-        raise
-    except LIBRARY_ERRORS as error:
-        raise DataError(
-            f"{path}: cannot be read as a .mat file ({reason(error)}); restore it from a copy, or "
-            "in MATLAB save it anew with save('-v7', ...)"
-        ) from None
-    return variables
 
 
 def _cell_strings(y: Any, path: Path) -> Array:

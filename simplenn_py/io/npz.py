@@ -171,4 +171,3 @@ def _is_name(name: str) -> bool:
     # Nothing is ever extracted under these names; they are keys that get printed.
     printable = name.isprintable() and 0 < len(name) <= 200
     return printable and name[0] != "." and not any(c in name for c in "/\\:")
-

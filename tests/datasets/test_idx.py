@@ -134,8 +134,11 @@ BOUNDED = settings(
 
 
 @BOUNDED
-@given(head=st.sampled_from([b"", b"\0\0\x08\x01", b"\0\0\x08\x03", b"\x1f\x8b\x08\0"]),
-       tail=st.binary(max_size=60), compress=st.booleans())
+@given(
+    head=st.sampled_from([b"", b"\0\0\x08\x01", b"\0\0\x08\x03", b"\x1f\x8b\x08\0"]),
+    tail=st.binary(max_size=60),
+    compress=st.booleans(),
+)
 def test_any_bytes_give_an_array_or_one_error(tmp_path, head, tail, compress):
     path = tmp_path / "any"
     path.write_bytes(gzip.compress(head + tail, 1) if compress else head + tail)

@@ -1,0 +1,207 @@
+"""Reading ``.mat`` files, MATLAB's versions 4 to 7, that may be damaged.
+
+``scipy.io.loadmat`` trusts the types and sizes that a file states, and a wrong byte can make
+it crash the process.  Here the structure is checked first; SciPy then sees only the
+variables asked for, unpacked, and nothing else of the file.
+
+A file of version 5 to 7 is 128 bytes of header and a sequence of elements.  An element is a
+tag, its type and its number of bytes, and then its data, padded to a multiple of 8.  A
+variable is an element of type `_MATRIX` that consists of elements: flags, sizes, name, and
+what its class has; or one of type `_COMPRESSED` that unpacks to that.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import struct
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .damage import LIBRARY_ERRORS, reason
+
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_HEADER = 128
+_INT32, _UINT32, _MATRIX, _COMPRESSED = 5, 6, 14, 15
+_ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
+_TEXT_BYTES = {1: 1, 2: 1, 4: 2, 16: 1, 17: 2, 18: 4}
+_CELL, _STRUCT, _CHAR, _SPARSE = 1, 2, 4, 5
+_NUMERIC = range(6, 16)
+_COMPLEX_FLAG = 0x08
+_MAX_DEPTH = 8
+# What a file may unpack to: the larger of these.
+_MAX_RATIO = 64
+_MIN_BOUND = 2**30
+
+
+class _Damage(Exception):
+    """What is wrong with the structure."""
+
+
+def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Any]:
+    """Read the variables `names` of a ``.mat`` file, those of them that it has.
+
+    Returns
+    -------
+    dict of str to ndarray or sparse matrix
+        As ``scipy.io.loadmat`` returns them, without its entries on the file itself.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, of version 7.3, or holds one of `names` as something
+        else than numbers, text, cells or structs.
+    """
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        if content.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or content[512:520] == _HDF5_MAGIC:
+            raise DataError(
+                f"{path}: is in MATLAB's version 7.3 (HDF5), which is not read; in MATLAB save it "
+                "anew with save('-v7', ...)"
+            )
+        checked = content if _is_version_4(content) else _checked(content, names)
+        variables = loadmat(io.BytesIO(checked), variable_names=list(names))
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file; check the path") from None
+    except DataError:
+        raise
+    except (_Damage, MatReadError, *LIBRARY_ERRORS) as error:
+        raise DataError(
+            f"{path}: cannot be read as a .mat file ({reason(error)}); restore it from a copy, or "
+            "in MATLAB save it anew with save('-v7', ...)"
+        ) from None
+    return {name: variables[name] for name in names if name in variables}
+
+
+def _is_version_4(content: bytes) -> bool:
+    """A file of version 4 starts with a small number, one of later versions with text."""
+    return len(content) >= 20 and 0 in content[:4]
+
+
+def _checked(content: bytes, names: Collection[str]) -> bytes:
+    """Return a file with only the variables `names`, all of them checked and unpacked."""
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
+    if order is None:
+        raise _Damage("it has no header of MATLAB's version 5 to 7")
+    left = max(_MAX_RATIO * len(content), _MIN_BOUND)
+    parts = [content[:_HEADER]]
+    elements = _Elements(content[_HEADER:], order)
+    while not elements.at_end():
+        kind, data = elements.next()
+        if kind == _COMPRESSED:
+            unpacked = zlib.decompressobj().decompress(data, left)
+            left -= len(unpacked)
+            if left <= 0:
+                raise _Damage(f"it unpacks to more than {_MAX_RATIO} times its size")
+            kind, data = _Elements(unpacked, order).next()
+        if kind != _MATRIX:
+            raise _Damage(f"there is an element of type {kind} where a variable belongs")
+        inner = _Elements(data, order)
+        array_class, flags, sizes, name = _head(inner)
+        if name not in names:
+            continue
+        _body(inner, array_class, flags, sizes, name, 0)
+        parts.append(struct.pack(order + "II", _MATRIX, len(data)) + data)
+    return b"".join(parts)
+
+
+class _Elements:
+    """The elements in a buffer, one after the other."""
+
+    def __init__(self, buffer: bytes, order: str):
+        self._buffer, self.order, self._at = buffer, order, 0
+
+    def at_end(self) -> bool:
+        return self._at >= len(self._buffer)
+
+    def next(self) -> tuple[int, bytes]:
+        """Return type and data of the next element."""
+        start = self._at
+        if start + 8 > len(self._buffer):
+            raise _Damage("it ends within a tag")
+        kind, size = struct.unpack_from(self.order + "II", self._buffer, start)
+        if kind >> 16:  # a small element: size, type and up to 4 bytes of data in 8
+            kind, size = kind & 0xFFFF, kind >> 16
+            if size > 4:
+                raise _Damage("a small element has more than 4 bytes")
+            self._at = start + 8
+            return kind, self._buffer[start + 4 : start + 4 + size]
+        stop = start + 8 + size
+        if stop > len(self._buffer):
+            raise _Damage(f"an element claims {size} bytes, more than there are")
+        self._at = stop if kind == _COMPRESSED else stop + -size % 8
+        return kind, self._buffer[start + 8 : stop]
+
+    def items(self, widths: dict[int, int]) -> int:
+        """Pass over an element whose type is a key of `widths`; return its number of items."""
+        kind, data = self.next()
+        if kind not in widths or len(data) % widths[kind]:
+            raise _Damage(f"an element has type {kind} and {len(data)} bytes")
+        return len(data) // widths[kind]
+
+    def integers(self) -> tuple[int, ...]:
+        kind, data = self.next()
+        if kind not in (_INT32, _UINT32) or len(data) % 4:
+            raise _Damage(f"an element has type {kind}, 32-bit integers belong there")
+        return struct.unpack(f"{self.order}{len(data) // 4}i", data)
+
+
+def _head(inner: _Elements) -> tuple[int, int, tuple[int, ...], str]:
+    """Read class, flags, sizes and name of an array."""
+    words = inner.integers()
+    sizes = inner.integers()
+    kind, name = inner.next()
+    if len(words) != 2 or not 2 <= len(sizes) <= 32 or min(sizes) < 0 or kind not in _TEXT_BYTES:
+        raise _Damage("the head of a variable is damaged")
+    return words[0] & 0xFF, words[0] >> 8 & 0xFF, sizes, name.decode("utf-8")
+
+
+def _body(
+    inner: _Elements, array_class: int, flags: int, sizes: tuple[int, ...], name: str, depth: int
+) -> None:
+    """Check that the data of an array are what its class and sizes say."""
+    count = math.prod(sizes)
+    parts = 2 if flags & _COMPLEX_FLAG else 1
+    if array_class in _NUMERIC:
+        if any(inner.items(_ITEM_BYTES) != count for _ in range(parts)):
+            raise _Damage(f"{name} does not hold the {count} values of its size")
+    elif array_class == _CHAR:
+        if inner.items(_TEXT_BYTES) < count:
+            raise _Damage(f"{name} holds less text than its size says")
+    elif array_class == _SPARSE:
+        integers = {_INT32: 4, _UINT32: 4}
+        rows, starts = inner.items(integers), inner.items(integers)
+        values = [inner.items(_ITEM_BYTES) for _ in range(parts)]
+        if len(sizes) != 2 or starts != sizes[1] + 1 or min(rows, *values) < max(rows, *values):
+            raise _Damage(f"the parts of the sparse matrix {name} do not fit each other")
+    elif array_class in (_CELL, _STRUCT):
+        if array_class == _STRUCT:
+            count *= _fields(inner)
+        for _ in range(count):
+            kind, data = inner.next()
+            if kind != _MATRIX or depth >= _MAX_DEPTH:
+                raise _Damage(f"{name} is nested too deeply, or by something else than arrays")
+            if data:  # an empty cell may have no head
+                child = _Elements(data, inner.order)
+                _body(child, *_head(child)[:3], name, depth + 1)
+    else:
+        raise _Damage(f"{name} is of class {array_class}: no numbers, text, cells or structs")
+
+
+def _fields(inner: _Elements) -> int:
+    """Return the number of fields of a struct."""
+    width = inner.integers()
+    if len(width) != 1 or not 1 <= width[0] <= 64:
+        raise _Damage("the head of a struct is damaged")
+    kind, names = inner.next()
+    if kind not in _TEXT_BYTES or len(names) % width[0]:
+        raise _Damage("the names of a struct's fields are damaged")
+    return len(names) // width[0]
