@@ -43,21 +43,30 @@ class Normalisation:
         return cls(0.0, 1.0, np.zeros(entries))
 
     @classmethod
-    def of(cls, images: Array, entries: int) -> Normalisation:
-        """Measure the range and the mean of `images`, shape (d, a*b*l).
+    def of(cls, images: Array, chosen: Array, entries: int) -> Normalisation:
+        """Measure the range and the mean of some images.
+
+        Parameters
+        ----------
+        images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
+        chosen : ndarray of int64
+            The instances that count: those trained on.
+        entries : int
+            ``d*a*b``.
 
         Notes
         -----
         simpleNN's example scales by the smallest and the largest entry and subtracts the mean
         image.  Constant images are only shifted.
         """
-        low, high = float(images.min()), float(images.max())
-        scale = 1 / (high - low) if high > low else 1.0
         rows = images.T.reshape(-1, entries)
-        total = np.zeros(entries)
-        for start in range(0, rows.shape[0], 4096):  # in parts: no float64 copy of all images
-            total += rows[start : start + 4096].sum(axis=0, dtype=np.float64)
-        return cls(low, scale, (total / rows.shape[0] - low) * scale)
+        low, high, total = np.inf, -np.inf, np.zeros(entries)
+        for start in range(0, chosen.size, 4096):  # in parts: no float64 copy of all images
+            part = rows[chosen[start : start + 4096]]
+            low, high = min(low, float(part.min())), max(high, float(part.max()))
+            total += part.sum(axis=0, dtype=np.float64)
+        scale = 1 / (high - low) if high > low else 1.0
+        return cls(low, scale, (total / chosen.size - low) * scale)
 
 
 class Model:

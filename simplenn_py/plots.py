@@ -154,7 +154,7 @@ def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
 
 
 def plot_confusion(
-    counts: Array, classes: Sequence[Any] | Array, *, data: str = "", axes: Axes | None = None
+    counts: Array, classes: Sequence[Any] | Array, *, part: str = "", axes: Axes | None = None
 ) -> Axes:
     """Draw which class was taken for which.
 
@@ -164,8 +164,8 @@ def plot_confusion(
         ``counts[true, predicted]``; see :func:`confusion_counts`.
     classes : sequence of length k
         The labels.
-    data : str
-        Name of the data set, for the title.
+    part : str
+        What the images are, for the title: "test images", "digits (test)".
     axes : Axes, optional
 
     Returns
@@ -196,9 +196,9 @@ def plot_confusion(
         _write_counts(axes, counts, mistakes.filled(0) / worst)
     _class_ticks(axes, [str(label) for label in classes])
     total, correct = int(counts.sum()), int(np.trace(counts))
-    on = f" on {data}" if data else ""
-    share = f": {correct:,} of {total:,} correct ({100 * correct / total:.2f} %)" if total else ""
-    axes.set_title(f"Confusion matrix{on}{share}")
+    of = f", {part}" if part else ""
+    share = f"\n{correct:,} of {total:,} correct ({100 * correct / total:.2f} %)" if total else ""
+    axes.set_title(f"Confusion matrix{of}{share}")
     return axes
 
 

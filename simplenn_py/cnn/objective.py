@@ -91,6 +91,34 @@ def regularisation(theta: Array, C: float) -> float:
     return float(np.sum(wide * wide)) / (2 * C)
 
 
+def evaluate(
+    engine: Engine, model: Model, problem: Problem, indices: Array
+) -> tuple[float, Array]:
+    """Run the network forward over chosen instances, ``engine.batch_size`` at a time.
+
+    Parameters
+    ----------
+    engine : Engine
+    model : Model
+    problem : Problem
+    indices : ndarray of int64, shape (n,)
+
+    Returns
+    -------
+    loss : float
+        The mean loss, without regularisation.
+    predicted : ndarray of int64, shape (n,)
+        Index of the class with the largest output.
+    """
+    loss = 0.0
+    predicted = np.empty(indices.size, np.int64)
+    for start in range(0, indices.size, engine.batch_size):
+        part = indices[start : start + engine.batch_size]
+        loss += lossgrad_subset(engine, model, problem, part)
+        predicted[start : start + part.size] = engine.Z(model.config.L).argmax(axis=0)
+    return loss / indices.size, predicted
+
+
 class BatchObjective:
     """f estimated from mini-batches: what a stochastic solver sees of the network.
 
@@ -100,14 +128,17 @@ class BatchObjective:
     model : Model
         Its ``theta`` is the point at which everything is evaluated.
     problem : Problem
+    subset : ndarray of int64, shape (l,)
+        The instances to train on; others may be held out.
     """
 
-    def __init__(self, engine: Engine, model: Model, problem: Problem) -> None:
+    def __init__(self, engine: Engine, model: Model, problem: Problem, subset: Array) -> None:
         self._engine, self._model, self._problem = engine, model, problem
+        self._subset = subset
 
     @property
     def l(self) -> int:  # noqa: E743 - the lecture's letter
-        return self._problem.l
+        return int(self._subset.size)
 
     @property
     def theta(self) -> Array:
@@ -117,6 +148,12 @@ class BatchObjective:
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
         """Write the estimate ``theta/C + mean of dxi_i/dtheta`` over the batch into `out`.
 
+        Parameters
+        ----------
+        indices : ndarray of int64, shape (n,)
+            Places in the subset.
+        out : ndarray, shape (n_parameters,)
+
         Returns
         -------
         loss : float
@@ -124,10 +161,11 @@ class BatchObjective:
         correct : int
             How many of its instances the network gets right.
         """
-        loss = lossgrad_subset(self._engine, self._model, self._problem, indices, out)
-        out /= indices.size
+        chosen = self._subset[indices]
+        loss = lossgrad_subset(self._engine, self._model, self._problem, chosen, out)
+        out /= chosen.size
         if np.isfinite(self._problem.C):
             out += self.theta * out.dtype.type(1 / self._problem.C)
         z = self._engine.Z(self._model.config.L)
-        correct = np.count_nonzero(z.argmax(axis=0) == self._problem.y[indices])
+        correct = np.count_nonzero(z.argmax(axis=0) == self._problem.y[chosen])
         return loss, int(correct)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# An idle OpenMP thread otherwise spins for a while and takes the cores from BLAS: a product
-# between two parallel kernels is several times slower.  Read once, when the library loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from ..threads import polite_waiting
+
+polite_waiting()  # before Numba's threads start
 
 import numba  # noqa: E402
 import platformdirs  # noqa: E402
@@ -49,6 +49,12 @@ def cache_folder() -> Path | None:
 
 
 _CACHE = cache_folder()
+_DISPATCHERS: list[Any] = []
+
+
+def compilations() -> int:
+    """Return how many kernels this process has had to compile, the cached ones not counted."""
+    return sum(sum(d.stats.cache_misses.values()) for d in _DISPATCHERS) if _CACHE else -1
 
 
 def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
@@ -70,6 +76,7 @@ def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
                 dispatcher.enable_caching()
             finally:
                 numba.config.CACHE_DIR = saved
+        _DISPATCHERS.append(dispatcher)
         return dispatcher
 
     return decorate

@@ -1,0 +1,64 @@
+"""The command line: one file a subcommand, each a thin caller of the library."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .. import __version__
+from ..errors import UserError
+from ..threads import polite_waiting
+from . import data, predict, summary, train
+
+_EPILOG = """\
+a first session:
+  simplenn train digits                  train on the bundled images, about ten seconds
+  simplenn predict runs/digits-1 digits  what it gets right, class by class
+  simplenn summary layer4                every size of the lecture's section A
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake in one line, as the rest of the program does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"simplenn: error: {message}; see '{self.prog} --help'\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; nothing heavy is imported for it."""
+    top = _Parser(
+        prog="simplenn",
+        description="Convolutional networks as the lecture writes them, compiled by Numba.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"simplenn_py {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (train, predict, summary, data):
+        module.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status: 0, 2 for a mistake in use, 130 if interrupted."""
+    polite_waiting()  # before NumPy loads its BLAS
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except UserError as error:
+        print(f"simplenn: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"simplenn: error: {_told(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("simplenn: interrupted", file=sys.stderr)
+        return 130
+
+
+def _told(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; check the path, its permissions and the disk"

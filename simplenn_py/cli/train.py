@@ -1,0 +1,216 @@
+"""``simplenn train``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from ..options import TrainOptions, default_options
+
+_DESCRIPTION = """\
+Train a convolutional network by stochastic gradient descent with momentum.
+
+DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a .mat
+file of simpleNN, a .npz file with X and y, or a folder with one sub-folder of images a class.
+Each data set has defaults of its own: the bare command trains well.
+"""
+_EPILOG = """\
+examples:
+  simplenn train digits
+  simplenn train mnist --epochs 3 --seed 7
+  simplenn train cifar10 --config layer7 --validation 0.1
+  simplenn train mine.mat --config mine.config --input-format column
+  simplenn train pictures/ --image-shape 32x32x3 --out runs/pictures
+
+Ctrl-C finishes the batch under way and writes a checkpoint; --resume goes on from it, and ends
+bit for bit where an uninterrupted run would have ended.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand; options of training come from TrainOptions' fields."""
+    p = subparsers.add_parser(
+        "train",
+        help="train a network",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("dataset", metavar="DATASET", help="name or path of the data set, see above")
+    p.add_argument(
+        "--config",
+        metavar="FILE|PRESET",
+        help="simpleNN .config file, or digits, layer4, layer7, vgg11",
+    )
+    options = p.add_argument_group("training")
+    for f in fields(TrainOptions):
+        choices = f.metadata.get("choices")
+        options.add_argument(
+            f"--{f.name.replace('_', '-')}",
+            type={"int": _whole, "float": _number}.get(str(f.type), str),
+            metavar="|".join(choices) if choices else {"int": "N"}.get(str(f.type), "X"),
+            help=f"{f.metadata['help']} ({_defaults(f.name)})",
+        )
+    files = p.add_argument_group("data and files")
+    files.add_argument("--data-dir", metavar="DIR", help="where mnist and cifar10 lie")
+    files.add_argument("--test", metavar="FILE", help="test part, where DATASET is a path")
+    files.add_argument("--image-shape", metavar="HxWxD", help="height, width, channels of images")
+    files.add_argument(
+        "--input-format",
+        choices=("row", "column"),
+        default="row",
+        help="how a line of a .mat file holds an image: row by row or column by column "
+        "(default row)",
+    )
+    files.add_argument(
+        "--out", metavar="DIR", help="folder of the run (default runs/DATASET-1, -2, ...)"
+    )
+    files.add_argument("--resume", metavar="DIR", help="go on with the run in that folder")
+    shown = p.add_argument_group("output")
+    shown.add_argument("--quiet", action="store_true", help="only the result, no progress")
+    shown.add_argument(
+        "--json", action="store_true", help="print run.json on stdout, and nothing else there"
+    )
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train as `args` say; 130 where Ctrl-C ended it early."""
+    from rich.console import Console
+
+    from ..datasets import load_dataset
+    from ..run_folder import RunFolder, to_json
+    from ..training import train
+
+    console = Console(stderr=args.json, highlight=False, soft_wrap=True)
+    given = {f.name: getattr(args, f.name) for f in fields(TrainOptions)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if args.resume is not None:
+        _refuse_with_resume(args)
+        saved = RunFolder(args.resume).load_checkpoint()[3]
+        options = TrainOptions(**{**asdict(saved), **given})
+    else:
+        options = default_options(args.dataset, **given)
+    data = load_dataset(
+        args.dataset,
+        data_dir=args.data_dir,
+        test=args.test,
+        shape=_shape(args),
+        input_format=args.input_format,
+        progress=not (args.quiet or args.json),
+    )
+    out = args.resume or args.out or _next_folder(args.dataset)
+    if not args.quiet:
+        console.print(f"{data.name}: {data.train.l} training images, {data.source}")
+    _, history = train(
+        data,
+        args.config,
+        options,
+        out=None if args.resume else out,
+        resume=args.resume,
+        progress=not args.quiet,
+        console=console,
+    )
+    if args.json:
+        print(to_json(history.report))
+    if history.interrupted:
+        console.print(f"interrupted; go on with: {_resume_command(args, out)}")
+        return 130
+    if not args.json:
+        console.print(_result(history.report, out))
+    return 0
+
+
+def _refuse_with_resume(args: argparse.Namespace) -> None:
+    from ..errors import OptionError
+
+    for name in ("config", "out"):
+        if getattr(args, name) is not None:
+            raise OptionError(
+                f"--{name} is {getattr(args, name)!r}; a resumed run keeps its own, leave it out"
+            )
+
+
+def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
+    """Take the images' shape from --image-shape, else from a .config file."""
+    from ..config import PRESETS, NetConfig
+
+    if args.image_shape is not None:
+        return _parse_shape(args.image_shape)
+    path = Path(args.dataset)
+    flat = path.suffix.lower() in (".mat", ".npz")
+    if flat and args.config is not None and args.config not in PRESETS:
+        return NetConfig.read(args.config).image_shape
+    if flat and args.resume is not None:
+        from ..run_folder import RunFolder
+
+        return RunFolder(args.resume).load_checkpoint()[0].config.image_shape
+    return None
+
+
+def _parse_shape(text: str) -> tuple[int, int, int]:
+    from ..errors import OptionError
+
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts):
+        raise OptionError(
+            f"--image-shape is {text!r}; it must be height x width x channels, such as 28x28x1"
+        )
+    a, b, d = map(int, parts)
+    return a, b, d
+
+
+def _next_folder(dataset: str) -> str:
+    stem = Path(dataset).stem or "run"
+    numbers = (n for n in range(1, 10**6) if not Path("runs", f"{stem}-{n}").exists())
+    return str(Path("runs", f"{stem}-{next(numbers)}"))
+
+
+def _resume_command(args: argparse.Namespace, out: str) -> str:
+    import shlex
+
+    words = ["simplenn", "train", args.dataset, "--resume", str(out)]
+    for name in ("data_dir", "test", "image_shape"):
+        if getattr(args, name) is not None:
+            words += [f"--{name.replace('_', '-')}", getattr(args, name)]
+    if args.input_format != "row":
+        words += ["--input-format", args.input_format]
+    return shlex.join(words)
+
+
+def _result(report: dict[str, Any], out: str) -> str:
+    parts = [f"train accuracy {100 * report['train_accuracy']:.2f} %"]
+    if report["test_accuracy"] is not None:
+        parts.append(f"test accuracy {100 * report['test_accuracy']:.2f} %")
+    timings = report["timings"]
+    parts.append(
+        f"{timings['total_seconds']:.1f} s in all, {timings['compile_seconds']:.1f} s of it "
+        "compiling or loading compiled code"
+    )
+    return f"{', '.join(parts)}; everything is in {out}"
+
+
+def _defaults(name: str) -> str:
+    """Name the default, and those of the data sets that have their own."""
+    value = getattr(TrainOptions(), name)
+    own = {d: getattr(default_options(d), name) for d in ("digits", "mnist", "cifar10")}
+    if name == "limit" or len({value, *own.values()}) == 1:
+        return f"default {value:g}" if isinstance(value, float) else f"default {value}"
+    shown = ", ".join(f"{d} {v:g}" for d, v in own.items())
+    return f"default {shown}, else {value:g}"
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

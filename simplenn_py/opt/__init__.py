@@ -1,0 +1,1 @@
+"""Solvers.  They know an objective and a vector, and nothing of layers."""

@@ -1,0 +1,114 @@
+"""Training options: one frozen dataclass, its constraints, and the defaults of each data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .errors import OptionError, closest
+
+
+def _option(default: Any, help: str, rule: str, holds: Callable[[Any], bool]) -> Any:
+    return field(default=default, metadata={"help": help, "rule": rule, "holds": holds})
+
+
+def _one_of(default: str, help: str, *choices: str) -> Any:
+    metadata = {"help": help, "rule": f"one of {', '.join(choices)}", "choices": choices}
+    return field(default=default, metadata=metadata | {"holds": choices.__contains__})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train.  Each field's metadata hold its meaning and its rule.
+
+    Raises
+    ------
+    OptionError
+        Naming every option that breaks its rule, its value and the rule.
+    """
+
+    epochs: int = _option(
+        20, "passes over the training images", "a whole number, 1 or more", lambda v: v >= 1
+    )
+    batch_size: int = _option(
+        128, "images an update", "a whole number, 1 or more", lambda v: v >= 1
+    )
+    lr: float = _option(
+        0.01, "learning rate; that of update t is lr/(1 + decay*t)",
+        "a number above 0", lambda v: 0 < v < math.inf,
+    )  # fmt: skip
+    momentum: float = _option(
+        0.9, "share of the last step that the next one keeps",
+        "a number from 0 to below 1", lambda v: 0 <= v < 1,
+    )  # fmt: skip
+    decay: float = _option(
+        0.0, "how fast the learning rate falls, an update",
+        "a number, 0 or more", lambda v: 0 <= v < math.inf,
+    )  # fmt: skip
+    C: float = _option(
+        math.inf, "regularisation theta'theta/(2*C*l), l training images; inf: none",
+        "a number above 0, or inf", lambda v: v > 0,
+    )  # fmt: skip
+    loss: str = _one_of("cross-entropy", "what is minimised", "squared", "cross-entropy")
+    dtype: str = _one_of("float32", "precision of all arithmetic", "float32", "float64")
+    engine: str = _one_of("lecture", "how layers are run", "lecture")
+    threads: int = _option(
+        0, "threads to compute with; 0: all cores", "a whole number, 0 or more", lambda v: v >= 0
+    )
+    seed: int = _option(
+        0, "where random numbers start; same seed, same result",
+        "a whole number, 0 or more", lambda v: v >= 0,
+    )  # fmt: skip
+    validation: float = _option(
+        0.0, "share of the training images held out to pick the best epoch; 0: none",
+        "a number from 0 to below 1", lambda v: 0 <= v < 1,
+    )  # fmt: skip
+    limit: int = _option(
+        0, "train on that many images only, drawn evenly from the classes; 0: all",
+        "a whole number, 0 or more", lambda v: v >= 0,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        problems = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.type == "float" and type(value) is int:
+                value = float(value)
+                object.__setattr__(self, f.name, value)
+            right_type = type(value).__name__ == f.type
+            if not right_type or not f.metadata["holds"](value):
+                near = closest(str(value), list(f.metadata.get("choices", ())))
+                problems.append(f"{f.name} is {value!r}; it must be {f.metadata['rule']}{near}")
+        if problems:
+            raise OptionError("; ".join(problems))
+
+
+# Chosen on a validation part of each training set, never on a test set; CONTRIBUTING says how.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {"epochs": 40, "batch_size": 32, "lr": 0.02, "C": 1.0},
+    "mnist": {"epochs": 8, "lr": 0.03, "decay": 5e-4, "C": 0.1},
+    "cifar10": {"epochs": 12, "lr": 0.03, "decay": 2e-4, "C": 0.05},
+}
+_PRESETS = {"digits": "digits"}
+
+
+def default_options(dataset: str, **given: Any) -> TrainOptions:
+    """Return the defaults for the data set of that name, with those `given` in their place.
+
+    Raises
+    ------
+    OptionError
+        For an unknown option or a value that breaks its rule.
+    """
+    known = [f.name for f in fields(TrainOptions)]
+    for name in given:
+        if name not in known:
+            raise OptionError(f"there is no option {name!r}{closest(name, known)}")
+    return TrainOptions(**{**_DEFAULTS.get(dataset, {}), **given})
+
+
+def default_preset(dataset: str) -> str:
+    """Return the name of the network that the data set is trained with unless told otherwise."""
+    return _PRESETS.get(dataset, "layer4")

@@ -1,0 +1,250 @@
+"""The folder of a run: model, checkpoint, history, report and figures, each written atomically."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError
+from .io.atomic import atomic_open
+from .io.npz import read_arrays, write_arrays
+from .layout import Array
+from .model import Model
+from .opt.hooks import Hook
+from .opt.sgd import Record, SGDState
+from .options import TrainOptions
+
+FORMAT = "simplenn_py checkpoint 1"
+_FILES = ("model.npz", "checkpoint.npz", "history.csv", "run.json")
+_FIGURE_BYTES = 4 << 20
+
+
+class Best:
+    """The weights of the best epoch on the validation part, where there is one."""
+
+    def __init__(self, theta: Array | None = None, epoch: int = 0, accuracy: float = -1.0) -> None:
+        self.theta, self.epoch, self.accuracy = theta, epoch, accuracy
+
+
+class RunFolder:
+    """Where a run is kept.
+
+    Parameters
+    ----------
+    path : path
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], parameters: int, images: int) -> RunFolder:
+        """Make the folder, and find out now what would go wrong after hours of training.
+
+        Raises
+        ------
+        DataError
+            Where it holds a run already, cannot be written, or the disk has too little room.
+        """
+        run = cls(path)
+        present = [name for name in _FILES if (run.path / name).exists()]
+        if present:
+            raise DataError(
+                f"{path} holds a run already ({', '.join(present)}); "
+                f"choose another --out, or go on with --resume {path}"
+            )
+        run._check_room(parameters, images)
+        return run
+
+    def _check_room(self, parameters: int, images: int) -> None:
+        probe = self.path / ".write-test"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+            free = shutil.disk_usage(self.path).free
+        except OSError as error:
+            raise DataError(
+                f"cannot write into {self.path}: {error.strerror or error}; choose another --out"
+            ) from None
+        # theta, v and the best theta in a checkpoint, theta in a model, at most 8 bytes each;
+        # a new file stands beside the old one until it is complete.
+        needed = 2 * (4 * 8 * parameters + 8 * images) + _FIGURE_BYTES
+        if free < needed:
+            raise DataError(
+                f"{self.path} has {free >> 20} MiB free; the run needs {(needed >> 20) + 1} MiB, "
+                "make room or choose another --out"
+            )
+
+    def save_checkpoint(
+        self,
+        model: Model,
+        state: SGDState,
+        best: Best,
+        options: TrainOptions,
+        fingerprint: str,
+    ) -> None:
+        """Write all that :meth:`load_checkpoint` needs to go on bit for bit."""
+        about = {
+            "format": FORMAT,
+            "options": asdict(options),
+            "fingerprint": fingerprint,
+            "updates": state.updates,
+            "epoch": state.epoch,
+            "position": state.position,
+            "loss_sum": state.loss_sum,
+            "correct": state.correct,
+            "seconds": state.seconds,
+            "history": state.history,
+            "rng": state.rng.bit_generator.state,
+            "best": [best.epoch, best.accuracy],
+        }
+        arrays = {f"model_{name}": array for name, array in model.arrays().items()}
+        arrays |= {"checkpoint": np.array(json.dumps(about)), "v": state.v, "order": state.order}
+        if best.theta is not None:
+            arrays["best_theta"] = best.theta
+        write_arrays(self.path / "checkpoint.npz", arrays)
+
+    def load_checkpoint(self) -> tuple[Model, SGDState, Best, TrainOptions, str]:
+        """Read the checkpoint.
+
+        Returns
+        -------
+        model, state, best, options, fingerprint
+            As they were given to :meth:`save_checkpoint`.
+
+        Raises
+        ------
+        DataError
+            Where there is none, or it is damaged.
+        """
+        path = self.path / "checkpoint.npz"
+        if not path.is_file():
+            raise DataError(f"{self.path} has no checkpoint.npz; --resume takes a run's folder")
+        arrays = read_arrays(path)
+        model = Model.from_arrays(
+            {k.removeprefix("model_"): v for k, v in arrays.items() if k.startswith("model_")},
+            path,
+        )
+        try:
+            about = json.loads(str(arrays["checkpoint"][()]))
+            if about["format"] != FORMAT:
+                raise DataError(f"{path} is {about['format']!r}; this version reads {FORMAT!r}")
+            rng = np.random.default_rng()
+            rng.bit_generator.state = about["rng"]
+            state = SGDState(
+                v=arrays["v"],
+                rng=rng,
+                order=arrays["order"],
+                **{k: about[k] for k in ("updates", "epoch", "position", "loss_sum", "correct")},
+                seconds=about["seconds"],
+                history=about["history"],
+            )
+            best = Best(arrays.get("best_theta"), *about["best"])
+            options = TrainOptions(**about["options"])
+            same = [state.v, *([] if best.theta is None else [best.theta])]
+            if any(x.shape != model.theta.shape or x.dtype != model.theta.dtype for x in same):
+                raise DataError(f"{path}: its vectors differ in length; use another run")
+            return model, state, best, options, str(about["fingerprint"])
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+            raise DataError(f"{path} is no checkpoint of simplenn_py; train anew") from None
+
+    def save_history(self, history: list[Record]) -> None:
+        """Write ``history.csv``, one line an epoch."""
+        columns: list[str] = list(dict.fromkeys(key for record in history for key in record))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        self._write("history.csv", text.getvalue())
+
+    def save_model(self, model: Model, best: Best) -> None:
+        """Write ``model.npz``: the best epoch's weights where a validation part chose it."""
+        arrays = model.arrays()
+        if best.theta is not None:
+            arrays["theta"] = best.theta
+        write_arrays(self.path / "model.npz", arrays)
+
+    def save_report(self, report: dict[str, Any]) -> None:
+        """Write ``run.json``."""
+        self._write("run.json", to_json(report) + "\n")
+
+    def save_figures(
+        self,
+        model: Model,
+        history: list[Record],
+        test_accuracy: float | None,
+        confusion: Array,
+        part: str,
+    ) -> None:
+        """Draw ``curves.png``, ``confusion.png`` and ``filters.png``."""
+        from . import plots
+
+        plots.save(
+            plots.plot_curves(history, test_accuracy=test_accuracy), self.path / "curves.png"
+        )
+        plots.save(
+            plots.plot_confusion(confusion, model.classes, part=part), self.path / "confusion.png"
+        )
+        plots.save(plots.plot_filters(model), self.path / "filters.png")
+
+    def _write(self, name: str, text: str) -> None:
+        with atomic_open(self.path / name) as file:
+            file.write(text.encode())
+
+
+class CheckpointHook(Hook):
+    """Keeps the run folder up to date: after every epoch, and when a run is interrupted."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        model: Model,
+        best: Best,
+        options: TrainOptions,
+        fingerprint: str,
+    ) -> None:
+        self._run, self._model, self._best = run, model, best
+        self._options, self._fingerprint = options, fingerprint
+
+    def on_start(self, state: SGDState) -> None:
+        self._save(state)
+
+    def on_epoch(self, state: SGDState) -> None:
+        # The checkpoint comes first: whatever is lost after it, a resumption writes again.
+        self._save(state)
+        self._run.save_history(state.history)
+        self._run.save_model(self._model, self._best)
+
+    def on_stop(self, state: SGDState) -> None:
+        if state.stop:
+            self._save(state)
+
+    def _save(self, state: SGDState) -> None:
+        self._run.save_checkpoint(self._model, state, self._best, self._options, self._fingerprint)
+
+
+def to_json(report: dict[str, Any]) -> str:
+    """Return strict JSON: infinities, which JSON lacks, become the strings "inf" and "-inf"."""
+
+    def strict(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(k): strict(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [strict(v) for v in value]
+        if isinstance(value, np.generic):
+            return strict(value.item())
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        return value
+
+    return json.dumps(strict(report), indent=2, allow_nan=False)
