@@ -1,0 +1,365 @@
+"""``simplenn predict``: a trained model's labels for a data set or for picture files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..layout import Array
+    from ..model import Model
+
+_DESCRIPTION = """\
+Let a trained model label images.
+
+A data set: prints the accuracy and, class by class, how many images were right and for what
+the others were most often taken.  The test part is used where there is one (--split).
+
+Picture files (PNG, JPEG, ...): prints the label of each and the second guess.  A picture of
+any size is resized to that of the training images, made grey or colour as they were, and its
+brightness 0..255 is mapped linearly on their range.  MNIST's and the bundled digits are LIGHT
+strokes on a DARK ground: for pen on paper, which is the reverse, give --invert.
+
+A network trained with the cross-entropy loss gives probabilities (softmax); one trained with
+the squared loss gives decision values, which are near 1 for its choice and near 0 elsewhere."""
+
+_EPILOG = """\
+examples:
+  simplenn predict runs/digits digits                the test images of the bundled digits
+  simplenn predict runs/digits digits --split train  those that it was trained on
+  simplenn predict model.npz pictures/               a folder with a sub-folder a class
+  simplenn predict model.npz seven.png --invert      a photographed digit, pen on paper
+  simplenn predict model.npz mnist --out out.csv     every decision value, one line an image"""
+
+_FEW = 8  # labels listed in a line
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``predict`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "predict",
+        help="label a data set or picture files with a trained model",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a model.npz, or the folder of a run that holds one")
+    add(
+        "inputs",
+        nargs="+",
+        metavar="DATASET|IMAGE",
+        help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files",
+    )
+    add("--split", choices=("test", "train"), help="part of the data set (test, if it has one)")
+    add("--data-dir", metavar="DIR", help="where MNIST or CIFAR-10 lie")
+    add("--test", metavar="FILE", help="the test part, where the data set is a path")
+    add(
+        "--input-format",
+        choices=("row", "column"),
+        default="row",
+        help="how a line of a .mat or flat .npz holds an image: its rows one after the other, or "
+        "its columns (%(default)s)",
+    )
+    add("--batch-size", type=int, default=256, metavar="N", help="images at a time (%(default)s)")
+    add("--invert", action="store_true", help="picture files: dark ink on light paper, see above")
+    add("--out", metavar="FILE.csv", help="write labels and all decision values z^{L+1}")
+    add("--force", action="store_true", help="overwrite the file of --out")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Label `args.inputs`; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If the model or an input is missing, damaged, or of another image size, or an option
+        does not apply.
+    """
+    from ..errors import DataError, OptionError
+
+    if args.batch_size < 1:
+        raise OptionError(f"--batch-size is {args.batch_size}; it must be 1 or more")
+    if args.out and os.path.lexists(args.out) and not args.force:
+        raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
+    pictures = not any(map(_is_dataset, args.inputs))
+    _check_options(args, pictures)
+    model = load_model(args.model)
+    report = _pictures(args, model) if pictures else _dataset(args, model)
+    if args.json:
+        import json
+
+        print(json.dumps({"model": args.model, **report}, indent=2))
+    return 0
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model.npz, or the one in the folder of a run.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is damaged.
+    """
+    from ..errors import DataError
+    from ..model import Model
+
+    path = Path(path)
+    if path.is_dir():
+        if not (path / "model.npz").is_file():
+            raise DataError(
+                f"{path}: this folder holds no model.npz; give the folder of a run that "
+                "'simplenn train' wrote, or a model file"
+            )
+        path /= "model.npz"
+    return Model.load(path)
+
+
+def _is_dataset(text: str) -> bool:
+    from ..datasets.loading import NAMES
+
+    path = Path(text)
+    if text in NAMES or path.is_dir() or path.suffix.lower() in (".mat", ".npz"):
+        return True
+    return not path.exists() and not path.suffix  # a name, perhaps misspelt
+
+
+def _check_options(args: argparse.Namespace, pictures: bool) -> None:
+    from ..errors import OptionError
+
+    if not pictures and len(args.inputs) > 1:
+        raise OptionError(
+            f"{len(args.inputs)} inputs are given and not all are picture files; "
+            "give picture files only, or one data set"
+        )
+    if pictures:
+        wrong = [f"--{name}" for name in ("split", "test") if getattr(args, name) is not None]
+        rule = "needs a data set, and picture files are given"
+    else:
+        wrong = ["--invert"] if args.invert else []
+        rule = "is for picture files, and a data set is given"
+    if wrong:
+        raise OptionError(f"{wrong[0]} {rule}; leave it out")
+
+
+# -- a data set
+
+
+def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
+    from collections import Counter
+
+    import numpy as np
+
+    from ..plots import confusion_counts
+
+    images, part, name = _load(args, model)
+    values = model.decision_values(images.Z, batch_size=args.batch_size)
+    predicted = model.classes[values.argmax(axis=0)]
+    counts = confusion_counts(images.y, predicted, model.classes)
+    labels = model.classes.tolist()
+    known = set(labels)
+    foreign = Counter(label for label in images.y.tolist() if label not in known)
+    correct = int(np.trace(counts))
+    report = {
+        "data": name,
+        "split": part,
+        "images": images.l,
+        "correct": correct,
+        "accuracy": correct / images.l,
+        "classes": [_class_row(counts, k, labels) for k in range(len(labels))],
+        "unknown_labels": [{"label": k, "images": n} for k, n in sorted(foreign.items())],
+    }
+    if args.out:
+        keys = [("index", range(images.l)), ("label", images.y.tolist())]
+        _write_csv(args.out, keys, predicted.tolist(), model, values)
+    if not args.json:
+        _print_report(args, report)
+    return report
+
+
+def _load(args: argparse.Namespace, model: Model) -> tuple[Any, str, str]:
+    """Return the part of the data set that is asked for, its name, and the data set's."""
+    from ..datasets import load_dataset
+    from ..datasets.loading import NAMES
+    from ..errors import DataError, OptionError
+
+    name, shape = args.inputs[0], model.config.image_shape
+    wanted = "x".join(map(str, shape))
+    try:
+        data = load_dataset(
+            name,
+            data_dir=args.data_dir,
+            test=args.test,
+            shape=None if name in NAMES else shape,
+            input_format=args.input_format,
+            progress=not args.json,
+        )
+    except DataError as error:
+        if not Path(name).is_file():
+            raise
+        raise DataError(f"{error} (this model takes images of {wanted})") from None
+    part = args.split or ("test" if data.test is not None else "train")
+    images = data.train if part == "train" else data.test
+    if images is None:
+        raise OptionError(f"{name} has no test part; leave --split out, or give --test FILE")
+    if (images.a, images.b, images.d) != shape:
+        raise DataError(
+            f"{name}: its images are {images.a}x{images.b}x{images.d}, this model takes {wanted}; "
+            "use images like those that it was trained on, or train a model on these"
+        )
+    if images.l == 0:
+        raise DataError(f"{name}: its {part} part has no image; choose the other --split")
+    return images, part, data.name
+
+
+def _class_row(counts: Array, k: int, labels: Sequence[Any]) -> dict[str, Any]:
+    """One line of the table; of equally frequent mistakes the first class."""
+    total, correct = int(counts[k].sum()), int(counts[k, k])
+    mistakes = counts[k].copy()
+    mistakes[k] = 0
+    worst = int(mistakes.argmax())
+    some = bool(mistakes[worst])
+    return {
+        "class": labels[k],
+        "images": total,
+        "correct": correct,
+        "accuracy": correct / total if total else None,
+        "mistaken_for": labels[worst] if some else None,
+        "mistaken_images": int(mistakes[worst]),
+    }
+
+
+def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    rows = []
+    for row in report["classes"]:
+        share = "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.2f} %"
+        mistake = f"{_shown(row['mistaken_for'])} ({row['mistaken_images']:,})"
+        rows.append([_shown(row["class"]), f"{row['images']:,}", f"{row['correct']:,}", share])
+        rows[-1].append(mistake if row["mistaken_images"] else "")
+    print(
+        f"{report['data']}, {report['split']} part: {100 * report['accuracy']:.2f} % correct, "
+        f"{report['correct']:,} of {report['images']:,} images"
+    )
+    _print_table(("class", "images", "correct", "accuracy", "most often taken for"), rows)
+    absent = [row["class"] for row in report["classes"] if not row["images"]]
+    if absent:
+        print(f"of these classes the data set has no image: {_listed(absent)}")
+    foreign = report["unknown_labels"]
+    if foreign:
+        images = sum(entry["images"] for entry in foreign)
+        print(
+            f"counted as mistakes: {images:,} image{'s' * (images > 1)} with labels that the model "
+            f"does not know: {_listed([entry['label'] for entry in foreign])}"
+        )
+    if args.out:
+        print(f"written: {args.out}")
+
+
+# -- picture files
+
+
+def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
+    import numpy as np
+
+    from ..cnn.loss import CrossEntropy
+    from ..datasets.images import read_images
+
+    pixels = read_images(args.inputs, *model.config.image_shape)
+    if args.invert:
+        pixels = 255 - pixels
+    # Scaled to [0, 1] is what the training images are after the model's own shift and scale.
+    low, scale = model.normalisation.shift, model.normalisation.scale
+    images = pixels / 255 / scale + low
+    values = model.decision_values(images, batch_size=args.batch_size)
+    best = np.argsort(-values, axis=0, kind="stable")[:2]
+    softmax = model.loss == CrossEntropy.name
+    shown = CrossEntropy.softmax(values) if softmax else values
+    labels = model.classes.tolist()
+    rows = [
+        {
+            "file": file,
+            "predicted": labels[first],
+            "value": float(shown[first, i]),
+            "second": labels[second],
+            "second_value": float(shown[second, i]),
+        }
+        for i, (file, (first, second)) in enumerate(zip(args.inputs, best.T, strict=True))
+    ]
+    report = {"measure": "probability" if softmax else "decision value", "images": rows}
+    if args.out:
+        predicted = [row["predicted"] for row in rows]
+        _write_csv(args.out, [("file", args.inputs)], predicted, model, values)
+    if not args.json:
+        _print_pictures(args, report)
+    return report
+
+
+def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    def number(value: float) -> str:
+        return f"{100 * value:.1f} %" if report["measure"] == "probability" else f"{value:.3f}"
+
+    rows = []
+    for row in report["images"]:
+        first, second = number(row["value"]), number(row["second_value"])
+        labels = _shown(row["predicted"]), _shown(row["second"])
+        rows.append([_shown(row["file"]), labels[0], first, labels[1], second])
+    measure = report["measure"]
+    _print_table(("file", "predicted", measure, "second guess", measure), rows)
+    if args.out:
+        print(f"written: {args.out}")
+
+
+# -- output
+
+
+def _write_csv(
+    path: str,
+    keys: list[tuple[str, Sequence[Any]]],
+    predicted: list[Any],
+    model: Model,
+    values: Array,
+) -> None:
+    """Write `keys`, the predicted label, and ``z^{L+1}`` with all its digits."""
+    import csv
+
+    from ..io.atomic import atomic_open
+
+    digits = ".9g" if values.dtype.itemsize == 4 else ".17g"
+    with atomic_open(path, "w") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        names = [f"z_{label}" for label in model.classes.tolist()]
+        writer.writerow([*(name for name, _ in keys), "predicted", *names])
+        columns = [column for _, column in keys]
+        for *known, label, z in zip(*columns, predicted, values.T, strict=True):
+            writer.writerow([*known, label, *(format(value, digits) for value in z.tolist())])
+
+
+def _print_table(headings: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    numeric = ("images", "correct", "accuracy", "probability", "decision value")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numeric else "left")
+    for row in rows:  # Text: a label may look like rich's markup
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def _shown(label: Any) -> str:
+    """A label or file name as text that cannot steer a terminal."""
+    text = str(label)
+    return text if text.isprintable() else repr(text)
+
+
+def _listed(labels: list[Any]) -> str:
+    more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
+    return ", ".join(map(_shown, labels[:_FEW])) + more
