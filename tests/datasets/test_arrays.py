@@ -23,13 +23,16 @@ def test_images_as_nhwc(tmp_path):
     data = load_dataset(save(tmp_path / "x.npz", X=X4, y=Y, X_test=X4[:2], y_test=Y[:2], more=Y))
     assert (data.train.a, data.train.b, data.train.d) == (4, 3, 2)
     assert data.train.Z[1, 2 + 4 * 1 + 12 * 3] == X4[3, 2, 1, 1]
-    assert data.train.Z.flags.f_contiguous and data.train.Z.dtype == np.uint8
-    assert np.array_equal(to_nhwc(data.test.Z, 4, 3), X4[:2]) and data.test.y.tolist() == [0, 1]
+    assert data.train.Z.flags.f_contiguous
+    assert data.train.Z.dtype == np.uint8
+    assert np.array_equal(to_nhwc(data.test.Z, 4, 3), X4[:2])
+    assert data.test.y.tolist() == [0, 1]
 
 
 def test_grey_images_without_a_channel_axis(tmp_path):
     data = load_dataset(save(tmp_path / "x.npz", X=X4[..., 0], y=Y))
-    assert data.train.Z.shape == (1, 60) and data.test is None
+    assert data.train.Z.shape == (1, 60)
+    assert data.test is None
     assert data.train.Z[0, 2 + 4 * 1 + 12 * 3] == X4[3, 2, 1, 0]
 
 
@@ -56,13 +59,15 @@ def test_flat_images_by_row_and_by_column(tmp_path):
 )
 def test_no_value_changes(tmp_path, X, dtype):
     Z = load_dataset(save(tmp_path / "x.npz", X=X, y=Y)).train.Z
-    assert Z.dtype == dtype and np.array_equal(to_nhwc(Z, 4, 3), X)
+    assert Z.dtype == dtype
+    assert np.array_equal(to_nhwc(Z, 4, 3), X)
 
 
 @pytest.mark.parametrize("y", [np.array(list("abbac")), np.array(list("abbac"), "S3")])
 def test_labels_may_be_text(tmp_path, y):
     read = load_dataset(save(tmp_path / "x.npz", X=X4, y=y)).train.y
-    assert read.tolist() == list("abbac") and read.dtype.kind == "U"
+    assert read.tolist() == list("abbac")
+    assert read.dtype.kind == "U"
 
 
 def test_test_part_from_a_second_file(tmp_path):
@@ -70,7 +75,7 @@ def test_test_part_from_a_second_file(tmp_path):
     second = save(tmp_path / "t.npz", X=X4[:1], y=Y[:1])
     assert load_dataset(first, test=second).test.l == 1
     both = save(tmp_path / "b.npz", X=X4, y=Y, X_test=X4, y_test=Y)
-    with pytest.raises(DataError, match="holds X_test, and .*t.npz' is given as the test part"):
+    with pytest.raises(DataError, match=r"holds X_test, and .*t.npz' is given as the test part"):
         load_dataset(both, test=second)
 
 
@@ -109,4 +114,5 @@ def test_refuses(tmp_path, arrays, options, match):
     path = save(tmp_path / "x.npz", **arrays)
     with pytest.raises(DataError, match=match) as caught:
         load_dataset(path, **options)
-    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)

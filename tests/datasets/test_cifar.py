@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
 from pathlib import Path
 
@@ -11,42 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import FOLDER, batches, good_members, tar, write_folder
 
 from simplenn_py.datasets import cifar, load_dataset
 from simplenn_py.errors import DataError
-
-FOLDER = "cifar-10-batches-bin"
-NAMES = "\n".join(cifar.CLASSES) + "\n\n"
-
-
-def batches(l=2, seed=0) -> dict[str, bytes]:
-    rng = np.random.default_rng(seed)
-    made: dict[str, bytes] = {}
-    for name in cifar.BATCHES:
-        records = rng.integers(0, 256, (l, 3073), dtype=np.uint8)
-        records[:, 0] = rng.integers(0, 10, l)
-        made[name] = records.tobytes()
-    return {**made, "batches.meta.txt": NAMES.encode()}
-
-
-def write_folder(folder: Path, members: dict[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in members.items():
-        (folder / name).write_bytes(content)
-
-
-def tar(path: Path, members: list[tuple[str | tarfile.TarInfo, bytes]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in members:
-            entry = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return path
-
-
-def good_members() -> list[tuple[str | tarfile.TarInfo, bytes]]:
-    return [(f"{FOLDER}/{name}", content) for name, content in batches().items()]
 
 
 @pytest.mark.parametrize("place", ["", "cifar10", FOLDER, f"cifar10/{FOLDER}"])
@@ -55,7 +22,8 @@ def test_round_trip(tmp_path, place):
     write_folder(tmp_path / place, members)
     data = load_dataset("cifar10", data_dir=tmp_path)
     assert (data.train.l, data.test.l, data.train.a, data.train.b) == (10, 2, 32, 32)
-    assert data.train.Z.shape == (3, 1024 * 10) and data.train.Z.flags.f_contiguous
+    assert data.train.Z.shape == (3, 1024 * 10)
+    assert data.train.Z.flags.f_contiguous
     assert data.train.Z.dtype == np.uint8
     # Record 1 of batch 2 is image n = 3; its byte 1 + 1024 c + 32 i + j is (i, j, c).
     record = np.frombuffer(members["data_batch_2.bin"], np.uint8)[3073:]
@@ -100,7 +68,8 @@ def test_reads_the_archive_and_keeps_what_it_unpacked(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [FOLDER, "cifar-10-binary.tar.gz"]
     again = load_dataset("cifar10", data_dir=tmp_path)
     assert again.source.endswith(FOLDER)
-    assert np.array_equal(again.train.Z, data.train.Z) and (again.train.y == data.train.y).all()
+    assert np.array_equal(again.train.Z, data.train.Z)
+    assert (again.train.y == data.train.y).all()
 
 
 def test_reads_the_archive_where_nothing_can_be_written(tmp_path, monkeypatch):
@@ -168,7 +137,7 @@ def test_refuses_a_damaged_archive(tmp_path, damage):
     else:
         content = bytearray(gzip.compress(gzip.decompress(content) + bytes(2**21)))
     path.write_bytes(content)
-    with pytest.raises(DataError, match="cifar-10-binary.tar.gz: .*fetch it again"):
+    with pytest.raises(DataError, match=r"cifar-10-binary.tar.gz: .*fetch it again"):
         load_dataset("cifar10", data_dir=tmp_path)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -183,7 +152,8 @@ def test_any_batch_gives_records_or_one_error(label, records, extra):
         assert "\n" not in str(error)
         assert records == 0 or label > 9 or extra
     else:
-        assert rows.shape == (records, 3072) and labels.tolist() == [label] * records
+        assert rows.shape == (records, 3072)
+        assert labels.tolist() == [label] * records
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,9 +17,12 @@ def test_sizes_types_and_range():
     data = load_dataset("digits")
     assert (data.train.l, data.test.l) == (1442, 355)
     for part in (data.train, data.test):
-        assert part.Z.shape == (1, 64 * part.l) and part.Z.flags.f_contiguous
-        assert part.Z.dtype == np.uint8 and part.Z.max() == 16
-        assert part.y.dtype == np.int64 and set(part.y.tolist()) == set(range(10))
+        assert part.Z.shape == (1, 64 * part.l)
+        assert part.Z.flags.f_contiguous
+        assert part.Z.dtype == np.uint8
+        assert part.Z.max() == 16
+        assert part.y.dtype == np.int64
+        assert set(part.y.tolist()) == set(range(10))
         assert (part.a, part.b, part.d) == (8, 8, 1)
 
 
@@ -51,11 +54,11 @@ def test_a_damaged_or_missing_file(tmp_path, monkeypatch):
     monkeypatch.setattr(digits, "location", lambda: path)
     for content in (b"", b"\x1f\x8b", gzip.compress(b"1,2,3\n"), gzip.compress(b"a,b\n")):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="bundled data file is damaged .*reinstall"):
+        with pytest.raises(DataError, match=r"bundled data file is damaged .*reinstall"):
             load_dataset("digits")
     monkeypatch.undo()
     monkeypatch.setattr(digits, "FILE", "absent.csv.gz")
-    with pytest.raises(DataError, match="absent.csv.gz: the bundled data file is missing"):
+    with pytest.raises(DataError, match=r"absent.csv.gz: the bundled data file is missing"):
         digits.load()
 
 
@@ -78,7 +81,7 @@ def test_load_dataset_refuses(arguments, match):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "x.csv").write_text("1,2\n")
-    with pytest.raises(DataError, match="none of the known formats: .mat, .npz"):
+    with pytest.raises(DataError, match=r"none of the known formats: .mat, .npz"):
         load_dataset(tmp_path / "x.csv")
 
 

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import struct
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from makers import packed, write_mnist
 
 from simplenn_py.datasets import idx, load_dataset
 from simplenn_py.errors import DataError
 from simplenn_py.layout import to_nhwc
-
-
-def packed(array: np.ndarray, kind: int = 8) -> bytes:
-    head = struct.pack(f">BBBB{array.ndim}I", 0, 0, kind, array.ndim, *array.shape)
-    return head + array.astype(np.uint8).tobytes()
-
-
-def write_mnist(folder, l=3, l_test=2, suffix=".gz", dot=False):
-    """Write random images in MNIST's format; return them and their labels, by part."""
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for prefix, n in (("train", l), ("t10k", l_test)):
-        X, y = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), rng.integers(0, 10, n)
-        for kind, array in (("images-idx3", X), ("labels-idx1", y)):
-            name = f"{prefix}-{kind}-ubyte"
-            content = packed(array)
-            (folder / ((name.replace("-idx", ".idx") if dot else name) + suffix)).write_bytes(
-                gzip.compress(content) if suffix else content
-            )
-        parts.append((X, y))
-    return parts
 
 
 @pytest.mark.parametrize("place", ["", "mnist"])
@@ -44,8 +22,10 @@ def test_round_trip(tmp_path, place, suffix, dot):
     data = load_dataset("mnist", data_dir=tmp_path)
     assert np.array_equal(to_nhwc(data.train.Z, 28, 28)[..., 0], X)
     assert np.array_equal(to_nhwc(data.test.Z, 28, 28)[..., 0], X_test)
-    assert data.train.Z.dtype == np.uint8 and data.train.Z.flags.f_contiguous
-    assert data.train.y.tolist() == y.tolist() and data.test.y.tolist() == y_test.tolist()
+    assert data.train.Z.dtype == np.uint8
+    assert data.train.Z.flags.f_contiguous
+    assert data.train.y.tolist() == y.tolist()
+    assert data.test.y.tolist() == y_test.tolist()
     assert data.train.y.dtype == np.int64
     # Row i = 5, column j = 9 of image n = 1, without a helper.
     assert data.train.Z[0, 5 + 28 * 9 + 784 * 1] == X[1, 5, 9]
@@ -84,7 +64,8 @@ def test_refuses_images(tmp_path, content, match, compress):
     path.write_bytes(gzip.compress(content) if compress else content)
     with pytest.raises(DataError, match=match) as caught:
         load_dataset("mnist", data_dir=tmp_path)
-    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +84,7 @@ def test_refuses_labels(tmp_path, labels, match):
 
 def test_refuses_an_empty_set(tmp_path):
     write_mnist(tmp_path, l=0)
-    with pytest.raises(DataError, match="holds no image"):
+    with pytest.raises(DataError, match=r"holds no image"):
         load_dataset("mnist", data_dir=tmp_path)
 
 
@@ -112,19 +93,19 @@ def test_refuses_a_damaged_gzip(tmp_path):
     whole = gzip.compress(GOOD, mtime=0)
     for content in (whole[:-12], whole[:5], whole[:-8] + bytes(8), whole[:12] + b"\xff" * 20):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="a.gz: .*fetch it again"):
+        with pytest.raises(DataError, match=r"a.gz: .*fetch it again"):
             idx.read_idx(path)
 
 
 def test_refuses_a_gzip_that_goes_on(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(packed(np.zeros(4)) + bytes(10**6)))
-    with pytest.raises(DataError, match="goes on after the 4 values"):
+    with pytest.raises(DataError, match=r"goes on after the 4 values"):
         idx.read_idx(path)
 
 
 def test_a_file_that_cannot_be_opened(tmp_path):
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"cannot be read"):
         idx.read_idx(tmp_path / "absent")
 
 

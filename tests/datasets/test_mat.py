@@ -32,18 +32,22 @@ def test_round_trip_row_and_column(tmp_path, store, columns):
     i, j, c, n = 2, 1, 1, 4
     for input_format, at in (("row", 12 * c + 3 * i + j), ("column", 12 * c + 4 * j + i)):
         data = load_dataset(path, shape=SHAPE, input_format=input_format)
-        assert data.train.Z.shape == (2, 12 * 5) and data.train.Z.flags.f_contiguous
+        assert data.train.Z.shape == (2, 12 * 5)
+        assert data.train.Z.flags.f_contiguous
         assert data.train.Z[c, i + 4 * j + 12 * n] == X[n, at]
         assert data.train.Z.dtype == np.uint8, "whole numbers 0..255 need no double"
-        assert data.train.y.tolist() == [3, 1, 1, 2, 3] and data.train.y.dtype == np.int64
-        assert data.test is None and data.name == "x"
+        assert data.train.y.tolist() == [3, 1, 1, 2, 3]
+        assert data.train.y.dtype == np.int64
+        assert data.test is None
+        assert data.name == "x"
 
 
 def test_other_values_stay_floating_point(tmp_path):
     for X in (rows() / 255, rows() - 1, rows() * 2):
         path = save(tmp_path / "x.mat", sparse.csc_matrix(X), np.arange(5))
         Z = load_dataset(path, shape=SHAPE).train.Z
-        assert Z.dtype == np.float64 and Z.sum() == pytest.approx(X.sum())
+        assert Z.dtype == np.float64
+        assert Z.sum() == pytest.approx(X.sum())
     path = save(tmp_path / "x.mat", np.float32(rows() / 255), np.arange(5))
     assert load_dataset(path, shape=SHAPE).train.Z.dtype == np.float32
 
@@ -111,18 +115,19 @@ def test_refuses(tmp_path, Z, y, match):
     path = save(tmp_path / "x.mat", Z, y)
     with pytest.raises(DataError, match=match) as caught:
         load_dataset(path, shape=SHAPE)
-    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
 
 
 def test_needs_a_shape_and_both_variables(tmp_path):
     path = save(tmp_path / "x.mat", rows(), np.arange(5))
-    with pytest.raises(DataError, match="--image-shape, for instance 28x28x1, or .*--config"):
+    with pytest.raises(DataError, match=r"--image-shape, for instance 28x28x1, or .*--config"):
         load_dataset(path)
     scipy.io.savemat(path, {"Z": rows()})
-    with pytest.raises(DataError, match="has no variable y"):
+    with pytest.raises(DataError, match=r"has no variable y"):
         load_dataset(path, shape=SHAPE)
     scipy.io.savemat(path, {"y": np.arange(5), "z": rows()})
-    with pytest.raises(DataError, match="has no variable Z"):
+    with pytest.raises(DataError, match=r"has no variable Z"):
         load_dataset(path, shape=SHAPE)
 
 
@@ -138,7 +143,7 @@ def test_sparse_indices_that_point_outside(tmp_path):
     Z = sparse.csc_matrix(rows())
     Z.indices[3] = 10**6  # what a flipped bit in the file gives
     path = save(tmp_path / "x.mat", Z, np.arange(5))
-    with pytest.raises(DataError, match="x.mat.*damaged|cannot be read"):
+    with pytest.raises(DataError, match=r"x.mat.*damaged|cannot be read"):
         load_dataset(path, shape=SHAPE)
 
 
@@ -160,11 +165,11 @@ def test_damaged_files_give_one_error(tmp_path):
                 assert "\n" not in str(error)
     for content in (b"", b"x", bytes(300), b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="x.mat"):
+        with pytest.raises(DataError, match=r"x.mat"):
             load_dataset(path, shape=SHAPE)
 
 
 def test_a_missing_test_part(tmp_path):
     path = save(tmp_path / "x.mat", rows(), np.arange(5))
-    with pytest.raises(DataError, match="absent.mat: there is no such file"):
+    with pytest.raises(DataError, match=r"absent.mat: there is no such file"):
         load_dataset(path, shape=SHAPE, test=tmp_path / "absent.mat")

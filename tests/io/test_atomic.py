@@ -47,12 +47,12 @@ def test_a_missing_folder_is_one_line(tmp_path):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(DataError, match="it is a folder; name a file"):
+    with pytest.raises(DataError, match=r"it is a folder; name a file"):
         atomic_write_bytes(tmp_path, b"")
 
 
 def test_a_full_disk_is_one_line_and_other_errors_pass(tmp_path):
-    with pytest.raises(DataError, match="No space left.*that the disk has room"):
+    with pytest.raises(DataError, match=r"No space left.*that the disk has room"):
         with atomic_open(tmp_path / "f"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(ConnectionError), atomic_open(tmp_path / "f"):
@@ -68,9 +68,10 @@ def test_a_failing_fsync_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(errno.EIO, "disk broke")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(DataError, match="disk broke"):
+    with pytest.raises(DataError, match=r"disk broke"):
         atomic_write_bytes(path, b"new")
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links and modes of POSIX")
@@ -83,10 +84,11 @@ def test_follows_a_link_and_obeys_the_umask(tmp_path):
         atomic_write_bytes(tmp_path / "link", b"new")
     finally:
         os.umask(old)
-    assert (tmp_path / "link").is_symlink() and target.read_bytes() == b"new"
+    assert (tmp_path / "link").is_symlink()
+    assert target.read_bytes() == b"new"
     assert target.stat().st_mode & 0o777 == 0o640
 
 
 def test_only_whole_files(tmp_path):
-    with pytest.raises(ValueError, match="mode is 'a'"), atomic_open(tmp_path / "f", "a"):
+    with pytest.raises(ValueError, match=r"mode is 'a'"), atomic_open(tmp_path / "f", "a"):
         pass
