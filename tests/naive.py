@@ -258,4 +258,5 @@ def gradient(Z, geometries, W, bias, V):
                 dW[m] += dS @ phi_n.T  # (4)
                 dz = (W[m].T @ dS).ravel(order="F") @ P_phi @ P_pad  # (5)
             dbias[m] += dS.sum(axis=1)
-    return np.concatenate([x.ravel(order="F") for pair in zip(dW, dbias, strict=True) for x in pair])
+    pairs = zip(dW, dbias, strict=True)
+    return np.concatenate([x.ravel(order="F") for pair in pairs for x in pair])

@@ -111,7 +111,7 @@ def test_JTv_equals_the_matrices_of_the_text(net, engine_name, rng):
 
 
 @pytest.mark.parametrize(
-    "loss, oracle", [("squared", naive.squared_loss), ("cross-entropy", naive.cross_entropy)]
+    ("loss", "oracle"), [("squared", naive.squared_loss), ("cross-entropy", naive.cross_entropy)]
 )
 def test_losses_equal_the_loops(loss, oracle, rng):
     z, y = rng.standard_normal((5, 7)) * 3, rng.integers(0, 5, 7)
@@ -134,7 +134,7 @@ def test_cross_entropy_of_huge_values_is_finite():
 
 
 def test_unknown_loss_is_named():
-    with pytest.raises(ValueError, match="loss is 'square'.*did you mean 'squared'"):
+    with pytest.raises(ValueError, match=r"loss is 'square'.*did you mean 'squared'"):
         get_loss("square")
 
 

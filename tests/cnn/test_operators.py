@@ -38,7 +38,7 @@ SHAPES = {
 }
 DTYPES = [pytest.param(np.float64, id="float64"), pytest.param(np.float32, id="float32")]
 
-every_shape = pytest.mark.parametrize("g, l", SHAPES.values(), ids=SHAPES)
+every_shape = pytest.mark.parametrize(("g", "l"), SHAPES.values(), ids=SHAPES)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
@@ -226,7 +226,7 @@ def test_wrong_shapes_are_named(name, rng):
         np.empty(shape, np.float32, order="F"),
         np.empty(shape, order="C"),
     ):
-        with pytest.raises(ValueError, match="out has shape .* in Fortran order"):
+        with pytest.raises(ValueError, match=r"out has shape .* in Fortran order"):
             call(*args, out=wrong)
 
 
