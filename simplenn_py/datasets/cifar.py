@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -75,10 +76,9 @@ def load(source: Path) -> Dataset:
         return _decode({name: _read(source / name) for name in _present(source)}, source)
     members = read_archive(source)
     data = _decode(members, source)
-    try:
+    # A folder that cannot be written costs time at the next reading, nothing else.
+    with suppress(DataError):
         unpack(members, source.parent / FOLDER)
-    except DataError:
-        pass  # a folder that cannot be written costs time at the next reading, nothing else
     return data
 
 

@@ -94,7 +94,7 @@ def _read_picture(path: Path, a: int, b: int, d: int) -> Array:
     with _opened(path) as picture:
         if picture.mode in _WIDE:
             raise DataError(
-                f"{path}: has 32 bits a pixel, whose range is unknown; save it with 8 bits a channel"
+                f"{path}: has 32 bits a pixel, of unknown range; save it with 8 bits a channel"
             )
         if picture.mode.startswith("I;16"):
             wide = np.asarray(picture).astype(np.uint32)

@@ -53,7 +53,7 @@ def fits_uint8(X: Array) -> bool:
     """Whether every value of `X` is an integer 0..255, so that uint8 keeps it exactly."""
     if X.dtype == np.uint8 or X.size == 0:
         return True
-    return bool(X.min() >= 0 and X.max() <= 255 and (X == np.floor(X)).all())
+    return bool(X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all())
 
 
 def as_labels(y: Array, where: str) -> Array:

@@ -90,7 +90,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except _Damage as damage:
         raise DataError(
-            f"{path}: is not a usable .npz file ({damage}); restore it from a copy or write it again"
+            f"{path}: is not a usable .npz file ({damage}); restore a copy or write it again"
         ) from None
 
 

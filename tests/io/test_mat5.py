@@ -10,6 +10,7 @@ import pytest
 import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from outcome import outcome
 from scipy import sparse
 
 from simplenn_py.errors import DataError
@@ -142,7 +143,5 @@ def test_any_damage_gives_variables_or_one_error(tmp_path, whole, edits, kept):
     for at, byte in edits:
         content[int(at * len(content))] = byte
     (tmp_path / "x.mat").write_bytes(content[: int(kept * len(content)) if kept < 0.3 else None])
-    try:
-        load_mat(tmp_path / "x.mat", list(VARIABLES))
-    except DataError as error:
-        assert "\n" not in str(error)
+    _, message = outcome(load_mat, tmp_path / "x.mat", list(VARIABLES))
+    assert "\n" not in message

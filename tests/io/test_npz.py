@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.lib import format as npy
+from outcome import outcome
 
 from simplenn_py.errors import DataError
 from simplenn_py.io.npz import read_arrays, write_arrays
@@ -126,7 +127,7 @@ def test_refuses(tmp_path, members, match):
     message = str(caught.value)
     assert message.startswith(f"{path}: is not a usable .npz file (")
     assert "\n" not in message
-    assert "restore it" in message
+    assert "restore a copy" in message
 
 
 def test_refuses_what_is_no_archive_or_not_there(tmp_path):
@@ -181,10 +182,8 @@ def test_any_damage_gives_arrays_or_one_error(tmp_path, edits, cut):
     for position, byte in edits:
         content[position] = byte
     (tmp_path / "d.npz").write_bytes(content[: len(SAVED) if cut % 2 else cut])
-    try:
-        read_arrays(tmp_path / "d.npz")
-    except DataError as error:
-        assert "\n" not in str(error)
+    _, message = outcome(read_arrays, tmp_path / "d.npz")
+    assert "\n" not in message
 
 
 @bounded
@@ -192,10 +191,8 @@ def test_any_damage_gives_arrays_or_one_error(tmp_path, edits, cut):
 def test_any_npy_header_gives_arrays_or_one_error(tmp_path, tail):
     # A right CRC around it: only the header's own checks stand between it and the memory.
     archive(tmp_path / "h.npz", [("a.npy", b"\x93NUMPY\x01\x00" + tail)])
-    try:
-        read_arrays(tmp_path / "h.npz")
-    except DataError as error:
-        assert "\n" not in str(error)
+    _, message = outcome(read_arrays, tmp_path / "h.npz")
+    assert "\n" not in message
 
 
 @bounded
@@ -206,10 +203,8 @@ def test_any_npy_header_gives_arrays_or_one_error(tmp_path, tail):
 )
 def test_any_claim_of_a_header_gives_arrays_or_one_error(tmp_path, descr, shape, data):
     archive(tmp_path / "c.npz", [("a.npy", header(repr(shape), descr) + data)])
-    try:
-        read = read_arrays(tmp_path / "c.npz")["a"]
-    except DataError as error:
-        assert "\n" not in str(error)
-    else:
-        assert read.shape == shape
-        assert read.nbytes == len(data)
+    arrays, message = outcome(read_arrays, tmp_path / "c.npz")
+    assert "\n" not in message
+    if arrays is not None:
+        assert arrays["a"].shape == shape
+        assert arrays["a"].nbytes == len(data)
