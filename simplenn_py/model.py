@@ -276,7 +276,7 @@ class Model:
             theta, mean = arrays["theta"], arrays["mean"]
             shift, scale = (float(x) for x in arrays["range"])
             loss, classes = str(about["loss"]), arrays["classes"]
-        except (KeyError, TypeError, IndexError, json.JSONDecodeError):
+        except (LookupError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
             raise DataError(
                 f"{path} is no model of simplenn_py; give the model.npz of a run folder"
             ) from None
