@@ -206,7 +206,7 @@ def _write_counts(axes: Axes, counts: Array, shade: Array) -> None:
     """Write each count that is not 0; `shade` in [0, 1] is the darkness of a mistake's cell."""
     size = 9 if len(counts) <= 12 else 7
     for i, j in zip(*np.nonzero(counts), strict=True):
-        dark = i == j and counts[i, i] > 0.6 * counts[i].sum() or shade[i, j] > 0.75
+        dark = (i == j and counts[i, i] > 0.6 * counts[i].sum()) or shade[i, j] > 0.75
         axes.text(
             j, i, f"{counts[i, j]}", ha="center", va="center", fontsize=size,
             color="white" if dark else "black", fontweight="bold" if i == j else "normal",

@@ -161,7 +161,7 @@ def summarise(
         raise OptionError(f"batch_size is {batch_size}; it must be a whole number, 1 or more")
     if str(dtype) not in ("float32", "float64") and dtype not in (np.float32, np.float64):
         raise OptionError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     dtype, engine = np.dtype(dtype), engine or DEFAULT
     sizes: list[ConvGeometry | FullGeometry] = [*config.conv_layers, *config.full_layers]
