@@ -76,10 +76,12 @@ def plot_curves(
         label = f"test, after training: {100 * test_accuracy:.2f} %"
         right.axhline(100 * test_accuracy, color=GREEN, linestyle="--", linewidth=1.5, label=label)
     on = f" on {data}" if data else ""
-    left.set(title=f"Mean loss{on}", xlabel="epoch", ylabel="loss per image")
-    right.set(title=f"Accuracy{on}", xlabel="epoch", ylabel="images classified correctly (%)")
+    left.set(xlabel="epoch", ylabel="loss per image")
+    right.set(xlabel="epoch", ylabel="images classified correctly (%)")
+    left.set_title(f"Mean loss{on}", parse_math=False)
+    right.set_title(f"Accuracy{on}", parse_math=False)
     for panel in (left, right):
-        _finish_curves(panel, [record["epoch"] for record in history])
+        _epoch_axis(panel, [record["epoch"] for record in history])
     low, high = right.get_ylim()
     right.set_ylim(max(low, -2.0), min(max(high, low + 2.0), 101.0))
     return left, right
@@ -116,7 +118,7 @@ def _log_scale(axes: Axes, decades: float) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _finish_curves(axes: Axes, epochs: list[int]) -> None:
+def _epoch_axis(axes: Axes, epochs: list[int]) -> None:
     from matplotlib.ticker import MaxNLocator
 
     first, last = min(epochs), max(epochs)
@@ -198,7 +200,7 @@ def plot_confusion(
     total, correct = int(counts.sum()), int(np.trace(counts))
     of = f", {part}" if part else ""
     share = f"\n{correct:,} of {total:,} correct ({100 * correct / total:.2f} %)" if total else ""
-    axes.set_title(f"Confusion matrix{of}{share}")
+    axes.set_title(f"Confusion matrix{of}{share}", parse_math=False)
     return axes
 
 
@@ -216,21 +218,23 @@ def _write_counts(axes: Axes, counts: Array, shade: Array) -> None:
 def _class_ticks(axes: Axes, labels: list[str]) -> None:
     """Label both axes with the classes, leaving some out where more than 100 would overlap."""
     k = len(labels)
-    step = -(-k // 100)
-    shown = [label if len(label) <= 24 else label[:21] + "..." for label in labels[::step]]
+    places = range(0, k, -(-k // 100))
+    shown = [labels[i] if len(labels[i]) <= 24 else labels[i][:21] + "..." for i in places]
+    # A label with dollar signs is no formula.
     size = 10 if k <= 12 else 8 if k <= 40 else 6
-    long = max(map(len, shown)) > (3 if k <= _NUMBERS_UP_TO else 2)
-    axes.set_xticks(range(0, k, step), shown, fontsize=size)
-    axes.set_yticks(range(0, k, step), shown, fontsize=size)
-    if long:
-        # 90 degrees where labels are close together, so that none runs into the next.
-        axes.tick_params(axis="x", rotation=45 if k <= _NUMBERS_UP_TO else 90)
-        if k <= _NUMBERS_UP_TO:
-            for text in axes.get_xticklabels():
-                text.set(ha="right", rotation_mode="anchor")
+    style: dict[str, Any] = {"fontsize": size, "parse_math": False}
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    longest = max(map(len, shown))
+    if k <= _NUMBERS_UP_TO:
+        turned = slanted if longest > 3 else {}
+    else:
+        turned = {"rotation": 90} if longest > 2 else {}
+    axes.set_xticks(places, shown, **style, **turned)
+    axes.set_yticks(places, shown, **style)
     axes.set(xlabel="predicted class (blue: correct)", ylabel="true class")
-    axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
+    borders = np.arange(k + 1) - 0.5
+    axes.set_xticks(borders, minor=True)
+    axes.set_yticks(borders, minor=True)
     axes.grid(which="minor", color="0.88", linewidth=0.6 if k <= 40 else 0.2)
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
@@ -286,7 +290,8 @@ def plot_filters(
         what, down, across = "rows of W of layer 1", "image row i", "column j"
     axes.set_xlabel(f"in each: {down} runs down, {across} to the right")
     trained = f", trained on {data}" if data else ""
-    axes.set_title(f"{count} {what}, {height}x{width}x{d}, {how}{trained}", fontsize=11)
+    title = f"{count} {what}, {height}x{width}x{d}, {how}{trained}"
+    axes.set_title(title, fontsize=11, parse_math=False)
     return axes
 
 

@@ -157,6 +157,12 @@ class TestConfusion:
         assert axes.get_xticklabels()[0].get_rotation() == 45
         assert axes.get_xticklabels()[1].get_text() == "a class whose name go..."
 
+    def test_dollar_signs_in_a_label_are_no_formula(self) -> None:
+        names = ["$\\frac$", "$5"]
+        axes = plots.plot_confusion(np.eye(2, dtype=int), names, part="$_$")
+        drawn(axes)
+        assert [t.get_text() for t in axes.get_xticklabels()] == names
+
     def test_many_classes_have_no_numbers_and_no_overlapping_labels(self) -> None:
         counts = np.eye(100, dtype=int)
         axes = plots.plot_confusion(counts, [f"class {k}" for k in range(100)])
