@@ -153,6 +153,14 @@ def test_a_wrong_checksum_is_named(mnist, server):
         load_dataset("mnist", progress=False)
 
 
+def test_a_mirror_that_never_stops_is_stopped(mnist, server):
+    name = "train-images-idx3-ubyte.gz"
+    for mirror in "ab":
+        server.pages[f"/{mirror}/{name}"] = mnist[name] + b"x"
+    with pytest.raises(DataError, match=r"sent more than the \d+ bytes of this file"):
+        load_dataset("mnist", progress=False)
+
+
 def test_without_a_network(monkeypatch, tmp_path, cache):
     # A port that nothing listens on: refused at once, as without a network.
     file = remote("cifar-10-binary.tar.gz", b"x")

@@ -98,3 +98,12 @@ def test_follows_a_link_and_obeys_the_umask(tmp_path):
 def test_only_whole_files(tmp_path):
     with pytest.raises(ValueError, match=r"mode is 'a'"), atomic_open(tmp_path / "f", "a"):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be replaced there")
+def test_who_reads_the_old_file_goes_on_reading_it(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        atomic_write_bytes(path, b"new")
+        assert reader.read() == b"old"
