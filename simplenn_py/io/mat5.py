@@ -16,6 +16,7 @@ import io
 import math
 import os
 import struct
+import warnings
 import zlib
 from collections.abc import Collection
 from pathlib import Path
@@ -68,7 +69,9 @@ def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, 
                 "anew with save('-v7', ...)"
             )
         checked = content if _is_version_4(content) else _checked(content, names)
-        variables = loadmat(io.BytesIO(checked), variable_names=list(names))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SciPy's, over oddities that the caller checks
+            variables = loadmat(io.BytesIO(checked), variable_names=list(names))
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the path") from None
     except DataError:
