@@ -42,6 +42,9 @@ def test_an_index_out_of_range_is_an_error():
 
 def test_no_operator_leaves_its_arrays():
     operators = Path(__file__).with_name("test_operators.py")
-    output = run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(operators))
+    # In one dtype: the indices are the same in both, and each is compiled again here.
+    output = run(
+        "-m", "pytest", "-q", "-k", "not float32", "-p", "no:cacheprovider", str(operators)
+    )
     assert " passed" in output
     assert "failed" not in output
