@@ -167,10 +167,10 @@ class NetConfig:
 
 
 # Each convolutional layer: filters, filter width, padding, pooling window; then the hidden
-# fully connected layers.  layer4 is simpleNN's demo network; digits is the one its golden
-# data use; vgg11 is configuration A of Simonyan and Zisserman (2015) for small images.
+# fully connected layers.  layer4 is simpleNN's demo network; digits is made for 8x8 images;
+# vgg11 is configuration A of Simonyan and Zisserman (2015) for small images.
 PRESETS: dict[str, tuple[list[tuple[int, int, int, int]], list[int]]] = {
-    "digits": ([(8, 3, 1, 2), (16, 3, 1, 2)], []),
+    "digits": ([(32, 3, 1, 2), (64, 3, 1, 2)], []),
     "layer4": ([(32, 5, 2, 2), (64, 3, 1, 2), (64, 3, 1, 2)], []),
     "layer7": (
         [(32, 5, 2, 1), (32, 3, 1, 2), (64, 3, 1, 1), (64, 3, 1, 2), (64, 3, 1, 1), (128, 3, 1, 2)],
