@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from .errors import ConfigError, closest
@@ -81,7 +82,7 @@ class NetConfig:
         else:
             n_in = self.ch_input[0] * self.ht_input * self.wd_input
         sizes = (n_in, *self.full_neurons)
-        return tuple(FullGeometry(i, o) for i, o in zip(sizes, sizes[1:], strict=False))
+        return tuple(FullGeometry(n_in, n_out) for n_in, n_out in pairwise(sizes))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -99,7 +100,9 @@ class NetConfig:
         return sum(rows * columns + rows for rows, columns in self.weight_shapes)
 
     @classmethod
-    def preset(cls, name: str, a: int = 28, b: int = 28, d: int = 1, classes: int = 10) -> NetConfig:
+    def preset(
+        cls, name: str, a: int = 28, b: int = 28, d: int = 1, classes: int = 10
+    ) -> NetConfig:
         """Build the preset `name` for images of height `a`, width `b` and `d` channels.
 
         Parameters

@@ -219,9 +219,7 @@ class Model:
             )
         return np.asfortranarray(Z)
 
-    def _batches(
-        self, Z: Array, engine: str, batch_size: int
-    ) -> Iterator[tuple[int, Array]]:
+    def _batches(self, Z: Array, engine: str, batch_size: int) -> Iterator[tuple[int, Array]]:
         from .cnn.feedforward import feedforward
         from .engines import DEFAULT, make_engine
 
@@ -271,7 +269,9 @@ class Model:
         try:
             about = json.loads(str(arrays["about"][()]))
             if about["format"] != FORMAT:
-                raise DataError(f"{path} has format {about['format']!r}; this version reads {FORMAT!r}")
+                raise DataError(
+                    f"{path} has format {about['format']!r}; this version reads {FORMAT!r}"
+                )
             config = parse_config(about["config"])
             theta, mean = arrays["theta"], arrays["mean"]
             shift, scale = (float(x) for x in arrays["range"])
@@ -309,4 +309,6 @@ def _check_arrays(
     elif loss not in ("squared", "cross-entropy"):
         problem = f"its loss is {loss!r}"
     if problem:
-        raise DataError(f"{path} is not a usable model: {problem}; use another copy, or train again")
+        raise DataError(
+            f"{path} is not a usable model: {problem}; use another copy, or train again"
+        )

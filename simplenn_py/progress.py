@@ -25,7 +25,7 @@ class ProgressHook(Hook):
         Images an epoch.
     """
 
-    def __init__(self, console: Console, epochs: int, l: int) -> None:  # noqa: E741
+    def __init__(self, console: Console, epochs: int, l: int) -> None:
         self._console, self._epochs, self._l = console, epochs, l
         self._bar: Progress | None = None
         self._drawn = 0.0

@@ -184,18 +184,29 @@ class RunFolder:
         history: list[Record],
         test_accuracy: float | None,
         confusion: Array,
+        data: str,
         part: str,
     ) -> None:
-        """Draw ``curves.png``, ``confusion.png`` and ``filters.png``."""
+        """Draw ``curves.png``, ``confusion.png`` and ``filters.png``.
+
+        Parameters
+        ----------
+        model : Model
+        history : list of dict
+        test_accuracy : float or None
+            A fraction.
+        confusion : ndarray of int64, shape (nL, nL)
+            Images counted by true and by predicted class.
+        data, part : str
+            Name of the data set, and which of its images the confusion counts.
+        """
         from . import plots
 
-        plots.save(
-            plots.plot_curves(history, test_accuracy=test_accuracy), self.path / "curves.png"
-        )
-        plots.save(
-            plots.plot_confusion(confusion, model.classes, part=part), self.path / "confusion.png"
-        )
-        plots.save(plots.plot_filters(model), self.path / "filters.png")
+        curves = plots.plot_curves(history, data=data, test_accuracy=test_accuracy)
+        plots.save(curves, self.path / "curves.png")
+        confusions = plots.plot_confusion(confusion, model.classes, part=f"{data}, {part}")
+        plots.save(confusions, self.path / "confusion.png")
+        plots.save(plots.plot_filters(model, data=data), self.path / "filters.png")
 
     def _write(self, name: str, text: str) -> None:
         with atomic_open(self.path / name) as file:

@@ -192,7 +192,7 @@ def _resumed_job(
         raise DataError(
             f"{resume} was trained on other images than {data.name}'s; give the same data set"
         )
-    classes, y = np.unique(data.train.y, return_inverse=True)
+    y = np.unique(data.train.y, return_inverse=True)[1]
     training, validation = _subsets(y, options)
     problem = _problem(data.train, y, model, options, training.size)
     return _Job(model, problem, training, validation, options, state, best, run, fingerprint)
@@ -235,7 +235,7 @@ def _check_size(images: Images, config: NetConfig, part: str) -> None:
     if (images.a, images.b, images.d) != (a, b, d):
         raise ConfigError(
             f"the network takes {a}x{b} images with {d} channels, the {part} images are "
-            f"{images.a}x{images.b} with {images.d}; change ht_input, wd_input, ch_input or the data"
+            f"{images.a}x{images.b} with {images.d}; change the network or the data"
         )
 
 
@@ -270,7 +270,7 @@ def _subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
     return chosen[~is_held_out], chosen[is_held_out]
 
 
-def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: int) -> Problem:  # noqa: E741
+def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: int) -> Problem:
     normalisation = model.normalisation
     return Problem(
         images.Z,
@@ -344,16 +344,17 @@ def _run(
 
         ours.append(ProgressHook(console, job.options.epochs, job.training.size))
     options = job.options
-    sgd(
-        BatchObjective(engine, job.model, job.problem, job.training),
-        job.state,
-        Hooks([*ours, *hooks]),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        lr=options.lr,
-        momentum=options.momentum,
-        decay=options.decay,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # sgd itself looks at the loss
+        sgd(
+            BatchObjective(engine, job.model, job.problem, job.training),
+            job.state,
+            Hooks([*ours, *hooks]),
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            lr=options.lr,
+            momentum=options.momentum,
+            decay=options.decay,
+        )
     return job.state.stop and job.state.epoch < options.epochs
 
 
@@ -397,13 +398,18 @@ def _finish(job: _Job, engine: Engine, data: Dataset, history: History, began: f
             report["test_accuracy"], report["test_loss"] = float(np.mean(predicted == truth)), loss
         report["timings"]["evaluate_seconds"] = time.perf_counter() - start
         if job.run is not None:
-            known = truth < job.model.classes.size
             nL = job.model.config.nL
+            known = truth < nL
             confusion = np.bincount(truth[known] * nL + predicted[known], minlength=nL * nL)
             job.run.save_model(job.model, job.best)
             job.run.save_history(records)
             job.run.save_figures(
-                job.model, records, report["test_accuracy"], confusion.reshape(nL, nL), part
+                job.model,
+                records,
+                report["test_accuracy"],
+                confusion.reshape(nL, nL),
+                data.name,
+                part,
             )
     report["timings"]["total_seconds"] = time.perf_counter() - began
     if job.run is not None:

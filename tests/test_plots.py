@@ -80,9 +80,7 @@ class TestCurves:
         assert "%" in accuracy.get_ylabel()
         drawn(loss)
 
-    @pytest.mark.parametrize(
-        ("last", "scale"), [(0.21, "linear"), (0.19, "log"), (0.0, "linear")]
-    )
+    @pytest.mark.parametrize(("last", "scale"), [(0.21, "linear"), (0.19, "log"), (0.0, "linear")])
     def test_loss_is_logarithmic_beyond_a_decade(self, last: float, scale: str) -> None:
         loss, _ = plots.plot_curves([record(1, 2.0, 0.1), record(2, last, 0.9)])
         assert loss.get_yscale() == scale

@@ -154,7 +154,9 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     from ..errors import OptionError
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts):
+    if len(parts) != 3 or not all(
+        p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts
+    ):
         raise OptionError(
             f"--image-shape is {text!r}; it must be height x width x channels, such as 28x28x1"
         )

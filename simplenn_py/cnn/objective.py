@@ -43,7 +43,7 @@ class Problem:
     offset: Array
 
     @property
-    def l(self) -> int:  # noqa: E743 - the lecture's letter
+    def l(self) -> int:
         return int(self.y.size)
 
 
@@ -73,12 +73,12 @@ def fungrad_minibatch(
     """
     theta, l = model.theta, problem.l
     part = None if gradient is None else np.empty_like(theta)
-    total = np.zeros(theta.shape) if gradient is not None else None
+    total = np.zeros(theta.shape)
     loss = 0.0
     for start in range(0, l, engine.batch_size):
         indices = np.arange(start, min(start + engine.batch_size, l))
         loss += lossgrad_subset(engine, model, problem, indices, part)
-        if total is not None:
+        if part is not None:
             total += part
     if gradient is not None:
         gradient[:] = theta / problem.C + total / l
@@ -91,9 +91,7 @@ def regularisation(theta: Array, C: float) -> float:
     return float(np.sum(wide * wide)) / (2 * C)
 
 
-def evaluate(
-    engine: Engine, model: Model, problem: Problem, indices: Array
-) -> tuple[float, Array]:
+def evaluate(engine: Engine, model: Model, problem: Problem, indices: Array) -> tuple[float, Array]:
     """Run the network forward over chosen instances, ``engine.batch_size`` at a time.
 
     Parameters
@@ -137,7 +135,7 @@ class BatchObjective:
         self._subset = subset
 
     @property
-    def l(self) -> int:  # noqa: E743 - the lecture's letter
+    def l(self) -> int:
         return int(self._subset.size)
 
     @property

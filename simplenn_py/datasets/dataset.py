@@ -31,7 +31,7 @@ class Images:
         return int(self.Z.shape[0])
 
     @property
-    def l(self) -> int:  # noqa: E743 - the lecture's letter
+    def l(self) -> int:
         return int(self.y.shape[0])
 
 

@@ -45,7 +45,10 @@ class LectureEngine(Engine):
     ) -> None:
         super().__init__(config, batch_size, np.dtype(dtype), training)
         self.operators = operators or Operators()
-        self._layers = (*config.conv_layers, *config.full_layers)
+        self._layers: tuple[ConvGeometry | FullGeometry, ...] = (
+            *config.conv_layers,
+            *config.full_layers,
+        )
         self._active = [True] * config.L
         self._pooled = [True] * config.L
         counts = _counts(config, batch_size, training)
@@ -62,11 +65,10 @@ class LectureEngine(Engine):
 
     def load(self, images: Array, indices: Array, scale: float, offset: Array) -> None:
         self.l = indices.size
-        kernel_type = np.dtype(self.dtype).type
         elementwise.gather_input(
             images.T.reshape(-1, offset.size),
             indices,
-            kernel_type(scale),
+            np.asarray(scale, self.dtype)[()],
             offset.astype(self.dtype),
             self._view("Z0", self.l, offset.size),
         )
@@ -205,9 +207,7 @@ class LectureEngine(Engine):
         return self._matrix(role, g.d_next * g.a_next * g.b_next, self.l)
 
     def _allocate(self, role: str, count: int) -> Array:
-        buffer = aligned_empty(
-            (count,), np.int64 if role.startswith("idx_pool") else self.dtype
-        )
+        buffer = aligned_empty((count,), np.int64 if role.startswith("idx_pool") else self.dtype)
         if role == "ones":
             buffer[:] = 1
         return buffer

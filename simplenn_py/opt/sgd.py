@@ -20,7 +20,7 @@ class StochasticObjective(Protocol):
     """What SGD asks of an objective."""
 
     @property
-    def l(self) -> int:  # noqa: E743 - the lecture's letter
+    def l(self) -> int:
         """Number of instances."""
         ...
 

@@ -252,9 +252,9 @@ class TestPictures:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         path = tmp_path / "m.npz"
-        Model(
-            model.config, model.theta, model.classes, model.normalisation, "cross-entropy"
-        ).save(path)
+        Model(model.config, model.theta, model.classes, model.normalisation, "cross-entropy").save(
+            path
+        )
         file = picture(digits.test.Z, 0, tmp_path / "0.png")
         report = as_json(capsys, path, file)
         p = np.exp(values[:, 0]) / np.exp(values[:, 0]).sum()

@@ -169,6 +169,6 @@ def test_parameters_that_overflow_in_the_last_update_are_never_an_epochs_result(
             epochs.append(state.epoch)
 
     objective.grad = lambda indices, out: (out.fill(-np.inf) or 1.0, 0)
-    with pytest.raises(DivergedError, match="lr = 0.1 is too large"):
+    with pytest.raises(DivergedError, match=r"lr = 0\.1 is too large"):
         run(objective, state, Watch())
     assert epochs == []
