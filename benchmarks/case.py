@@ -1,0 +1,100 @@
+"""What is timed: a network, its weights and a batch, the same for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simplenn_py.config import PRESETS, NetConfig
+from simplenn_py.layout import Array
+from simplenn_py.model import Model
+
+LR, MOMENTUM = 1e-3, 0.9  # of SGD; small, so that the activations stay as they are at the start
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table.
+
+    Parameters
+    ----------
+    kind : {"step", "predict"}
+        A training step (forward, squared loss, backward, SGD with momentum), or forward alone.
+    net : str
+        A preset or the path of a ``.config`` file.
+    shape : tuple of int
+        Height, width and channels of the images.
+    dtype : {"float32", "float64"}
+    batch : int
+    """
+
+    kind: str
+    net: str
+    shape: tuple[int, int, int]
+    dtype: str
+    batch: int
+
+    @cached_property
+    def config(self) -> NetConfig:
+        a, b, d = self.shape
+        if self.net in PRESETS:
+            return NetConfig.preset(self.net, a, b, d)
+        config = NetConfig.read(Path(self.net))
+        return replace(config, ht_input=a, wd_input=b, ch_input=(d, *config.ch_input[1:]))
+
+    @cached_property
+    def model(self) -> Model:
+        """The weights, drawn as He et al. do."""
+        rng = np.random.default_rng(1)
+        return Model.initialise(self.config, np.arange(self.config.nL), rng, self.dtype)
+
+    @cached_property
+    def images(self) -> Array:
+        """Random images around 0, shape (batch, a, b, d)."""
+        images = np.random.default_rng(2).random((self.batch, *self.shape)) - 0.5
+        return images.astype(self.dtype)
+
+    @cached_property
+    def y(self) -> Array:
+        return np.random.default_rng(3).integers(0, self.config.nL, self.batch)
+
+    @cached_property
+    def one_hot(self) -> Array:
+        return np.eye(self.config.nL, dtype=self.dtype)[self.y]
+
+    def filters(self) -> list[Array]:
+        """Weights of the convolutional layers, shape (d_next, d, h, h): row, then column."""
+        layers = zip(self.model.W, self.config.conv_layers, strict=False)
+        return [W.reshape(g.d_next, g.d, g.h, g.h).transpose(0, 1, 3, 2) for W, g in layers]
+
+    def matrices(self, channels_first: bool) -> list[Array]:
+        """Weights of the full layers, shape (n_out, n_in).
+
+        The first one's columns follow ``vec(Z)``, channel, row, column of the image from the
+        fastest; here they follow (channel, row, column) or (row, column, channel) in C order.
+        """
+        full = self.model.W[self.config.LC :]
+        a, b, d = self.shape
+        if self.config.LC:
+            last = self.config.conv_layers[-1]
+            a, b, d = last.a_next, last.b_next, last.d_next
+        first = full[0].reshape(-1, b, a, d)
+        order = (0, 3, 2, 1) if channels_first else (0, 2, 1, 3)
+        return [first.transpose(order).reshape(full[0].shape), *full[1:]]
+
+    def loss(self, z: Array) -> float:
+        """The mean squared loss of outputs, shape (batch, nL)."""
+        return float(np.sum((z.astype(np.float64) - self.one_hot) ** 2) / self.batch)
+
+
+class Runner(NamedTuple):
+    """One competitor, ready to run: `run` is what is timed, `loss` reads what it returned."""
+
+    run: Callable[[], Any]
+    loss: Callable[[Any], float]
+    version: str

@@ -1,0 +1,27 @@
+"""One file a competitor; each has ``build(case, variant)``, which returns a ``Runner``."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Peer(NamedTuple):
+    """Where a competitor's code is, and the environment variables that suit it best."""
+
+    module: str
+    variant: str = ""
+    environment: dict[str, str] = {}
+    default: bool = True
+
+
+_HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+
+PEERS = {
+    "ours": Peer("simplenn"),
+    "torch-nchw": Peer("pytorch", "nchw", _HUGE_PAGES),
+    "torch-channels-last": Peer("pytorch", "channels-last", _HUGE_PAGES),
+    "keras": Peer("keras_tensorflow", "", _QUIET),
+    "jax": Peer("jax_xla"),
+    "lecture": Peer("simplenn", "lecture"),
+}

@@ -1,0 +1,68 @@
+"""PyTorch with oneDNN, its images in NCHW or in channels_last order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from simplenn_py.threads import available
+
+from ..case import LR, MOMENTUM, Case, Runner
+
+
+class _Flatten(nn.Module):
+    """Pixels before channels: of images in channels_last order a view, and no copy."""
+
+    def forward(self, Z: torch.Tensor) -> torch.Tensor:
+        return Z.permute(0, 2, 3, 1).flatten(1)
+
+
+def build(case: Case, variant: str) -> Runner:
+    torch.set_num_threads(available())
+    last = variant == "channels-last"
+    order = torch.channels_last if last else torch.contiguous_format
+    net = _network(case, last).to(memory_format=order)
+    images = torch.from_numpy(case.images).permute(0, 3, 1, 2).contiguous(memory_format=order)
+    target = torch.from_numpy(case.one_hot)
+    version = f"torch {torch.__version__}"
+
+    def predict() -> Any:
+        with torch.inference_mode():
+            return net(images)
+
+    if case.kind == "predict":
+        net.eval()
+        return Runner(predict, lambda z: case.loss(z.numpy()), version)
+
+    solver = torch.optim.SGD(net.parameters(), lr=LR, momentum=MOMENTUM, fused=True)
+
+    def step() -> float:
+        solver.zero_grad(set_to_none=True)
+        loss = ((net(images) - target) ** 2).sum() / case.batch
+        loss.backward()
+        solver.step()
+        return loss.item()
+
+    return Runner(step, float, version)
+
+
+def _network(case: Case, channels_last: bool) -> nn.Sequential:
+    config, layers = case.config, []
+    for g, W, bias in zip(config.conv_layers, case.filters(), case.model.bias, strict=False):
+        conv = nn.Conv2d(g.d, g.d_next, g.h, stride=g.s, padding=g.p)
+        layers += [_set(conv, W, bias), nn.ReLU()]
+        if g.h_pool > 1:
+            layers.append(nn.MaxPool2d(g.h_pool))
+    layers.append(_Flatten() if channels_last else nn.Flatten())
+    biases = case.model.bias[config.LC :]
+    for W, bias in zip(case.matrices(not channels_last), biases, strict=True):
+        layers += [_set(nn.Linear(W.shape[1], W.shape[0]), W, bias), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _set(layer: Any, W: Any, bias: Any) -> Any:
+    layer.weight = nn.Parameter(torch.from_numpy(W.copy(order="C")))
+    layer.bias = nn.Parameter(torch.from_numpy(bias.copy()))
+    return layer

@@ -1,0 +1,132 @@
+"""The race: every competitor in turn, again and again, so that all meet the same noise."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .case import Case
+from .peers import PEERS
+
+REST = 0.012  # seconds between two turns, in which the threads of the last one fall asleep
+# Machines are set up with these for other programs' sake; they slow BLAS down.
+_HARMFUL = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+@dataclass
+class Entrant:
+    """A competitor that runs, and its times so far."""
+
+    name: str
+    process: subprocess.Popen[str]
+    version: str
+    losses: list[float]
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def ms_min(self) -> float:
+        return 1000 * min(self.seconds)
+
+    @property
+    def ms_median(self) -> float:
+        return 1000 * statistics.median(self.seconds)
+
+
+class Disagreement(Exception):
+    """Somebody runs another network than we do."""
+
+
+def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[Entrant]:
+    """Time "ours" and the competitors `names` on one case.
+
+    Parameters
+    ----------
+    case : Case
+    names : list of str
+        Keys of ``PEERS``; one that cannot be imported is skipped with a line on stderr.
+    repeat : int
+        Turns of each.
+    engine : str
+        Which engine of ours; "" means the default.
+
+    Returns
+    -------
+    list of Entrant
+        Ours first.
+
+    Raises
+    ------
+    Disagreement
+        Where a competitor's losses over the first steps differ from ours.
+    """
+    entrants: list[Entrant] = []
+    try:
+        for name in ["ours", *names]:
+            entrant = _enter(case, name, engine if name == "ours" else PEERS[name].variant)
+            if entrant is not None:
+                entrants.append(entrant)
+                _compare(case, entrants[0], entrant)
+            elif name == "ours":
+                return []
+        for _ in range(repeat):
+            for entrant in entrants:
+                time.sleep(REST)
+                entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
+    finally:
+        for entrant in entrants:
+            entrant.process.kill()
+            entrant.process.communicate()
+    return entrants
+
+
+def _enter(case: Case, name: str, variant: str) -> Entrant | None:
+    peer = PEERS[name]
+    environment = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
+    environment |= {k: v for k, v in peer.environment.items() if k not in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.worker"],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    order = {"case": asdict(case), "module": peer.module, "variant": variant}
+    try:
+        ready = _ask(process, json.dumps(order))
+    except EOFError:
+        ready = {"missing": "it ended with an error, see above"}
+    if "losses" in ready:
+        return Entrant(name, process, ready["version"], ready["losses"])
+    process.kill()
+    process.communicate()
+    reason = ready.get("missing") or ready.get("refused")
+    print(f"benchmarks: {name} is skipped: {reason}", file=sys.stderr)
+    return None
+
+
+def _ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise EOFError
+    return dict(json.loads(answer))
+
+
+def _compare(case: Case, ours: Entrant, other: Entrant) -> None:
+    tolerance = 2e-3 if case.dtype == "float32" else 1e-8
+    for mine, its in zip(ours.losses, other.losses, strict=True):
+        if not abs(mine - its) <= tolerance * abs(mine):
+            raise Disagreement(
+                f"{other.name} has losses {other.losses} where ours are {ours.losses}: "
+                "it runs another network"
+            )

@@ -1,0 +1,51 @@
+"""One competitor in its own process: it waits for its turn, runs, and tells the time.
+
+Started by ``race``.  The first line of stdin says what to build; each further line is a turn.
+Every answer is a line of JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from simplenn_py.errors import UserError
+
+from .case import Case
+
+WARM_UP = 3  # runs before the first turn; their losses show that everybody runs the same network
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints must not get between the answers
+
+    def answer(**values: Any) -> None:
+        print(json.dumps(values), file=answers, flush=True)
+
+    order = json.loads(sys.stdin.readline())
+    case = Case(**order["case"] | {"shape": tuple(order["case"]["shape"])})
+    try:
+        module = importlib.import_module(f".peers.{order['module']}", __package__)
+    except ImportError as error:
+        answer(missing=str(error))
+        return
+    try:
+        runner = module.build(case, order["variant"])
+    except UserError as error:
+        answer(refused=str(error))
+        return
+    losses = [runner.loss(runner.run()) for _ in range(WARM_UP)]
+    answer(version=runner.version, losses=losses)
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        runner.run()
+        answer(seconds=time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
