@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -81,8 +82,7 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
                 entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
     finally:
         for entrant in entrants:
-            entrant.process.kill()
-            entrant.process.communicate()
+            _stop(entrant.process)
     return entrants
 
 
@@ -90,36 +90,44 @@ def _enter(case: Case, name: str, variant: str) -> Entrant | None:
     peer = PEERS[name]
     environment = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
     environment |= {k: v for k, v in peer.environment.items() if k not in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.worker"],
-        cwd=Path(__file__).parents[1],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    order = {"case": asdict(case), "module": peer.module, "variant": variant}
-    try:
-        ready = _ask(process, json.dumps(order))
-    except EOFError:
-        ready = {"missing": "it ended with an error, see above"}
+    with tempfile.TemporaryFile("w+") as chatter:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker"],
+            cwd=Path(__file__).parents[1],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=chatter,
+            text=True,
+        )
+        order = {"case": asdict(case), "module": peer.module, "variant": variant}
+        try:
+            ready = _ask(process, json.dumps(order))
+        except EOFError:
+            chatter.seek(0)
+            ready = {"reason": "its process ended:\n" + chatter.read()}
     if "losses" in ready:
         return Entrant(name, process, ready["version"], ready["losses"])
-    process.kill()
-    process.communicate()
-    reason = ready.get("missing") or ready.get("refused")
+    _stop(process)
+    reason = ready["reason"]
     print(f"benchmarks: {name} is skipped: {reason}", file=sys.stderr)
     return None
 
 
 def _ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:
         raise EOFError
     return dict(json.loads(answer))
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
 
 
 def _compare(case: Case, ours: Entrant, other: Entrant) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 
-class Peer(NamedTuple):
+@dataclass(frozen=True)
+class Peer:
     """Where a competitor's code is, and the environment variables that suit it best."""
 
     module: str
     variant: str = ""
-    environment: dict[str, str] = {}
-    default: bool = True
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 _HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

@@ -7,10 +7,10 @@ from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
-import keras  # noqa: E402
-import tensorflow as tf  # noqa: E402
+import keras
+import tensorflow as tf
 
-from ..case import LR, MOMENTUM, Case, Runner  # noqa: E402
+from ..case import LR, MOMENTUM, Case, Runner
 
 
 def build(case: Case, variant: str) -> Runner:
