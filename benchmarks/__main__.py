@@ -14,7 +14,7 @@ from simplenn_py.threads import available
 
 from .case import Case
 from .peers import PEERS
-from .race import Disagreement, Entrant, race
+from .race import Entrant, RaceError, race
 
 _DESCRIPTION = """\
 Time a training step (forward, squared loss, backward, SGD with momentum), or a forward pass
@@ -48,7 +48,7 @@ def main() -> int:
         for case in cases:
             _ = case.config  # what cannot exist is said before anything is timed
         rows = [row for case in cases for row in _run(case, args)]
-    except (UserError, Disagreement) as error:
+    except (UserError, RaceError) as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
     if args.json:
@@ -58,7 +58,7 @@ def main() -> int:
 
 def _run(case: Case, args: argparse.Namespace) -> list[dict[str, Any]]:
     entrants = race(case, args.competitors, args.repeat, args.engine)
-    if not args.json and entrants:
+    if not args.json:
         _print(case, entrants, args.repeat)
     return [_row(case, entrants[0], entrant) for entrant in entrants[1:]]
 

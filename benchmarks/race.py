@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 from .case import Case
 from .peers import PEERS
 
-REST = 0.012  # seconds between two turns, in which the threads of the last one fall asleep
+REST = 0.012  # seconds between two turns
 # Machines are set up with these for other programs' sake; they slow BLAS down.
 _HARMFUL = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -40,8 +41,8 @@ class Entrant:
         return 1000 * statistics.median(self.seconds)
 
 
-class Disagreement(Exception):
-    """Somebody runs another network than we do."""
+class RaceError(Exception):
+    """There is nothing to compare: ours does not run, or somebody runs another network."""
 
 
 def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[Entrant]:
@@ -64,8 +65,8 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
 
     Raises
     ------
-    Disagreement
-        Where a competitor's losses over the first steps differ from ours.
+    RaceError
+        Where ours does not run, or a competitor's losses over the first steps differ from ours.
     """
     entrants: list[Entrant] = []
     try:
@@ -74,12 +75,13 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
             if entrant is not None:
                 entrants.append(entrant)
                 _compare(case, entrants[0], entrant)
-            elif name == "ours":
-                return []
+                _let_run(entrant.process, False)
         for _ in range(repeat):
             for entrant in entrants:
                 time.sleep(REST)
+                _let_run(entrant.process, True)
                 entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
+                _let_run(entrant.process, False)
     finally:
         for entrant in entrants:
             _stop(entrant.process)
@@ -109,7 +111,9 @@ def _enter(case: Case, name: str, variant: str) -> Entrant | None:
     if "losses" in ready:
         return Entrant(name, process, ready["version"], ready["losses"])
     _stop(process)
-    reason = ready["reason"]
+    reason = ready["reason"].strip()
+    if name == "ours":
+        raise RaceError(reason)
     print(f"benchmarks: {name} is skipped: {reason}", file=sys.stderr)
     return None
 
@@ -125,6 +129,12 @@ def _ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
     return dict(json.loads(answer))
 
 
+def _let_run(process: subprocess.Popen[str], running: bool) -> None:
+    """Freeze a process between its turns: idle threads of some libraries spin, on our cores."""
+    if hasattr(signal, "SIGSTOP"):  # not on Windows
+        process.send_signal(signal.SIGCONT if running else signal.SIGSTOP)
+
+
 def _stop(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.communicate()
@@ -134,7 +144,7 @@ def _compare(case: Case, ours: Entrant, other: Entrant) -> None:
     tolerance = 2e-3 if case.dtype == "float32" else 1e-8
     for mine, its in zip(ours.losses, other.losses, strict=True):
         if not abs(mine - its) <= tolerance * abs(mine):
-            raise Disagreement(
+            raise RaceError(
                 f"{other.name} has losses {other.losses} where ours are {ours.losses}: "
                 "it runs another network"
             )
