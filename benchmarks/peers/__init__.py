@@ -21,7 +21,7 @@ PEERS = {
     "ours": Peer("simplenn"),
     "torch-nchw": Peer("pytorch", "nchw", _HUGE_PAGES),
     "torch-channels-last": Peer("pytorch", "channels-last", _HUGE_PAGES),
-    "keras": Peer("keras_tensorflow", "", _QUIET),
-    "jax": Peer("jax_xla"),
+    "keras": Peer("keras_tensorflow", "", _QUIET | _HUGE_PAGES),
+    "jax": Peer("jax_xla", "", _HUGE_PAGES),
     "lecture": Peer("simplenn", "lecture"),
 }
