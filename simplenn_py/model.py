@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .config import NetConfig, parse_config
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, OptionError
 from .layout import Array, from_nhwc
 
 FORMAT = "simplenn_py model 1"
@@ -224,9 +224,10 @@ class Model:
         from .engines import DEFAULT, make_engine
 
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
-        batch_size = min(batch_size, l)
+        if batch_size < 1:
+            raise OptionError(f"batch_size is {batch_size}; it must be 1 or more")
         runner = make_engine(
-            engine or DEFAULT, self.config, batch_size, self.theta.dtype, training=False
+            engine or DEFAULT, self.config, min(batch_size, l), self.theta.dtype, training=False
         )
         for start in range(0, l, batch_size):
             indices = np.arange(start, min(start + batch_size, l))

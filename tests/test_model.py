@@ -291,3 +291,10 @@ def test_nothing_is_unpickled(rng, tmp_path):
     path.write_bytes(pickle.dumps(Exploit()))
     with pytest.raises(DataError, match=r"model\.npz"):
         Model.load(path)
+
+
+def test_a_batch_of_nothing_is_refused(rng):
+    config = NetConfig.preset("digits", 8, 8, 1)
+    model = Model.initialise(config, np.arange(10), rng)
+    with pytest.raises(OptionError, match="batch_size is 0; it must be 1 or more"):
+        model.predict(np.zeros((2, 8, 8)), batch_size=0)

@@ -40,6 +40,6 @@ def jacobian(engine: Engine, model: Model) -> list[Array]:
     engine.set_gradient(np.tile(np.eye(nL, dtype=model.theta.dtype), engine.l), columns=nL)
     dzdS: list[Array] = []
     for m in reversed(range(L)):
-        dS = engine.backward(m, model.W[m], columns=nL, input_gradient=m > 0)
-        dzdS.insert(0, dS.copy(order="F"))
+        dzdS.insert(0, engine.gradient_S(m, columns=nL).copy(order="F"))
+        engine.backward(m, model.W[m], columns=nL, input_gradient=m > 0)
     return dzdS

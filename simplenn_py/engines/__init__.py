@@ -8,7 +8,7 @@ from ..config import NetConfig
 from ..errors import OptionError, closest
 from .base import Engine
 
-ENGINES = ("lecture",)
+ENGINES = ("lecture", "direct")
 DEFAULT = "lecture"
 
 
@@ -19,6 +19,10 @@ def engine_class(name: str) -> type[Engine]:
             f"engine is {name!r}; it must be one of {', '.join(ENGINES)}"
             + closest(name, list(ENGINES))
         )
+    if name == "direct":
+        from .direct import DirectEngine
+
+        return DirectEngine
     from .lecture import LectureEngine
 
     return LectureEngine

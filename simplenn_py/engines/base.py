@@ -92,7 +92,7 @@ class Engine(ABC):
         *,
         columns: int = 1,
         input_gradient: bool = True,
-    ) -> Array:
+    ) -> None:
         """Go back through layer m by (3), (4), (5).
 
         Parameters
@@ -105,11 +105,13 @@ class Engine(ABC):
             Gradient columns an instance (more than 1 for a stored Jacobian), side by side.
         input_gradient : bool
             False leaves (5) out, as for the first layer.
+        """
 
-        Returns
-        -------
-        ndarray
-            ``dxi/dS^m``; valid until the next call.
+    @abstractmethod
+    def gradient_S(self, m: int, columns: int = 1) -> Array:
+        """Return ``dxi/dS^m`` by (3), where :meth:`backward` of layer m would come next.
+
+        Shape ``(d_next, a_conv*b_conv*l*columns)``, valid until the next call.
         """
 
     @abstractmethod

@@ -110,25 +110,27 @@ class LectureEngine(Engine):
         *,
         columns: int = 1,
         input_gradient: bool = True,
-    ) -> Array:
-        g, ops = self._layers[m], self.operators
-        n = self.l * columns
-        source, target = f"V{self._gradient_role}", f"V{1 - self._gradient_role}"
+    ) -> None:
+        g, dS = self._layers[m], self.gradient_S(m, columns)
         if isinstance(g, FullGeometry):
-            dS = self._matrix(source, g.n_out, n)
-            if self._active[m]:
-                ops.mask(dS, self._matrix(f"Z{m + 1}", g.n_out, self.l), columns)
             phiZ = self._matrix(f"Z{m}", g.n_in, self.l)
         else:
-            dS = self._equation_3(m, g, source, columns)
             phiZ = self._phiZ(m, g)
         if dW is not None:
             np.matmul(phiZ, dS.T, out=dW.T)  # (4)
         if dbias is not None:
             np.matmul(dS, self._view("ones", dS.shape[1], 1)[:, 0], out=dbias)
         if input_gradient:
-            self._equation_5(g, W, dS, target, n)
+            self._equation_5(g, W, dS, f"V{1 - self._gradient_role}", self.l * columns)
             self._gradient_role = 1 - self._gradient_role
+
+    def gradient_S(self, m: int, columns: int = 1) -> Array:
+        g, source = self._layers[m], f"V{self._gradient_role}"
+        if isinstance(g, ConvGeometry):
+            return self._equation_3(m, g, source, columns)
+        dS = self._matrix(source, g.n_out, self.l * columns)
+        if self._active[m]:
+            self.operators.mask(dS, self._matrix(f"Z{m + 1}", g.n_out, self.l), columns)
         return dS
 
     def _equation_3(self, m: int, g: ConvGeometry, source: str, columns: int) -> Array:

@@ -31,8 +31,9 @@ def maxpooling(S, h_pool, out, idx_pool):
                             where[c] = start + c
                     else:
                         for c in range(d):
-                            if S[n, column, row, c] > best[c]:
-                                best[c] = S[n, column, row, c]
+                            value = S[n, column, row, c]
+                            if value > best[c] or value != value:  # a NaN must stay to be seen
+                                best[c] = value
                                 where[c] = start + c
 
 

@@ -329,3 +329,13 @@ def test_gather_input_scales_and_centres(image_dtype, rng):
     assert_allclose(out.T, images[[4, 0, 4]] * 0.25 - offset, rtol=1e-15, atol=1e-15)
     assert np.all(buffer[:32] == SENTINEL)
     assert np.all(buffer[-32:] == SENTINEL)
+
+
+def test_nan_survives_the_pooling_wherever_it_stands():
+    g = ConvGeometry(a=2, b=2, d=1, p=0, h=1, s=1, d_next=1, h_pool=2)
+    for place in range(4):
+        S = np.array([[1.0, 2.0, 3.0, 4.0]], order="F")
+        S[0, place] = np.nan
+        Z, idx_pool = maxpooling(S, g)
+        assert np.isnan(Z[0, 0])
+        assert idx_pool[0, 0] == place

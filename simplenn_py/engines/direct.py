@@ -1,0 +1,299 @@
+"""The fast engine: phi is never formed, every layer runs on one register tile."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..config import NetConfig
+from ..kernels import direct, direct_backward, pack
+from ..kernels.tile import ROWS, VECTORS, lanes_of
+from ..layout import Array, ConvGeometry, aligned_empty
+from .base import Engine
+
+#: Into how many parts a layer's work is cut, whatever the number of threads: enough for a few
+#: threads to finish together, and the sums of (4) are then the same for any number of them.
+CHUNKS = 16
+#: Parts of (4) are added up in memory; for large filters fewer parts fit, and the channels are
+#: divided among the threads instead.
+_PART_BYTES = 1 << 25
+_BLOCK_PIXELS = 4 * ROWS
+
+
+class DirectEngine(Engine):
+    """Convolves from the stored ``pad(Z)``; see ``kernels/direct.py`` and ``kernels/tile.py``.
+
+    Parameters
+    ----------
+    config, batch_size, dtype, training
+        See ``base.Engine``.
+
+    Notes
+    -----
+    A fully connected layer runs as a convolution of 1x1 images with ``n_in`` channels.
+    """
+
+    name: ClassVar[str] = "direct"
+
+    def __init__(
+        self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
+    ) -> None:
+        super().__init__(config, batch_size, np.dtype(dtype), training)
+        self._sizes = _sizes(config, np.dtype(dtype))
+        self._buffers = {
+            role: self._allocate(role, shape)
+            for role, shape in _shapes(config, batch_size, dtype, training).items()
+        }
+        self._columns = 1
+        self._gradient = 0
+
+    @staticmethod
+    def forecast(
+        config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
+    ) -> dict[str, int]:
+        size = np.dtype(dtype).itemsize
+        return {
+            role: int(np.prod(shape)) * (8 if role == "lists" else size)
+            for role, shape in _shapes(config, batch_size, dtype, training).items()
+        }
+
+    def load(self, images: Array, indices: Array, scale: float, offset: Array) -> None:
+        self.l = indices.size
+        direct.gather_padded(
+            images.T.reshape(-1, offset.size),
+            indices,
+            np.asarray(scale, self.dtype)[()],
+            offset.astype(self.dtype),
+            self._input_sizes(),
+            self._buffers["Z0"],
+        )
+
+    def Z(self, m: int) -> Array:
+        if m == self.config.L:
+            return self._buffers[f"Z{m}"][: self.l * self.config.nL].reshape(self.l, -1).T
+        if m >= self.config.LC:
+            s = self._sizes[m]
+            Z = self._buffers[f"Z{m}"][: self.l * s.d].reshape(self.l, s.d)
+            if m > self.config.LC or m == 0:
+                return Z.T
+            g = self.config.conv_layers[-1]
+            return Z.reshape(-1, g.d_next).T
+        s = self._sizes[m]
+        padded = self._buffers[f"Z{m}"][: self.l * s.b_pad * s.a_pad * s.d]
+        inside = padded.reshape(self.l, s.b_pad, s.a_pad, s.d)
+        inside = inside[:, s.p : s.p + s.b, s.p : s.p + s.a]
+        return np.ascontiguousarray(inside).reshape(-1, s.d).T
+
+    def forward(
+        self, m: int, W: Array, bias: Array, *, activate: bool = True, pool: bool = True
+    ) -> None:
+        s, buffers = self._sizes[m], self._buffers
+        w, packed_bias = buffers["w"], buffers["bias"]
+        pack.pack_forward(s, W.T.reshape(-1), bias, w, packed_bias)
+        winner = buffers[f"winner{m}" if self.training else "winner"]
+        direct.forward(
+            s, self.l, buffers[f"Z{m}"], w, packed_bias, int(activate),
+            buffers[f"Z{m + 1}"], winner, self._scratch(_block_scratch(s)), buffers["lists"],
+        )  # fmt: skip
+
+    def set_gradient(self, V: Array, columns: int = 1) -> None:
+        self._columns, self._gradient = columns, 0
+        self._grown("V0", self.l * columns * self.config.nL + _slack(self.dtype))
+        target = self._buffers["V0"][: V.size].reshape(V.shape[1], V.shape[0])
+        target[...] = V.T
+
+    def backward(
+        self,
+        m: int,
+        W: Array,
+        dW: Array | None = None,
+        dbias: Array | None = None,
+        *,
+        columns: int = 1,
+        input_gradient: bool = True,
+    ) -> None:
+        s, buffers = self._sizes[m], self._buffers
+        V, winner = buffers[f"V{self._gradient}"], buffers[f"winner{m}"]
+        if dW is not None and dbias is not None:
+            chunks, splits = _parts(s, self.batch_size, self.dtype)
+            size = s.h * s.h * s.d * s.d_next_blocks * s.width
+            parts = buffers["parts"][: chunks * size].reshape(chunks, size)
+            bias_parts = buffers["bias_parts"][: chunks * s.d_next_blocks * s.width]
+            bias_parts = bias_parts.reshape(chunks, -1)
+            scratch = self._scratch(s.group * s.a_use * s.b_use * s.width, chunks * splits)
+            direct_backward.dense_dW(
+                s, self.l, buffers[f"Z{m}"], V, winner, parts, bias_parts, scratch, splits
+            )
+            pack.add_parts(s, parts, bias_parts, dW.T.reshape(-1), dbias)
+        if input_gradient:
+            out = self._grown(
+                f"V{1 - self._gradient}", self.l * columns * s.a * s.b * s.d + _slack(self.dtype)
+            )
+            pack.pack_transposed(s, W.T.reshape(-1), buffers["w"])
+            direct_backward.dense_dZ(
+                s, self.l * columns, columns, V, winner, buffers["w"], out,
+                self._scratch(_back_scratch(s)), buffers["lists"],
+            )  # fmt: skip
+            self._gradient = 1 - self._gradient
+
+    def gradient_S(self, m: int, columns: int = 1) -> Array:
+        s, count = self._sizes[m], self.l * columns
+        a_conv, b_conv = self._conv_size(m)
+        stride = s.d_next_blocks * s.width
+        used = np.empty(count * s.b_use * s.a_use * stride, self.dtype)
+        direct_backward.form_dS(
+            s, 0, count, self._buffers[f"V{self._gradient}"], columns,
+            self._buffers[f"winner{m}"], 0, s.d_next, used, stride,
+        )  # fmt: skip
+        dS = np.zeros((count, b_conv, a_conv, s.d_next), self.dtype)
+        used = used.reshape(count, s.b_use, s.a_use, stride)
+        dS[:, : s.b_use, : s.a_use] = used[..., : s.d_next]
+        return dS.reshape(-1, s.d_next).T
+
+    def tangent(self, m: int, W: Array, V: Array, v_bias: Array) -> Array:
+        s, buffers = self._sizes[m], self._buffers
+        pack.pack_forward(s, W.T.reshape(-1), v_bias, buffers["w"], buffers["bias"])
+        v = self._grown("v", buffers["w"].size)
+        pack.pack_forward(s, V.T.reshape(-1), v_bias, v, buffers["bias"])
+        RZ = self._grown(f"RZ{m}", buffers[f"Z{m}"].size, zero=True)
+        out = self._grown(f"RZ{m + 1}", buffers[f"Z{m + 1}"].size, zero=True)
+        direct.tangent(
+            s, self.l, RZ, buffers[f"Z{m}"], buffers["w"], v, buffers["bias"],
+            buffers[f"winner{m}"], out, self._scratch(_block_scratch(s)), buffers["lists"],
+        )  # fmt: skip
+        if m + 1 < self.config.L:
+            return out
+        return out[: self.l * self.config.nL].reshape(self.l, -1).T
+
+    def _conv_size(self, m: int) -> tuple[int, int]:
+        if m >= self.config.LC:
+            return 1, 1
+        g = self.config.conv_layers[m]
+        return g.a_conv, g.b_conv
+
+    def _input_sizes(self) -> Any:
+        """Sizes of the images, also where the first layer is fully connected."""
+        if self.config.LC:
+            return self._sizes[0]
+        a, b, d = self.config.image_shape
+        return self._sizes[0]._replace(a=a, b=b, d=d, a_pad=a, b_pad=b)
+
+    def _scratch(self, entries: int, chunks: int = CHUNKS) -> Array:
+        entries += _slack(self.dtype)
+        return self._grown("scratch", chunks * entries)[: chunks * entries].reshape(chunks, entries)
+
+    def _grown(self, role: str, count: int, zero: bool = False) -> Array:
+        """Return a buffer; tangents and stored Jacobians need more than a training step."""
+        buffer = self._buffers.get(role)
+        if buffer is None or buffer.size < count:
+            buffer = self._buffers[role] = self._allocate(role, (count,))
+        if zero and role == "RZ0":
+            buffer[:] = 0
+        return buffer
+
+    def _allocate(self, role: str, shape: tuple[int, ...]) -> Array:
+        if role == "lists":
+            return np.zeros(shape, np.int64)
+        integers = role.startswith("winner")
+        buffer = aligned_empty(shape, f"i{self.dtype.itemsize}" if integers else self.dtype)
+        buffer[...] = 0  # the borders of pad(Z), which nothing writes later
+        return buffer
+
+
+def _slack(dtype: DTypeLike) -> int:
+    """Entries behind a buffer that a whole vector, or a tile, may read past its end."""
+    return max(ROWS, 2 * lanes_of(np.dtype(dtype).itemsize))
+
+
+def _geometries(config: NetConfig) -> list[ConvGeometry]:
+    full = [
+        ConvGeometry(a=1, b=1, d=g.n_in, p=0, h=1, s=1, d_next=g.n_out, h_pool=1)
+        for g in config.full_layers
+    ]
+    return [*config.conv_layers, *full]
+
+
+def _sizes(config: NetConfig, dtype: np.dtype[Any]) -> list[direct.Sizes]:
+    geometries = _geometries(config)
+    return [
+        _layer_sizes(g, geometries[m + 1].p if m + 1 < config.LC else 0, dtype)
+        for m, g in enumerate(geometries)
+    ]
+
+
+def _layer_sizes(g: ConvGeometry, p_next: int, dtype: np.dtype[Any]) -> direct.Sizes:
+    lanes = lanes_of(dtype.itemsize)
+    vectors = VECTORS if max(g.d, g.d_next) > lanes else 1
+    width = vectors * lanes
+    column = g.a_next * g.h_pool * g.h_pool  # pixels of S under one pooled column
+    columns = max(1, min(g.b_next, _BLOCK_PIXELS // column))
+    group = max(1, _BLOCK_PIXELS // (column * g.b_next)) if columns == g.b_next else 1
+    return direct.Sizes(
+        a=g.a, b=g.b, d=g.d, p=g.p, a_pad=g.a_pad, b_pad=g.b_pad, h=g.h, s=g.s,
+        d_next=g.d_next, h_pool=g.h_pool, a_next=g.a_next, b_next=g.b_next, p_next=p_next,
+        a_use=g.a_next * g.h_pool, b_use=g.b_next * g.h_pool, width=width, vectors=vectors,
+        d_blocks=-(-g.d // width), d_next_blocks=-(-g.d_next // width),
+        columns=columns, group=group,
+    )  # fmt: skip
+
+
+def _block_scratch(s: direct.Sizes) -> int:
+    """Entries of one block's S."""
+    return s.group * s.columns * s.h_pool * s.a_use * s.width
+
+
+def _back_scratch(s: direct.Sizes) -> int:
+    """Entries of dxi/dS, and of one block of channels of the padded gradient, of a group."""
+    rows = s.a_use * s.b_use * s.d_next_blocks * s.width
+    return s.group * (rows + s.a_pad * s.b_pad * s.width)
+
+
+def _parts(s: direct.Sizes, batch_size: int, dtype: DTypeLike) -> tuple[int, int]:
+    """Parts of (4), and tasks among which each part's channels are divided."""
+    size = s.h * s.h * s.d * s.d_next_blocks * s.width * np.dtype(dtype).itemsize
+    chunks = max(1, min(CHUNKS, batch_size, _PART_BYTES // size))
+    return chunks, min(s.d_next_blocks, -(-CHUNKS // chunks))
+
+
+def _shapes(
+    config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool
+) -> dict[str, tuple[int, ...]]:
+    """Shape of every buffer of a training step, or of a forward pass."""
+    sizes, slack = _sizes(config, np.dtype(dtype)), _slack(dtype)
+    l = batch_size
+    shapes = {
+        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack,) for m, s in enumerate(sizes)
+    }
+    shapes[f"Z{config.L}"] = (l * config.nL + slack,)
+    winners = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
+    lists = max(
+        max(s.group * s.columns * s.h_pool * s.a_use, s.group * s.a_use * s.b_use) for s in sizes
+    )
+    shapes["lists"] = (CHUNKS, 2, lists + ROWS)
+    scratch = max(CHUNKS * (_block_scratch(s) + slack) for s in sizes)
+    packed = max(s.h * s.h * s.d * s.d_next_blocks * s.width for s in sizes)
+    if training:
+        shapes |= {f"winner{m}": (count,) for m, count in enumerate(winners)}
+        layers = [(s, *_parts(s, l, dtype)) for s in sizes]
+        shapes["parts"] = (
+            max(c * s.h * s.h * s.d * s.d_next_blocks * s.width for s, c, _ in layers),
+        )
+        shapes["bias_parts"] = (max(c * s.d_next_blocks * s.width for s, c, _ in layers),)
+        gradient = max([l * s.a * s.b * s.d for s in sizes[1:]] + [l * config.nL]) + slack
+        shapes["V0"] = shapes["V1"] = (gradient,)
+        packed = max(
+            [packed] + [s.h * s.h * s.d_next * s.d_blocks * s.width for s in sizes[1:]]
+        )
+        scratch = max(
+            [scratch]
+            + [c * p * (s.group * s.a_use * s.b_use * s.width + slack) for s, c, p in layers]
+            + [CHUNKS * (_back_scratch(s) + slack) for s in sizes[1:]]
+        )
+    else:
+        shapes["winner"] = (max(winners),)
+    shapes["w"] = (packed + slack,)
+    shapes["bias"] = (max(s.d_next_blocks * s.width for s in sizes) + slack,)
+    shapes["scratch"] = (scratch,)
+    return shapes

@@ -1,0 +1,231 @@
+"""The direct engine's forward pass: convolution straight from the stored ``pad(Z)``.
+
+phi is never formed.  A block of output pixels is a list of places in ``pad(Z)``; the tile reads
+every patch from there, and bias, ReLU and pooling are done on the block's result while it is
+still in the first-level cache.  A fully connected layer is the same with one pixel an instance.
+"""
+
+from typing import NamedTuple
+
+from numba import prange
+
+from .policy import compiled
+from .tile import ROWS, VECTORS, tile
+from .vectors import pool_row, select_row
+
+HALF = ROWS // 2
+
+
+class Sizes(NamedTuple):
+    """A layer's sizes as its kernels see them, all int64.
+
+    The letters are the lecture's.  ``a_use``, ``b_use`` are the rows and columns of S that fall
+    into complete pooling windows: only those are computed.  ``p_next`` is the padding of the
+    next layer, into whose ``pad(Z)`` this one writes.  ``width`` channels, the tile's vectors,
+    make a block; d has ``d_blocks`` of them, d_next ``d_next_blocks``.  A block of pixels is
+    ``columns`` pooled columns of ``group`` instances; ``group > 1`` only where a whole instance
+    has few pixels, and then ``columns = b_next``.
+    """
+
+    a: int
+    b: int
+    d: int
+    p: int
+    a_pad: int
+    b_pad: int
+    h: int
+    s: int
+    d_next: int
+    h_pool: int
+    a_next: int
+    b_next: int
+    p_next: int
+    a_use: int
+    b_use: int
+    width: int
+    vectors: int
+    d_blocks: int
+    d_next_blocks: int
+    columns: int
+    group: int
+
+
+@compiled()
+def cover(
+    vectors, n, z, z_start, offsets, segments, segment_stride, steps,
+    w, w_start, w_stride, out, out_start, targets, add,
+):  # fmt: skip
+    """Cover a list of `n` pixels with tiles: of ROWS rows, the last perhaps of half as many."""
+    done = 0
+    while done < n:
+        left = n - done
+        if vectors == VECTORS:
+            if left > HALF:
+                tile(ROWS, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
+                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+            else:
+                tile(HALF, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
+                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+        elif left > HALF:
+            tile(ROWS, 1, z, z_start, offsets, done, segments, segment_stride, steps,
+                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+        else:
+            tile(HALF, 1, z, z_start, offsets, done, segments, segment_stride, steps,
+                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+        done += ROWS if left > HALF else HALF
+
+
+@compiled()
+def list_patches(s, n_first, n_last, j_first, j_last, offsets, targets):
+    """List where the patches of some output pixels begin in ``pad(Z)``; return how many.
+
+    The pixels are the rows ``0..a_use`` of columns ``j_first..j_last`` of the instances, rows
+    fastest; `targets` numbers them by ``width``.  ROWS more entries repeat the last one, so that
+    a partial tile has something to read.
+    """
+    k = 0
+    for n in range(n_first, n_last):
+        for j in range(j_first, j_last):
+            for i in range(s.a_use):
+                offsets[k] = ((n * s.b_pad + j * s.s) * s.a_pad + i * s.s) * s.d
+                targets[k] = k * s.width
+                k += 1
+    for extra in range(ROWS):
+        offsets[k + extra] = offsets[k - 1]
+        targets[k + extra] = targets[k - 1]
+    return k
+
+
+@compiled()
+def _forward_block(s, l, task, Z, w, bias, activate, out, winner, S, offsets, targets):
+    """One block of pixels, all output channels: products, then bias, ReLU and pooling."""
+    strips = -(-s.b_next // s.columns)
+    n_first = task // strips * s.group
+    n_last = min(n_first + s.group, l)
+    j_first = task % strips * s.columns
+    j_last = min(j_first + s.columns, s.b_next)
+    pixels = list_patches(
+        s, n_first, n_last, j_first * s.h_pool, j_last * s.h_pool, offsets, targets
+    )
+    run = s.h * s.d
+    a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
+    for block in range(s.d_next_blocks):
+        k = block * s.width
+        cover(
+            s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
+            w, k * s.h * run, s.width, S, 0, targets, 0,
+        )  # fmt: skip
+        channels = min(s.width, s.d_next - k)
+        column = 0  # of S, counted through the block
+        for n in range(n_first, n_last):
+            for j in range(j_first, j_last):
+                for i in range(s.a_next):
+                    start = (column * s.a_use + i * s.h_pool) * s.width
+                    pad_j, pad_i = j + s.p_next, i + s.p_next
+                    target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
+                    kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
+                    pool_row(
+                        S, start, s.width, s.a_use * s.width, s.h_pool,
+                        bias, k, activate, channels, out, target, winner, kept,
+                    )  # fmt: skip
+                column += s.h_pool
+
+
+@compiled(parallel=True)
+def forward(s, l, Z, w, bias, activate, out, winner, scratch, lists):
+    """``Z^{m+1} = pool(sigma(W phi(pad(Z^m)) + bias 1'))``, written into the next ``pad(Z)``.
+
+    Parameters
+    ----------
+    s : Sizes
+    l : int
+    Z, out : 1-d float arrays
+        ``pad(Z^m)`` and ``pad(Z^{m+1})`` as stored, a vector's room behind them.
+    w, bias : 1-d float arrays
+        From ``pack.pack_forward``.
+    activate : int
+        0 leaves the ReLU out.
+    winner : 1-d array of integers as wide as the floats
+        ``u + h_pool*w`` of each pooled entry's maximum, -1 where the ReLU let nothing through.
+    scratch : float array, shape (chunks, ...)
+    lists : int64 array, shape (chunks, 2, ...)
+        Each chunk of blocks has its own; a block's result depends on no other block.
+    """
+    chunks = scratch.shape[0]
+    tasks = -(-l // s.group) * -(-s.b_next // s.columns)
+    for chunk in prange(chunks):
+        for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
+            _forward_block(
+                s, l, task, Z, w, bias, activate, out, winner,
+                scratch[chunk], lists[chunk, 0], lists[chunk, 1],
+            )  # fmt: skip
+
+
+@compiled()
+def _tangent_block(s, l, task, RZ, Z, w, v, v_bias, winner, out, S, offsets, targets):
+    """One block of pixels of R{S}, pooled by the winners of the forward pass."""
+    strips = -(-s.b_next // s.columns)
+    n_first = task // strips * s.group
+    n_last = min(n_first + s.group, l)
+    j_first = task % strips * s.columns
+    j_last = min(j_first + s.columns, s.b_next)
+    pixels = list_patches(
+        s, n_first, n_last, j_first * s.h_pool, j_last * s.h_pool, offsets, targets
+    )
+    run = s.h * s.d
+    a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
+    for block in range(s.d_next_blocks):
+        k = block * s.width
+        for pixel in range(pixels):
+            S[pixel * s.width : (pixel + 1) * s.width] = v_bias[k : k + s.width]
+        cover(
+            s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
+            v, k * s.h * run, s.width, S, 0, targets, 1,
+        )  # fmt: skip
+        cover(
+            s.vectors, pixels, RZ, 0, offsets, s.h, s.a_pad * s.d, run,
+            w, k * s.h * run, s.width, S, 0, targets, 1,
+        )  # fmt: skip
+        channels = min(s.width, s.d_next - k)
+        column = 0
+        for n in range(n_first, n_last):
+            for j in range(j_first, j_last):
+                for i in range(s.a_next):
+                    start = (column * s.a_use + i * s.h_pool) * s.width
+                    pad_j, pad_i = j + s.p_next, i + s.p_next
+                    target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
+                    kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
+                    select_row(
+                        S, start, s.width, s.a_use * s.width, s.h_pool,
+                        winner, kept, channels, out, target,
+                    )  # fmt: skip
+                column += s.h_pool
+
+
+@compiled(parallel=True)
+def tangent(s, l, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
+    """``R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1'``, pooled and masked by the winners.
+
+    Parameters as for :func:`forward`; `v` and `v_bias` are the packed direction, `RZ` and `out`
+    are stored as ``pad(Z)`` is.
+    """
+    chunks = scratch.shape[0]
+    tasks = -(-l // s.group) * -(-s.b_next // s.columns)
+    for chunk in prange(chunks):
+        for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
+            _tangent_block(
+                s, l, task, RZ, Z, w, v, v_bias, winner, out,
+                scratch[chunk], lists[chunk, 0], lists[chunk, 1],
+            )  # fmt: skip
+
+
+@compiled(parallel=True)
+def gather_padded(images, indices, scale, offset, s, out):
+    """``pad(Z^1)`` of chosen images, scaled and centred: ``images[n]*scale - offset`` inside."""
+    for q in prange(indices.size * s.b):
+        n, j = q // s.b, q % s.b
+        source = images[indices[n]]
+        line = s.a * s.d
+        first = ((n * s.b_pad + j + s.p) * s.a_pad + s.p) * s.d
+        for k in range(line):
+            out[first + k] = source[j * line + k] * scale - offset[j * line + k]

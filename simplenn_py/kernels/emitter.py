@@ -1,0 +1,116 @@
+"""LLVM vectors from Numba: what the intrinsics of ``tile`` and ``vectors`` are written with.
+
+Numba has no vector type.  An intrinsic is a function whose body is given as LLVM instructions;
+here they are built by llvmlite, with as many lanes as the processor's registers have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from .lanes import float32_lanes
+
+FLOAT32_LANES = float32_lanes()
+I64 = ir.IntType(64)
+
+
+def lanes_of(itemsize: int) -> int:
+    """Return the lanes of a vector of numbers of `itemsize` bytes."""
+    return FLOAT32_LANES * 4 // itemsize
+
+
+class Emitter:
+    """Builds the vector instructions of one intrinsic for one element type."""
+
+    def __init__(self, context: Any, builder: Any, element: Any) -> None:
+        self.context, self.builder = context, builder
+        self.scalar = context.get_data_type(element)
+        self.lanes = lanes_of(element.bitwidth // 8)
+        self.bytes = element.bitwidth // 8
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        name = f"llvm.fma.v{self.lanes}f{element.bitwidth}"
+        signature = ir.FunctionType(self.vector, [self.vector] * 3)
+        self.fma_function = cgutils.get_or_insert_function(builder.module, signature, name)
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        return self.context.make_array(array_type)(self.context, self.builder, array).data
+
+    def at(self, pointer: Any, index: Any) -> Any:
+        return self.builder.gep(pointer, [index])
+
+    def load_vector(self, pointer: Any) -> Any:
+        """Load without asking for more than the alignment of one number."""
+        address = self.builder.bitcast(pointer, self.vector.as_pointer())
+        return self.builder.load(address, align=self.bytes)
+
+    def store_vector(self, value: Any, pointer: Any) -> None:
+        address = self.builder.bitcast(pointer, self.vector.as_pointer())
+        self.builder.store(value, address, align=self.bytes)
+
+    def broadcast(self, scalar: Any) -> Any:
+        return self.broadcast_as(self.vector, scalar)
+
+    def broadcast_as(self, vector: Any, scalar: Any) -> Any:
+        undefined = ir.Constant(vector, ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, undefined, mask)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        return self.builder.call(self.fma_function, [a, b, c])
+
+    def accumulators(self, count: int) -> list[Any]:
+        """Zeroed slots on the stack; LLVM keeps them in registers."""
+        zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        slots = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
+        for slot in slots:
+            self.builder.store(zero, slot)
+        return slots
+
+    def loop(self, count: Any) -> Any:
+        return cgutils.for_range(self.builder, count, intp=I64)
+
+    # The rest serves rows of channels whose number is no multiple of the lanes.
+
+    @property
+    def integers(self) -> Any:
+        """The type of a vector of integers as wide as the numbers."""
+        return ir.VectorType(ir.IntType(8 * self.bytes), self.lanes)
+
+    def load_as(self, vector: Any, pointer: Any) -> Any:
+        address = self.builder.bitcast(pointer, vector.as_pointer())
+        return self.builder.load(address, align=self.bytes)
+
+    @contextmanager
+    def vectors_of(self, count: Any) -> Iterator[tuple[Any, Any]]:
+        """Loop over a row's vectors: yields the first channel and how many remain."""
+        builder, lanes = self.builder, I64(self.lanes)
+        vectors = builder.sdiv(builder.add(count, I64(self.lanes - 1)), lanes)
+        with self.loop(vectors) as vector:
+            first = builder.mul(vector.index, lanes)
+            yield first, builder.sub(count, first)
+
+    def store_part(self, value: Any, pointer: Any, remaining: Any) -> None:
+        """Store the first `remaining` lanes, all of them where there are more.
+
+        A partial vector goes through the stack, number by number: masked stores are not to be
+        had on every processor.
+        """
+        builder = self.builder
+        whole = builder.icmp_signed(">=", remaining, I64(self.lanes))
+        with builder.if_else(whole) as (then, otherwise):
+            with then:
+                address = builder.bitcast(pointer, value.type.as_pointer())
+                builder.store(value, address, align=self.bytes)
+            with otherwise:
+                slot = cgutils.alloca_once(builder, value.type)
+                builder.store(value, slot)
+                numbers = builder.bitcast(slot, value.type.element.as_pointer())
+                with self.loop(remaining) as lane:
+                    number = builder.load(builder.gep(numbers, [lane.index]))
+                    builder.store(number, builder.gep(pointer, [lane.index]))

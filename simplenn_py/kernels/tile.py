@@ -1,0 +1,208 @@
+"""The register tile: the one inner loop of the direct engine, in explicit SIMD vectors.
+
+A tile holds P x V accumulators in registers.  Its P rows are pixels (or patch entries), its V
+vectors run along channels; a step multiplies one column of numbers, broadcast, by one row of
+vectors, loaded, and adds: the rank-1 update of a matrix product.
+
+                    V vectors of channels  ->   w[r, :] loaded
+                  +-----------+-----------+
+    z[0, r] bcast | acc[0, 0] | acc[0, 1] |      for every r:
+    z[1, r] bcast | acc[1, 0] | acc[1, 1] |          acc[p, v] += z[p, r] * w[r, v]
+       ...        |    ...    |    ...    |
+    z[P-1, r]     |           |           |      then the tile is written, or added, to out
+                  +-----------+-----------+
+
+Why the numbers: a fused multiply-add takes about 4 cycles and 1 or 2 start in each, so at least
+8 accumulators must be independent; P*V accumulators plus V loaded vectors plus one broadcast
+must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE); and each step
+loads only P + V numbers or vectors for its P*V multiply-adds.  V = 2 and P = 14, or 6 with 16
+registers, satisfy all three.
+
+The loop over r has two levels, segments of contiguous r, because that is how a patch lies in
+``pad(Z)``: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from .emitter import FLOAT32_LANES, I64, Emitter, lanes_of
+
+__all__ = ["ROWS", "VECTORS", "lanes_of", "outer_tile", "tile"]
+
+#: Rows of the largest tile, by float32 lanes: what the registers hold beside V = 2 columns.
+ROWS = 14 if FLOAT32_LANES == 16 else 6
+VECTORS = 2
+_UNROLL = 4  # r steps a pass: the P pixel addresses are then computed once for four steps
+
+
+def _literal(value: Any, name: str) -> int:
+    if not isinstance(value, types.IntegerLiteral):
+        raise TypingError(f"{name} of a tile must be a literal integer")
+    return int(value.literal_value)
+
+
+@intrinsic(prefer_literal=True)
+def tile(
+    typingctx,
+    P, V,
+    z, z_start, offsets, offsets_start,
+    segments, segment_stride, steps,
+    w, w_start, w_stride,
+    out, out_start, targets, add, limit,
+):  # fmt: skip
+    """Run one tile over P pixels: ``z[p, r] = z[z_start + offsets[p] + segment + r]``.
+
+    Parameters
+    ----------
+    P, V : literal int
+        Rows and vectors.
+    z : 1-d float array
+        Holds the numbers that are broadcast; r runs contiguously within a segment.
+    z_start : int
+        Added to every offset.
+    offsets, targets : 1-d int64 arrays
+        Where each row reads in `z` and writes in `out`, from ``offsets_start`` on.
+    segments, segment_stride, steps : int
+        Number of segments, their distance in `z`, and steps r in each.
+    w : 1-d float array
+        Row of vectors of step r: at ``w_start + r*w_stride``, r counted through all segments.
+    out : 1-d float array
+        Row p goes to ``out_start + targets[offsets_start + p]``.
+    add : int
+        1 adds to `out`, 0 writes it.
+    limit : int
+        Rows from there on are computed but not written: a list's last tile may be partial, its
+        offsets must still be readable.
+    """
+    P_, V_ = _literal(P, "P"), _literal(V, "V")
+    signature = types.void(
+        P, V, z, types.int64, offsets, types.int64, types.int64, types.int64, types.int64,
+        w, types.int64, types.int64, out, types.int64, targets, types.int64, types.int64,
+    )  # fmt: skip
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[2].dtype)
+        (_, _, z_, z0, offs_, o0, n_seg, seg_stride, n_steps, w_, w0, w_step, out_, out0,
+         targets_, add_, limit_) = args  # fmt: skip
+        z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[9], w_)
+        offs, out_data = e.data(sig.args[4], offs_), e.data(sig.args[12], out_)
+        acc = e.accumulators(P_ * V_)
+        z_base = e.at(z_data, z0)
+        rows = []
+        for p in range(P_):
+            offset = builder.load(e.at(offs, builder.add(o0, I64(p))))
+            rows.append(e.at(z_base, offset))
+        w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
+
+        def step(z_index: Any, r: int) -> None:
+            w_row = builder.load(w_pointer)
+            columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
+            for p in range(P_):
+                number = builder.load(e.at(rows[p], builder.add(z_index, I64(r))))
+                spread = e.broadcast(number)
+                for v in range(V_):
+                    slot = acc[p * V_ + v]
+                    builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
+            builder.store(e.at(w_row, w_step), w_pointer)
+
+        with e.loop(n_seg) as segment:
+            start = builder.mul(segment.index, seg_stride)
+            with e.loop(builder.sdiv(n_steps, I64(_UNROLL))) as quad:
+                z_index = builder.add(start, builder.mul(quad.index, I64(_UNROLL)))
+                for r in range(_UNROLL):
+                    step(z_index, r)
+            done = builder.mul(builder.sdiv(n_steps, I64(_UNROLL)), I64(_UNROLL))
+            with e.loop(builder.sub(n_steps, done)) as rest:
+                step(builder.add(start, builder.add(done, rest.index)), 0)
+        base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
+        rows = [
+            e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)
+        ]
+        _write(e, acc, V_, rows, add_, limit_)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def outer_tile(
+    typingctx,
+    P, V,
+    z, z_start, segments, z_segment, z_step, steps,
+    w, w_start, w_stride,
+    out, out_start, out_stride, limit,
+):  # fmt: skip
+    """Run one tile over P neighbouring patch entries, adding up over pixels; adds to `out`.
+
+    ``acc[p, v] += z[pixel + p] * w[pixel, v]``: the product (4), ``dxi/dS phi(pad(Z))'``, of P
+    columns of phi that lie side by side.
+
+    Parameters
+    ----------
+    P, V : literal int
+        Entries and vectors.
+    z : 1-d float array
+        Pixel ``(segment, r)`` is at ``z_start + segment*z_segment + r*z_step``.
+    segments, steps : int
+        Segments, and pixels in each.
+    w : 1-d float array
+        Vectors of each pixel: at ``w_start + pixel*w_stride``, counted through all segments.
+    out, out_start, out_stride
+        Entry p goes to ``out_start + p*out_stride``.
+    limit : int
+        As for :func:`tile`.
+    """
+    P_, V_ = _literal(P, "P"), _literal(V, "V")
+    signature = types.void(
+        P, V, z, types.int64, types.int64, types.int64, types.int64, types.int64,
+        w, types.int64, types.int64, out, types.int64, types.int64, types.int64,
+    )  # fmt: skip
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[2].dtype)
+        (_, _, z_, z0, n_seg, z_seg, z_step_, n_steps, w_, w0, w_step, out_, out0, out_step,
+         limit_) = args  # fmt: skip
+        z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[8], w_)
+        out_data = e.data(sig.args[11], out_)
+        acc = e.accumulators(P_ * V_)
+        w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
+        with e.loop(n_seg) as segment:
+            start = e.at(z_data, builder.add(z0, builder.mul(segment.index, z_seg)))
+            z_pointer = cgutils.alloca_once_value(builder, start)
+            builder.store(start, z_pointer)
+            with e.loop(n_steps):
+                z_row, w_row = builder.load(z_pointer), builder.load(w_pointer)
+                columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
+                for p in range(P_):
+                    spread = e.broadcast(builder.load(e.at(z_row, I64(p))))
+                    for v in range(V_):
+                        slot = acc[p * V_ + v]
+                        builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
+                builder.store(e.at(z_row, z_step_), z_pointer)
+                builder.store(e.at(w_row, w_step), w_pointer)
+        rows = [
+            e.at(out_data, builder.add(out0, builder.mul(I64(p), out_step))) for p in range(P_)
+        ]
+        _write(e, acc, V_, rows, I64(1), limit_)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _write(e: Emitter, acc: list[Any], V: int, rows: list[Any], add: Any, limit: Any) -> None:
+    """Write the tile's rows below `limit`, or add them."""
+    builder = e.builder
+    adds = builder.icmp_signed("!=", add, I64(0))
+    for p, row in enumerate(rows):
+        with builder.if_then(builder.icmp_signed("<", I64(p), limit)):
+            for v in range(V):
+                target = e.at(row, I64(v * e.lanes))
+                value = builder.load(acc[p * V + v])
+                total = builder.fadd(value, e.load_vector(target))
+                e.store_vector(builder.select(adds, total, value), target)

@@ -1,0 +1,160 @@
+"""Passes over one row of channels, in explicit SIMD vectors: pooling and the way back.
+
+A row is ``count`` neighbouring numbers, of any count.  Loads take whole vectors, so that every
+array that is read needs a vector's room behind its last row; stores never pass the row's end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .emitter import I64, Emitter
+
+_INT = types.int64
+
+
+@intrinsic
+def pool_row(
+    typingctx,
+    S, start, u_stride, w_stride, h_pool,
+    bias, bias_start, activate, count,
+    out, out_start, winner, winner_start,
+):  # fmt: skip
+    """Bias, ReLU and max pooling of one window, for a row of channels.
+
+    ``out = sigma(max over (u, w) of S[start + u*u_stride + w*w_stride] + bias)``; `winner` gets
+    ``u + h_pool*w`` of the first maximum, or -1 where the ReLU let nothing through.  The maximum
+    comes first: bias and ReLU do not change which entry is the largest.
+
+    Parameters
+    ----------
+    S, bias, out : 1-d float arrays
+    winner : 1-d array of integers as wide as the floats
+    activate : int
+        0 leaves the ReLU out.
+    count : int
+        Channels of the row.
+    """
+    signature = types.void(
+        S, _INT, _INT, _INT, _INT, bias, _INT, _INT, _INT, out, _INT, winner, _INT
+    )
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        S_, s0, du, dw, window, bias_, b0, active, n, out_, o0, win_, w0 = args
+        s_data, b_data = e.at(e.data(sig.args[0], S_), s0), e.at(e.data(sig.args[5], bias_), b0)
+        o_data, w_data = e.at(e.data(sig.args[9], out_), o0), e.at(e.data(sig.args[11], win_), w0)
+        zero, integers = ir.Constant(e.vector, None), e.integers
+        is_active = builder.icmp_signed("!=", active, I64(0))
+        with e.vectors_of(n) as (k, remaining):
+            best = cgutils.alloca_once(builder, e.vector)
+            where = cgutils.alloca_once(builder, integers)
+            builder.store(e.load_vector(e.at(s_data, k)), best)
+            builder.store(ir.Constant(integers, None), where)
+            with e.loop(window) as w, e.loop(window) as u:
+                place = builder.add(builder.mul(u.index, du), builder.mul(w.index, dw))
+                value = e.load_vector(e.at(s_data, builder.add(place, k)))
+                # A NaN must stay to be seen: it beats any number and is never beaten.
+                old = builder.load(best)
+                better = builder.fcmp_ordered(">", value, old)
+                better = builder.or_(better, builder.fcmp_unordered("uno", value, value))
+                offset = builder.add(u.index, builder.mul(w.index, window))
+                offset = builder.trunc(offset, integers.element) if e.bytes < 8 else offset
+                builder.store(builder.select(better, value, old), best)
+                spread = e.broadcast_as(integers, offset)
+                builder.store(builder.select(better, spread, builder.load(where)), where)
+            total = builder.fadd(builder.load(best), e.load_vector(e.at(b_data, k)))
+            dead = builder.fcmp_ordered("<=", total, zero)
+            dead = builder.and_(dead, e.broadcast_as(dead.type, is_active))
+            none = ir.Constant(integers, [-1] * e.lanes)
+            e.store_part(builder.select(dead, zero, total), e.at(o_data, k), remaining)
+            e.store_part(
+                builder.select(dead, none, builder.load(where)), e.at(w_data, k), remaining
+            )
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def scatter_row(typingctx, V, v_start, winner, winner_start, offset, count, out, out_start):
+    """``out = V`` where the winner of the channel is `offset`, else 0: a row of ``v' P_pool``.
+
+    Parameters
+    ----------
+    V, out : 1-d float arrays
+        `out` is written in whole vectors.
+    winner : 1-d array of integers as wide as the floats
+    offset : int
+        ``u + h_pool*w`` of the pixel that `out` belongs to.
+    """
+    signature = types.void(V, _INT, winner, _INT, _INT, _INT, out, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        V_, v0, win_, w0, offset, n, out_, o0 = args
+        v_data, w_data = e.at(e.data(sig.args[0], V_), v0), e.at(e.data(sig.args[2], win_), w0)
+        o_data = e.at(e.data(sig.args[6], out_), o0)
+        offset = builder.trunc(offset, e.integers.element) if e.bytes < 8 else offset
+        wanted = e.broadcast_as(e.integers, offset)
+        with e.vectors_of(n) as (k, _):
+            same = builder.icmp_signed("==", e.load_as(e.integers, e.at(w_data, k)), wanted)
+            value = e.load_vector(e.at(v_data, k))
+            kept = builder.select(same, value, ir.Constant(e.vector, None))
+            e.store_vector(kept, e.at(o_data, k))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def select_row(
+    typingctx, S, start, u_stride, w_stride, h_pool, winner, winner_start, count, out, out_start
+):
+    """``out = S`` at the winner's place in the window, 0 where there is none: ``P_pool`` of a row.
+
+    Parameters as for :func:`pool_row`, whose `winner` this reads.
+    """
+    signature = types.void(S, _INT, _INT, _INT, _INT, winner, _INT, _INT, out, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        S_, s0, du, dw, window, win_, w0, n, out_, o0 = args
+        s_data, w_data = e.at(e.data(sig.args[0], S_), s0), e.at(e.data(sig.args[5], win_), w0)
+        o_data = e.at(e.data(sig.args[8], out_), o0)
+        with e.vectors_of(n) as (k, remaining):
+            chosen = cgutils.alloca_once(builder, e.vector)
+            builder.store(ir.Constant(e.vector, None), chosen)
+            places = e.load_as(e.integers, e.at(w_data, k))
+            with e.loop(window) as w, e.loop(window) as u:
+                place = builder.add(builder.mul(u.index, du), builder.mul(w.index, dw))
+                value = e.load_vector(e.at(s_data, builder.add(place, k)))
+                offset = builder.add(u.index, builder.mul(w.index, window))
+                offset = builder.trunc(offset, e.integers.element) if e.bytes < 8 else offset
+                here = builder.icmp_signed("==", places, e.broadcast_as(e.integers, offset))
+                builder.store(builder.select(here, value, builder.load(chosen)), chosen)
+            e.store_part(builder.load(chosen), e.at(o_data, k), remaining)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def copy_row(typingctx, source, source_start, count, out, out_start):
+    """Copy a row of `count` numbers."""
+    signature = types.void(source, _INT, _INT, out, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        source_, s0, n, out_, o0 = args
+        s_data, o_data = e.at(e.data(sig.args[0], source_), s0), e.at(e.data(sig.args[3], out_), o0)
+        with e.vectors_of(n) as (k, remaining):
+            e.store_part(e.load_vector(e.at(s_data, k)), e.at(o_data, k), remaining)
+        return context.get_dummy_value()
+
+    return signature, codegen
