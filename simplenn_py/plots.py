@@ -1,4 +1,4 @@
-"""Every figure: training curves, confusions, filters.
+"""Every figure: training curves, confusions, filters, where the time goes.
 
 Each function draws into the axes that it is given, or into a new
 ``matplotlib.figure.Figure``, and returns the axes; :func:`save` writes their figure to a
@@ -25,6 +25,8 @@ from .model import Model
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
+
+    from .layer_times import LayerTimes
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 GREY = "#555555"
@@ -344,6 +346,49 @@ def _draw_tiles(axes: Axes, filters: Array, columns: int) -> None:
     bar.set_label("weight" if filters.ndim == 3 else "weight, in each channel")
 
 
+def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = None) -> Axes:
+    """Draw where the time of a training step goes, a bar a layer.
+
+    Parameters
+    ----------
+    times : LayerTimes
+        From :func:`simplenn_py.layer_times.measure`.
+    name : str
+        What the network and its images are, for the title.
+    axes : Axes, optional
+
+    Returns
+    -------
+    Axes
+        Layer 1 on top; in each bar forward, dW and dZ, behind it its share of the whole.
+    """
+    layers = times.layers
+    if axes is None:
+        (axes,) = _new_axes(1, (8.6, 1.6 + 0.42 * len(layers)))
+    places, ends = np.arange(len(layers)), np.zeros(len(layers))
+    labels = ("forward", "dW (4)", "dZ (5)")
+    passes = zip(("forward", "dW", "dZ"), labels, (BLUE, VERMILLION, GREEN), strict=True)
+    for which, label, colour in passes:
+        widths = np.array([1e3 * layer.seconds.get(which, 0.0) for layer in layers])
+        axes.barh(places, widths, 0.72, ends, color=colour, label=label)
+        ends += widths
+    for place, end in enumerate(ends.tolist()):
+        share = f" {100 * end / ends.sum():.0f} %"
+        axes.text(end, place, share, va="center", fontsize=9, color=GREY)
+    axes.set_yticks(places, [f"{layer.m}: {layer.kind} {layer.sizes}" for layer in layers])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.1 * ends.max())
+    axes.set_xlabel(f"ms a batch of {times.batch_size} images")
+    how = f"{times.engine} engine, {times.dtype}, {times.threads} threads"
+    title = f"Where the time goes: {name}\n{how}" if name else f"Where the time goes: {how}"
+    axes.set_title(title, fontsize=11, parse_math=False)
+    axes.grid(axis="x", color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return axes
+
+
 def save(axes: Axes | Sequence[Axes], path: str | os.PathLike[str], dpi: int = 150) -> None:
     """Write the figure of `axes` as a PNG, atomically; equal figures give equal bytes.
 
@@ -362,11 +407,16 @@ def save(axes: Axes | Sequence[Axes], path: str | os.PathLike[str], dpi: int = 1
     """
     from .io.atomic import atomic_open
 
-    if Path(path).suffix.lower() != ".png":
-        raise DataError(f"{os.fspath(path)}: figures are written as PNG; let its name end in .png")
+    check_png(path)
     first = axes[0] if isinstance(axes, Sequence) else axes
     with atomic_open(path) as stream:
         first.figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})  # type: ignore[union-attr]
+
+
+def check_png(path: str | os.PathLike[str]) -> None:
+    """Raise a DataError if `path` does not end in ``.png``."""
+    if Path(path).suffix.lower() != ".png":
+        raise DataError(f"{os.fspath(path)}: figures are written as PNG; let its name end in .png")
 
 
 def _new_axes(panels: int, inches: tuple[float, float]) -> list[Axes]:

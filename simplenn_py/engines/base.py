@@ -121,3 +121,7 @@ class Engine(ABC):
         ``R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1'``, pooled with the kept indices
         and masked by ``I[Z(m + 1)]``.  ``R{Z(0)} = 0``.  Needs a forward pass before it.
         """
+
+    def path(self, m: int) -> str:
+        """Say in a few words how layer m is run, for ``simplenn profile``."""
+        return ""

@@ -188,6 +188,9 @@ class LectureEngine(Engine):
             RS = P_pool(RS, self._idx_pool(m, g), g, out=out)
         return mask(RS, self._matrix(f"Z{m + 1}", *RS.shape)) if self._active[m] else RS
 
+    def path(self, m: int) -> str:
+        return "phi, BLAS" if m < self.config.LC else "BLAS"
+
     def _input_shape(self, m: int) -> tuple[int, int]:
         """Rows and pixels an instance of ``Z^m``; after the last layer ``(nL, 1)``."""
         if m < self.config.LC:

@@ -1,0 +1,156 @@
+"""``simplenn profile``: where the time of a training step goes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..layer_times import LayerTimes
+
+_DESCRIPTION = """\
+Time every layer of a network: forward, the gradient dW of its weights, (4), and the gradient
+dZ of its input, (5), which layer 1 does not need.
+
+Beside each time stands its rate, in 10^9 operations a second, and what share that is of the
+machine's peak: multiply-adds on registers, on all cores, measured just before.  Operations are
+the lecture's, 2*m*n*k for each of the three products, whatever an engine leaves out: behind
+2x2 max pooling at most one gradient in four is not 0, and who skips the zeros can seem to be
+faster than the peak.
+
+Weights and images are random and nothing is trained.  The shortest of several passes counts."""
+
+_EPILOG = """\
+examples:
+  simplenn profile layer4                       simpleNN's demo network, 28x28x1 images
+  simplenn profile layer4 --image-shape 32x32x3 --out layers.png
+  simplenn profile layer7 --engine lecture      explicit phi and BLAS, as simpleNN does
+  simplenn profile mynet.config --dtype float64 --json"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``profile`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "profile",
+        help="time every layer of a network, and compare with the machine's peak",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("network", metavar="CONFIG|PRESET|MODEL",
+        help="a .config file; digits, layer4, layer7, vgg11; a saved model.npz or the folder of "
+        "a run, for its layers")  # fmt: skip
+    add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
+    add("--dtype", metavar="D", help="float32 or float64 (float32; a model's own)")
+    add("--engine", default="", metavar="E", help="how layers are run")
+    add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
+    add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
+    add("--repeat", type=int, default=20, metavar="N",
+        help="passes, fewer after ten seconds (%(default)s)")  # fmt: skip
+    add("--out", metavar="FILE.png", help="draw where the time goes")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the times of `args.network`'s layers; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, or an option is out of its range.
+    """
+    from .summary import _network
+
+    config, dtype = _network(args)
+    if args.out:
+        from ..plots import check_png
+
+        check_png(args.out)  # before the work
+    from ..layer_times import measure
+
+    times = measure(config, args.batch_size, args.dtype or dtype, args.engine, args.repeat)
+    a, b, d = config.image_shape
+    name = f"{args.network}, {a}x{b}x{d} images"
+    if args.out:
+        from ..plots import plot_layer_times, save
+
+        save(plot_layer_times(times, name=name), args.out)
+    if args.json:
+        import json
+
+        shape = {"network": args.network, "image_shape": [a, b, d]}
+        print(json.dumps(shape | times.as_dict(), indent=2))
+        return 0
+    _print(name, times)
+    if args.out:
+        print(f"written: {args.out}")
+    return 0
+
+
+def _print(name: str, times: LayerTimes) -> None:
+    from functools import partial
+
+    from rich.console import Console
+
+    from ..environment import cpu_name
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    say = partial(console.print, markup=False, highlight=False)
+    say(
+        f"{name}: batches of {times.batch_size}, {times.dtype}, {times.engine} engine, "
+        f"shortest of {times.repeats} passes"
+    )
+    console.print(_table(times))
+    say(
+        f"forward and back in one go: {1e3 * times.step:.2f} ms; (3), which dW and dZ each do "
+        "above, is then done once"
+    )
+    say(
+        f"peak: {times.peak / 1e9:.0f} GFLOP/s of {times.dtype} multiply-adds, "
+        f"{times.threads} threads, {cpu_name()}"
+    )
+    if times.product is not None:
+        say(f"BLAS on a product of 2048 x 2048 matrices: {times.product / 1e9:.0f} GFLOP/s")
+    say("operations are the lecture's 2*m*n*k, also where the engine skips zeros")
+
+
+def _table(times: LayerTimes) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..layer_times import PASSES
+    from ..summary import human_operations
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
+    everything = sum(map(times.total, PASSES))
+    table.add_column("m", justify="right")
+    table.add_column("layer", "total", no_wrap=True)
+    table.add_column("path", overflow="fold")
+    table.add_column("pass", no_wrap=True)
+    table.add_column("ms", f"{1e3 * everything:.2f}", justify="right", no_wrap=True)
+    table.add_column("operations", justify="right", no_wrap=True)
+    table.add_column("GFLOP/s", justify="right", no_wrap=True)
+    table.add_column("of peak", justify="right", no_wrap=True)
+    table.add_column("of time", justify="right", no_wrap=True)
+    for layer in times.layers:
+        head = [str(layer.m), f"{layer.kind} {layer.sizes}", layer.path]
+        for which, seconds in layer.seconds.items():
+            rate = layer.rate(which)
+            cells = [
+                *(head if which == PASSES[0] else ["", "", ""]),
+                which,
+                f"{1e3 * seconds:.2f}",
+                human_operations(layer.operations),
+                f"{rate / 1e9:.0f}",
+                f"{100 * rate / times.peak:.0f} %",
+                f"{100 * seconds / everything:.0f} %",
+            ]
+            table.add_row(*map(Text, cells))
+    return table

@@ -1,0 +1,47 @@
+"""As many operations a second as the cores can do: nothing but multiply-adds in registers."""
+
+from __future__ import annotations
+
+from numba import prange, types
+from numba.extending import intrinsic
+
+from .emitter import FLOAT32_LANES, I64, Emitter
+from .policy import compiled
+
+#: Vectors that grow at the same time.  A multiply-add takes about 4 cycles and a core starts 2
+#: (with 4 lanes up to 4) of them a cycle, so 8 (16) must be under way; and all fit in registers.
+CHAINS = 12 if FLOAT32_LANES > 4 else 16
+
+
+@intrinsic
+def multiply_add(typingctx, numbers, rounds, x, y):
+    """``v <- v*x + y`` for CHAINS vectors, `rounds` times; from and to the array `numbers`.
+
+    Each round needs the one before it and IEEE rounding forbids to combine them, so that LLVM
+    can leave nothing out; the chains do not need each other, so that the processor overlaps them.
+    """
+    signature = types.void(numbers, types.int64, x, y)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        data = e.data(sig.args[0], args[0])
+        places = [e.at(data, I64(k * e.lanes)) for k in range(CHAINS)]
+        X, Y = e.broadcast(args[2]), e.broadcast(args[3])
+        chains = e.accumulators(CHAINS)
+        for place, chain in zip(places, chains, strict=True):
+            builder.store(e.load_vector(place), chain)
+        with e.loop(args[1]):
+            for chain in chains:
+                builder.store(e.fma(builder.load(chain), X, Y), chain)
+        for place, chain in zip(places, chains, strict=True):
+            e.store_vector(builder.load(chain), place)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@compiled(parallel=True)
+def multiply_add_everywhere(numbers, rounds, x, y):
+    """Keep one thread a row of `numbers` busy: ``2 * CHAINS * lanes * rounds`` operations each."""
+    for thread in prange(numbers.shape[0]):
+        multiply_add(numbers[thread], rounds, x, y)
