@@ -1,0 +1,69 @@
+"""``simplenn doctor``: is everything here that the package needs to be fast?"""
+
+from __future__ import annotations
+
+import argparse
+
+_DESCRIPTION = """\
+Look at what the package stands on: Python, NumPy, Numba, the width of the processor's vectors,
+threads, BLAS and the kernels that it chose, memory, the cache of compiled code, data folders,
+and environment variables that make any of these slow.
+
+A line that starts with "warning" is followed by what to do.  The exit status is 0 if there is
+none, else 1."""
+
+_EPILOG = """\
+examples:
+  simplenn doctor                what is here
+  simplenn doctor --json         the same, to send with a question
+  simplenn doctor --clean-cache  delete code that older versions have compiled"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``doctor`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="check this computer: versions, vectors, threads, BLAS, caches",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--clean-cache",
+        action="store_true",
+        help="first delete compiled code of older versions, all but the current",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; return 0 where nothing is wrong, else 1."""
+    import sys
+
+    from ..doctor import clean_caches, examine
+    from ..summary import human_bytes
+
+    if args.clean_cache:
+        folders, size = clean_caches()
+        print(f"deleted: {folders} old cache folders, {human_bytes(size)}", file=sys.stderr)
+    findings = examine()
+    well = all(finding.ok for finding in findings)
+    if args.json:
+        import json
+        from dataclasses import asdict
+
+        lines = [{**asdict(finding), "ok": finding.ok} for finding in findings]
+        print(json.dumps({"ok": well, "findings": lines}, indent=2))
+        return 0 if well else 1
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    width = max(len(finding.topic) for finding in findings)
+    for finding in findings:
+        state = "ok" if finding.ok else "warning"
+        style = None if finding.ok else "yellow"
+        console.print(f"{state:8} {finding.topic:{width}}  {finding.value}", style=style)
+        if not finding.ok:
+            console.print(f"{'':8} {'':{width}}  -> {finding.remedy}", style="bold yellow")
+    return 0 if well else 1

@@ -1,0 +1,113 @@
+"""``simplenn warmup``: compile in advance, so that no later start has to."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..config import NetConfig
+
+_DESCRIPTION = """\
+Compile every kernel that training and prediction of these networks need, and keep the code on
+disk: later starts load it in a moment.  Training compiles by itself what is missing; this is
+for doing it in advance, for instance before a course or when an image is built."""
+
+_EPILOG = """\
+examples:
+  simplenn warmup                              digits and layer4 in float32
+  simplenn warmup vgg11 mynet.config --dtype float64"""
+
+_DEFAULT = ("digits", "layer4")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``warmup`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "warmup",
+        help="compile the kernels in advance",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "networks",
+        nargs="*",
+        metavar="CONFIG|PRESET",
+        help=f"a .config file, digits, layer4, layer7, vgg11 (default {' '.join(_DEFAULT)})",
+    )
+    parser.add_argument("--dtype", default="float32", metavar="D",
+                        help="float32 or float64 (%(default)s)")  # fmt: skip
+    parser.add_argument("--engine", default="", metavar="E", help="how layers are run")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile for `args.networks`; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, dtype or engine.
+    """
+    from time import perf_counter
+
+    from rich.console import Console
+
+    from ..engines import DEFAULT, engine_class
+    from ..errors import OptionError
+    from .summary import _network
+
+    if args.dtype not in ("float32", "float64"):
+        raise OptionError(f"dtype is {args.dtype!r}; it must be 'float32' or 'float64'")
+    engine = args.engine or DEFAULT
+    engine_class(engine)
+    names = args.networks or _DEFAULT
+    configs = []
+    for name in names:
+        wanted = argparse.Namespace(network=name, image_shape=None, classes=None)
+        configs.append(_network(wanted)[0])
+    from ..kernels.policy import cache_folder, compilations
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for name, config in zip(names, configs, strict=True):
+        began, before = perf_counter(), compilations()
+        with console.status(f"{name}: compiling"):
+            warm(config, args.dtype, engine)
+        seconds, compiled = perf_counter() - began, compilations() - before
+        console.print(
+            f"{name}: {compiled} kernels compiled, {seconds:.1f} s of compile time"
+            if compiled
+            else f"{name}: nothing to compile, loaded in {seconds:.1f} s"
+        )
+    folder = cache_folder()
+    if folder is None:
+        console.print("nothing is kept: no cache folder can be written, see 'simplenn doctor'")
+        return 1
+    console.print(f"kept in {folder}")
+    return 0
+
+
+def warm(config: NetConfig, dtype: str, engine: str) -> None:
+    """Run a tiny batch forward and back, and forward alone as prediction does."""
+    import numpy as np
+
+    from ..cnn.loss import get_loss
+    from ..cnn.objective import BatchObjective, Problem, evaluate
+    from ..engines import make_engine
+    from ..model import Model
+    from ..threads import limit_threads
+
+    a, b, d = config.image_shape
+    model = Model.initialise(config, np.arange(config.nL), np.random.default_rng(0), dtype)
+    offset, chosen = np.zeros(a * b * d), np.arange(2)
+    with limit_threads(0):
+        # Digits, MNIST and CIFAR-10 come as bytes; pictures and .mat files as float64.
+        for kind in (np.uint8, np.float64):
+            images = np.zeros((d, a * b * 2), kind, order="F")
+            problem = Problem(images, np.array([0, 1]), get_loss("squared"), np.inf, 1.0, offset)
+            trainer = make_engine(engine, config, 2, dtype)
+            objective = BatchObjective(trainer, model, problem, chosen)
+            objective.grad(chosen, np.empty_like(model.theta))
+            predictor = make_engine(engine, config, 2, dtype, training=False)
+            evaluate(predictor, model, problem, chosen)
