@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..config import NetConfig
-from ..kernels import direct, direct_backward, pack
+from ..kernels import direct, direct_backward, pack, winners
 from ..kernels.tile import ROWS, VECTORS, lanes_of
 from ..layout import Array, ConvGeometry, aligned_empty
 from .base import Engine
@@ -20,6 +20,9 @@ CHUNKS = 16
 #: divided among the threads instead.
 _PART_BYTES = 1 << 25
 _BLOCK_PIXELS = 4 * ROWS
+_LIST_WINDOWS = 64
+_SMALL = 1 << 15  # weights
+_INT64 = ("lists", "list_places", "tables")
 
 
 class DirectEngine(Engine):
@@ -55,7 +58,7 @@ class DirectEngine(Engine):
     ) -> dict[str, int]:
         size = np.dtype(dtype).itemsize
         return {
-            role: int(np.prod(shape)) * (8 if role == "lists" else size)
+            role: int(np.prod(shape)) * (8 if role in _INT64 else size)
             for role, shape in _shapes(config, batch_size, dtype, training).items()
         }
 
@@ -114,29 +117,61 @@ class DirectEngine(Engine):
         columns: int = 1,
         input_gradient: bool = True,
     ) -> None:
-        s, buffers = self._sizes[m], self._buffers
-        V, winner = buffers[f"V{self._gradient}"], buffers[f"winner{m}"]
+        s = self._sizes[m]
+        V, sparse = self._buffers[f"V{self._gradient}"], _is_sparse(s)
         if dW is not None and dbias is not None:
-            chunks, splits = _parts(s, self.batch_size, self.dtype)
-            size = s.h * s.h * s.d * s.d_next_blocks * s.width
-            parts = buffers["parts"][: chunks * size].reshape(chunks, size)
-            bias_parts = buffers["bias_parts"][: chunks * s.d_next_blocks * s.width]
-            bias_parts = bias_parts.reshape(chunks, -1)
-            scratch = self._scratch(s.group * s.a_use * s.b_use * s.width, chunks * splits)
-            direct_backward.dense_dW(
-                s, self.l, buffers[f"Z{m}"], V, winner, parts, bias_parts, scratch, splits
-            )
-            pack.add_parts(s, parts, bias_parts, dW.T.reshape(-1), dbias)
+            weights = self._winners_dW if sparse else self._dense_dW
+            weights(m, s, V, dW.T.reshape(-1), dbias)
         if input_gradient:
-            out = self._grown(
-                f"V{1 - self._gradient}", self.l * columns * s.a * s.b * s.d + _slack(self.dtype)
-            )
-            pack.pack_transposed(s, W.T.reshape(-1), buffers["w"])
-            direct_backward.dense_dZ(
-                s, self.l * columns, columns, V, winner, buffers["w"], out,
-                self._scratch(_back_scratch(s)), buffers["lists"],
-            )  # fmt: skip
+            entries = self.l * columns * s.a * s.b * s.d + _slack(self.dtype)
+            out = self._grown(f"V{1 - self._gradient}", entries)
+            images = self._winners_dZ if sparse else self._dense_dZ
+            images(m, s, V, W.T.reshape(-1), out, columns)
             self._gradient = 1 - self._gradient
+
+    def _dense_dW(self, m: int, s: direct.Sizes, V: Array, dW: Array, dbias: Array) -> None:
+        chunks, splits = _parts(s, self.batch_size, self.dtype)
+        parts, bias_parts = self._part_buffers(chunks, *_part_sizes(s, self.dtype))
+        scratch = self._scratch(s.group * s.a_use * s.b_use * s.width, chunks * splits)
+        Z, winner = self._buffers[f"Z{m}"], self._buffers[f"winner{m}"]
+        direct_backward.dense_dW(s, self.l, Z, V, winner, parts, bias_parts, scratch, splits)
+        pack.add_parts(s, parts, bias_parts, dW, dbias)
+
+    def _winners_dW(self, m: int, s: direct.Sizes, V: Array, dW: Array, dbias: Array) -> None:
+        lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
+        chunks, _ = _parts(s, self.batch_size, self.dtype)
+        parts, bias_parts = self._part_buffers(chunks, *_part_sizes(s, self.dtype))
+        winners.winners_dW(
+            s, self.l, buffers[f"Z{m}"], V, buffers[f"winner{m}"], lanes, *_list_block(s),
+            parts, bias_parts, buffers["list_values"], buffers["list_places"], buffers["tables"],
+        )  # fmt: skip
+        winners.add_winner_parts(s, parts, bias_parts, lanes, dW, dbias)
+
+    def _dense_dZ(
+        self, m: int, s: direct.Sizes, V: Array, W: Array, out: Array, columns: int
+    ) -> None:
+        buffers = self._buffers
+        pack.pack_transposed(s, W, buffers["w"])
+        direct_backward.dense_dZ(
+            s, self.l * columns, columns, V, buffers[f"winner{m}"], buffers["w"], out,
+            self._scratch(_back_scratch(s, self.dtype)), buffers["lists"],
+        )  # fmt: skip
+
+    def _winners_dZ(
+        self, m: int, s: direct.Sizes, V: Array, W: Array, out: Array, columns: int
+    ) -> None:
+        lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
+        winners.pack_rows(s, W, lanes, buffers["w"])
+        winners.winners_dZ(
+            s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes, buffers["w"], out,
+            self._scratch(_back_scratch(s, self.dtype)),
+            buffers["list_values"], buffers["list_places"], buffers["tables"],
+        )  # fmt: skip
+
+    def _part_buffers(self, chunks: int, size: int, channels: int) -> tuple[Array, Array]:
+        parts = self._buffers["parts"][: chunks * size]
+        bias_parts = self._buffers["bias_parts"][: chunks * channels]
+        return parts.reshape(chunks, size), bias_parts.reshape(chunks, channels)
 
     def gradient_S(self, m: int, columns: int = 1) -> Array:
         s, count = self._sizes[m], self.l * columns
@@ -194,10 +229,10 @@ class DirectEngine(Engine):
         return buffer
 
     def _allocate(self, role: str, shape: tuple[int, ...]) -> Array:
-        if role == "lists":
+        if role in _INT64:
             return np.zeros(shape, np.int64)
         integers = role.startswith("winner")
-        buffer = aligned_empty(shape, f"i{self.dtype.itemsize}" if integers else self.dtype)
+        buffer = aligned_empty(shape[::-1], f"i{self.dtype.itemsize}" if integers else self.dtype).T
         buffer[...] = 0  # the borders of pad(Z), which nothing writes later
         return buffer
 
@@ -244,15 +279,56 @@ def _block_scratch(s: direct.Sizes) -> int:
     return s.group * s.columns * s.h_pool * s.a_use * s.width
 
 
-def _back_scratch(s: direct.Sizes) -> int:
-    """Entries of dxi/dS, and of one block of channels of the padded gradient, of a group."""
+def _is_sparse(s: direct.Sizes) -> bool:
+    """Whether the way back visits the winners alone.
+
+    Behind a max pool they are few.  A small layer's are all entries, but it is not worth packing
+    for the tile, nor compiling the dense way for it alone.
+    """
+    return s.h_pool > 1 or s.h * s.h * s.d * s.d_next <= _SMALL
+
+
+def _patch_vectors(s: direct.Sizes, lanes: int) -> int:
+    """Vectors of a patch: its h runs of h*d neighbours, each filled up."""
+    return s.h * -(-s.h * s.d // lanes)
+
+
+def _filter_vectors(s: direct.Sizes, lanes: int) -> int:
+    """Vectors of a filter, the channels of each offset filled up."""
+    return s.h * s.h * -(-s.d // lanes)
+
+
+def _list_block(s: direct.Sizes) -> tuple[int, int]:
+    """Pooled columns, and instances, of one list of winners."""
+    columns = max(1, min(s.b_next, _LIST_WINDOWS // s.a_next))
+    if columns < s.b_next:
+        return columns, 1
+    return columns, max(1, _LIST_WINDOWS // (s.a_next * s.b_next))
+
+
+def _back_scratch(s: direct.Sizes, dtype: DTypeLike) -> int:
+    """Entries that (5) needs for a group of instances.
+
+    Behind a pool the padded gradient; else one block of its channels, and dxi/dS.
+    """
+    if _is_sparse(s):
+        lanes = lanes_of(np.dtype(dtype).itemsize)
+        return s.a_pad * s.b_pad * -(-s.d // lanes) * lanes
     rows = s.a_use * s.b_use * s.d_next_blocks * s.width
     return s.group * (rows + s.a_pad * s.b_pad * s.width)
 
 
+def _part_sizes(s: direct.Sizes, dtype: DTypeLike) -> tuple[int, int]:
+    """Entries of one part of (4), and of its bias."""
+    if _is_sparse(s):
+        lanes = lanes_of(np.dtype(dtype).itemsize)
+        return s.d_next * _patch_vectors(s, lanes) * lanes, s.d_next
+    return s.h * s.h * s.d * s.d_next_blocks * s.width, s.d_next_blocks * s.width
+
+
 def _parts(s: direct.Sizes, batch_size: int, dtype: DTypeLike) -> tuple[int, int]:
-    """Parts of (4), and tasks among which each part's channels are divided."""
-    size = s.h * s.h * s.d * s.d_next_blocks * s.width * np.dtype(dtype).itemsize
+    """Parts of (4), and tasks among which the channels of each are divided."""
+    size = _part_sizes(s, dtype)[0] * np.dtype(dtype).itemsize
     chunks = max(1, min(CHUNKS, batch_size, _PART_BYTES // size))
     return chunks, min(s.d_next_blocks, -(-CHUNKS // chunks))
 
@@ -261,39 +337,58 @@ def _shapes(
     config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool
 ) -> dict[str, tuple[int, ...]]:
     """Shape of every buffer of a training step, or of a forward pass."""
-    sizes, slack = _sizes(config, np.dtype(dtype)), _slack(dtype)
-    l = batch_size
-    shapes = {
+    l, sizes, slack = batch_size, _sizes(config, np.dtype(dtype)), _slack(dtype)
+    shapes: dict[str, tuple[int, ...]] = {
         f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack,) for m, s in enumerate(sizes)
     }
     shapes[f"Z{config.L}"] = (l * config.nL + slack,)
-    winners = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
-    lists = max(
-        max(s.group * s.columns * s.h_pool * s.a_use, s.group * s.a_use * s.b_use) for s in sizes
-    )
-    shapes["lists"] = (CHUNKS, 2, lists + ROWS)
-    scratch = max(CHUNKS * (_block_scratch(s) + slack) for s in sizes)
-    packed = max(s.h * s.h * s.d * s.d_next_blocks * s.width for s in sizes)
-    if training:
-        shapes |= {f"winner{m}": (count,) for m, count in enumerate(winners)}
-        layers = [(s, *_parts(s, l, dtype)) for s in sizes]
-        shapes["parts"] = (
-            max(c * s.h * s.h * s.d * s.d_next_blocks * s.width for s, c, _ in layers),
-        )
-        shapes["bias_parts"] = (max(c * s.d_next_blocks * s.width for s, c, _ in layers),)
-        gradient = max([l * s.a * s.b * s.d for s in sizes[1:]] + [l * config.nL]) + slack
-        shapes["V0"] = shapes["V1"] = (gradient,)
-        packed = max(
-            [packed] + [s.h * s.h * s.d_next * s.d_blocks * s.width for s in sizes[1:]]
-        )
-        scratch = max(
-            [scratch]
-            + [c * p * (s.group * s.a_use * s.b_use * s.width + slack) for s, c, p in layers]
-            + [CHUNKS * (_back_scratch(s) + slack) for s in sizes[1:]]
-        )
-    else:
-        shapes["winner"] = (max(winners),)
-    shapes["w"] = (packed + slack,)
+    pixels = max(s.group * max(s.columns * s.h_pool, s.b_use) * s.a_use for s in sizes)
+    shapes["lists"] = (CHUNKS, 2, pixels + ROWS)
     shapes["bias"] = (max(s.d_next_blocks * s.width for s in sizes) + slack,)
-    shapes["scratch"] = (scratch,)
-    return shapes
+    packed = max(s.h * s.h * s.d * s.d_next_blocks * s.width for s in sizes)
+    scratch = max(CHUNKS * (_block_scratch(s) + slack) for s in sizes)
+    pooled = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
+    if training:
+        shapes |= {f"winner{m}": (count,) for m, count in enumerate(pooled)}
+        shapes |= _back_shapes(config, sizes, l, dtype)
+        packed = max(packed, shapes.pop("w")[0])
+        scratch = max(scratch, shapes.pop("scratch")[0])
+    else:
+        shapes["winner"] = (max(pooled),)
+    return shapes | {"w": (packed + slack,), "scratch": (scratch,)}
+
+
+def _back_shapes(
+    config: NetConfig, sizes: list[direct.Sizes], l: int, dtype: DTypeLike
+) -> dict[str, tuple[int, ...]]:
+    """What the way back needs beside the forward pass's buffers."""
+    slack, lanes = _slack(dtype), lanes_of(np.dtype(dtype).itemsize)
+    parts = [(_parts(s, l, dtype), _part_sizes(s, dtype)) for s in sizes]
+    gradient = max([l * s.a * s.b * s.d for s in sizes[1:]] + [l * config.nL]) + slack
+    sparse = [s for s in sizes if _is_sparse(s)]
+    packed = [0]
+    scratch = [CHUNKS * (_back_scratch(s, dtype) + slack) for s in sizes[1:]] + [0]
+    listed, table = [1], [1]
+    for s, ((chunks, splits), _) in zip(sizes, parts, strict=True):
+        if s in sparse:
+            columns, group = _list_block(s)
+            windows = group * columns * s.a_next + 1
+            listed.append(max(s.d_next * windows, (s.h_pool * s.h_pool + 1) * s.d_next))
+            vectors = max(_patch_vectors(s, lanes), _filter_vectors(s, lanes))
+            table.append(max(vectors, s.d_next, s.h_pool * s.h_pool + 1) + winners.MOST)
+            packed.append(s.d_next * _filter_vectors(s, lanes) * lanes)
+        else:
+            rows = s.group * s.a_use * s.b_use * s.width
+            scratch.append(chunks * splits * (rows + slack))
+            packed.append(s.h * s.h * s.d_next * s.d_blocks * s.width)
+    return {
+        "parts": (max(chunks * size for (chunks, _), (size, _) in parts),),
+        "bias_parts": (max(chunks * channels for (chunks, _), (_, channels) in parts),),
+        "V0": (gradient,),
+        "V1": (gradient,),
+        "list_values": (CHUNKS, max(listed)),
+        "list_places": (CHUNKS, max(listed)),
+        "tables": (CHUNKS, 4, max(table)),
+        "w": (max(packed),),
+        "scratch": (max(scratch),),
+    }

@@ -38,7 +38,6 @@ __all__ = ["ROWS", "VECTORS", "lanes_of", "outer_tile", "tile"]
 #: Rows of the largest tile, by float32 lanes: what the registers hold beside V = 2 columns.
 ROWS = 14 if FLOAT32_LANES == 16 else 6
 VECTORS = 2
-_UNROLL = 4  # r steps a pass: the P pixel addresses are then computed once for four steps
 
 
 def _literal(value: Any, name: str) -> int:
@@ -100,26 +99,20 @@ def tile(
             rows.append(e.at(z_base, offset))
         w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
 
-        def step(z_index: Any, r: int) -> None:
-            w_row = builder.load(w_pointer)
-            columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
-            for p in range(P_):
-                number = builder.load(e.at(rows[p], builder.add(z_index, I64(r))))
-                spread = e.broadcast(number)
-                for v in range(V_):
-                    slot = acc[p * V_ + v]
-                    builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
-            builder.store(e.at(w_row, w_step), w_pointer)
-
         with e.loop(n_seg) as segment:
             start = builder.mul(segment.index, seg_stride)
-            with e.loop(builder.sdiv(n_steps, I64(_UNROLL))) as quad:
-                z_index = builder.add(start, builder.mul(quad.index, I64(_UNROLL)))
-                for r in range(_UNROLL):
-                    step(z_index, r)
-            done = builder.mul(builder.sdiv(n_steps, I64(_UNROLL)), I64(_UNROLL))
-            with e.loop(builder.sub(n_steps, done)) as rest:
-                step(builder.add(start, builder.add(done, rest.index)), 0)
+            # Not unrolled: LLVM would move the loads of several steps together and then run out
+            # of registers for the accumulators.
+            with e.loop(n_steps) as r:
+                z_index = builder.add(start, r.index)
+                w_row = builder.load(w_pointer)
+                columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
+                for p in range(P_):
+                    spread = e.broadcast(builder.load(e.at(rows[p], z_index)))
+                    for v in range(V_):
+                        slot = acc[p * V_ + v]
+                        builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
+                builder.store(e.at(w_row, w_step), w_pointer)
         base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
         rows = [
             e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)
@@ -190,6 +183,68 @@ def outer_tile(
             e.at(out_data, builder.add(out0, builder.mul(I64(p), out_step))) for p in range(P_)
         ]
         _write(e, acc, V_, rows, I64(1), limit_)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic(prefer_literal=True)
+def sparse_tile(
+    typingctx,
+    N,
+    g, places, first, count,
+    z, columns, columns_start,
+    out, out_start, targets, limit,
+):  # fmt: skip
+    """Add up a few rows, each times a number: ``out[v] += sum over i of g[i] * z[places[i] + v]``.
+
+    The N accumulators are the vectors of ONE row of the result; every entry of the list needs one
+    broadcast and N loads for N multiply-adds.  This is what (4) and (5) become where most of
+    dxi/dS is zero: the list has only the entries that are not.
+
+    Parameters
+    ----------
+    N : literal int
+        Vectors.
+    g : 1-d float array
+    places : 1-d int64 array
+        Of the list's entries, `count` of them from `first` on: the numbers, and where in `z` the
+        row of each begins.
+    columns, targets : 1-d int64 arrays
+        From ``columns_start`` on: where in a row each vector is, and where in `out` it goes
+        (from ``out_start`` on).
+    limit : int
+        Vectors from there on are computed but not written.
+    """
+    N_ = _literal(N, "N")
+    signature = types.void(
+        N, g, places, types.int64, types.int64, z, columns, types.int64,
+        out, types.int64, targets, types.int64,
+    )  # fmt: skip
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[5].dtype)
+        _, g_, places_, first_, n, z_, columns_, c0, out_, out0, targets_, limit_ = args
+        g_data, places_data = e.data(sig.args[1], g_), e.data(sig.args[2], places_)
+        z_data, out_data = e.data(sig.args[5], z_), e.at(e.data(sig.args[8], out_), out0)
+        columns_data, targets_data = e.data(sig.args[6], columns_), e.data(sig.args[10], targets_)
+        acc = e.accumulators(N_)
+        starts = [
+            e.at(z_data, builder.load(e.at(columns_data, builder.add(c0, I64(v)))))
+            for v in range(N_)
+        ]
+        with e.loop(n) as entry:
+            i = builder.add(first_, entry.index)
+            spread = e.broadcast(builder.load(e.at(g_data, i)))
+            place = builder.load(e.at(places_data, i))
+            for v in range(N_):
+                row = e.load_vector(e.at(starts[v], place))
+                builder.store(e.fma(spread, row, builder.load(acc[v])), acc[v])
+        rows = [
+            e.at(out_data, builder.load(e.at(targets_data, builder.add(c0, I64(v)))))
+            for v in range(N_)
+        ]
+        _write(e, acc, 1, rows, I64(1), limit_)
         return context.get_dummy_value()
 
     return signature, codegen
