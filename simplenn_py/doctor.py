@@ -73,7 +73,7 @@ def examine() -> list[Finding]:
         "compile cache": _cache,
         "data folders": _data,
     }
-    findings = []
+    findings: list[Finding] = []
     for topic, check in checks.items():
         try:
             findings += check()
@@ -103,21 +103,17 @@ def clean_caches() -> tuple[int, int]:
 
 
 def _versions() -> Iterator[Finding]:
-    import llvmlite
-    import numba
-    import numpy as np
+    from importlib.metadata import version
 
     yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
-    yield Finding("NumPy", np.__version__)
-    yield Finding("Numba", f"{numba.__version__}, llvmlite {llvmlite.__version__}")
+    yield Finding("NumPy", version("numpy"))
+    yield Finding("Numba", f"{version('numba')}, llvmlite {version('llvmlite')}")
 
 
 def _simd() -> Iterator[Finding]:
-    import llvmlite.binding as llvm
-
     from .kernels.lanes import VARIABLE, float32_lanes, why
 
-    yield Finding("processor", f"{cpu_name()}, to LLVM {llvm.get_host_cpu_name()}")
+    yield Finding("processor", cpu_name())
     remedy = ""
     if VARIABLE in os.environ:
         remedy = f"{VARIABLE} is for tests; unset it, and the processor's own width is used"

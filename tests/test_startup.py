@@ -6,6 +6,7 @@ import sys
 import pytest
 
 HEAVY = ("numba", "matplotlib", "scipy", "numpy", "rich", "pooch", "PIL")
+COMMANDS = ("", "train", "predict", "summary", "profile", "data", "doctor", "warmup")
 
 
 def imported_by(code):
@@ -18,7 +19,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert imported_by("import simplenn_py") == []
 
 
-@pytest.mark.parametrize("command", ["", "train ", "predict ", "summary ", "data "])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_imports_nothing_heavy(command):
     code = (
         "from simplenn_py.cli import main\n"

@@ -1,0 +1,170 @@
+"""``simplenn doctor``: what it finds, what it says to do, what it deletes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import psutil
+import pytest
+
+from simplenn_py import doctor
+from simplenn_py.cli import main
+from simplenn_py.kernels.policy import cache_folder
+
+VARIABLES = [*doctor._SLOW, *doctor._THREAD_VARIABLES, "OPENBLAS_CORETYPE", "SIMPLENN_LANES"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is set that slows, whatever the tests themselves run under."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("SIMPLENN_DATA_DIR", raising=False)
+
+
+def remedies() -> dict[str, str]:
+    return {f"{f.topic}: {f.value}": f.remedy for f in doctor.examine() if not f.ok}
+
+
+def remedy_of(variable: str) -> str:
+    (found,) = [text for what, text in remedies().items() if variable in what + text]
+    return found
+
+
+def test_every_topic_of_a_sound_computer_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    topics = {finding["topic"] for finding in report["findings"]}
+    assert topics >= {
+        "Python", "NumPy", "Numba", "processor", "SIMD", "cores", "memory", "threading", "BLAS",
+        "variables", "compile cache", "data folder",
+    }  # fmt: skip
+    assert report["ok"] == (status == 0) == all(f["ok"] for f in report["findings"])
+    assert all(finding["ok"] == (finding["remedy"] == "") for finding in report["findings"])
+
+
+def test_nothing_wrong_is_status_0(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda: [doctor.Finding("Python", "3")])
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out == "ok       Python  3\n"
+
+
+def test_a_warning_is_status_1_with_its_remedy_below(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert main(["doctor"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (at,) = [k for k, line in enumerate(lines) if "OMP_WAIT_POLICY=ACTIVE" in line]
+    assert lines[at].startswith("warning")
+    assert "unset it" in lines[at + 1]
+
+
+def test_variables_that_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "available", lambda: 4)
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "512")
+    monkeypatch.setenv("MKL_NUM_THREADS", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+    assert "unset it" in remedy_of("OPENBLAS_L2_SIZE=512")
+    assert "4 cores are there" in remedy_of("MKL_NUM_THREADS=1")
+    assert not any("OPENBLAS_NUM_THREADS" in what or "OMP_" in what for what in remedies())
+
+
+def test_a_foreign_blas_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = {"internal_api": "openblas", "version": "0", "architecture": "Haswell"}
+    monkeypatch.setattr(doctor, "blas", lambda: [library | {"num_threads": 2}])
+    monkeypatch.setattr(doctor, "_own_kernel", lambda: "SkylakeX")
+    assert not any("BLAS" in what for what in remedies())
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert "OPENBLAS_CORETYPE=Haswell forbids the better ones for SkylakeX" in remedy_of("BLAS")
+    monkeypatch.setattr(doctor, "_own_kernel", lambda: "Haswell")
+    assert not any("BLAS" in what for what in remedies())
+
+
+def test_the_own_kernel_is_asked_of_a_process_without_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from threadpoolctl import threadpool_info
+
+    free = doctor._own_kernel()
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+    assert doctor._own_kernel() == free
+    loaded = {pool["internal_api"] for pool in threadpool_info()}
+    assert (free is None) == ("openblas" not in loaded)
+
+
+@pytest.mark.parametrize(("value", "remedy"), [("8", "is for tests"), ("9", "must be 4, 8 or 16")])
+def test_lanes_that_are_overridden(
+    value: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLENN_LANES", value)
+    assert remedy in remedy_of("SIMPLENN_LANES")
+
+
+def test_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Memory:
+        total, available = 1 << 30, 1 << 20
+
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
+    assert "--batch-size" in remedy_of("memory: 1.0 GiB, 1.0 MiB of it free")
+
+
+def test_a_container_with_less_time_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "available", lambda: 8)
+    monkeypatch.setattr(doctor, "_container_limit", lambda: 2.5)
+    assert "NUMBA_NUM_THREADS=2" in remedy_of("cores: 8")
+
+
+def test_workqueue_is_a_slow_threading_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba, "threading_layer", lambda: "workqueue")
+    assert "OpenMP" in remedy_of("Numba on workqueue")
+
+
+def test_a_data_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIMPLENN_DATA_DIR", str(tmp_path / "nowhere"))
+    assert "SIMPLENN_DATA_DIR names a folder that does not exist" in remedy_of("nowhere")
+    (tmp_path / "nowhere").mkdir()
+    assert not any("nowhere" in what for what in remedies())
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    assert "set NUMBA_CACHE_DIR" in remedy_of("compiles anew") + remedy_of("file cannot be")
+
+
+def test_only_old_caches_are_deleted(capsys: pytest.CaptureFixture[str]) -> None:
+    current = cache_folder()
+    assert current is not None
+    old = current.with_name("kernels-0123456789abcdef")
+    others = [current.with_name("kernels-mine"), current.with_name("data")]
+    for folder in (old, *others):
+        folder.mkdir()
+        (folder / "code.nbc").write_bytes(bytes(2048))
+    (current / "code.nbc").write_bytes(bytes(1))
+    main(["doctor"])
+    assert "1 old beside it, 2.0 KiB" in capsys.readouterr().out
+    main(["doctor", "--clean-cache", "--json"])
+    shown = capsys.readouterr()
+    assert shown.err == "deleted: 1 old cache folders, 2.0 KiB\n"
+    assert not old.exists()
+    assert (current / "code.nbc").exists()
+    assert all((folder / "code.nbc").exists() for folder in others)
+    json.loads(shown.out)
+
+
+def test_it_works_in_a_process_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "simplenn_py", "doctor"], capture_output=True, text=True
+    )
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
+    assert "Numba on" in done.stdout
