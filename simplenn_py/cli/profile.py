@@ -107,10 +107,7 @@ def _print(name: str, times: LayerTimes) -> None:
         f"shortest of {times.repeats} passes"
     )
     console.print(_table(times))
-    say(
-        f"forward and back in one go: {1e3 * times.step:.2f} ms; (3), which dW and dZ each do "
-        "above, is then done once"
-    )
+    say(f"forward and back in one go, as training calls them: {1e3 * times.step:.2f} ms")
     say(
         f"peak: {times.peak / 1e9:.0f} GFLOP/s of {times.dtype} multiply-adds, "
         f"{times.threads} threads, {cpu_name()}"
