@@ -14,9 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from simplenn_py.threads import available
+
 from .case import Case
 from .peers import PEERS
 
+_QUIET = 0.05  # share of the cores that others may take
 REST = 0.012  # seconds between two turns
 # Machines are set up with these for other programs' sake; they slow BLAS down.
 _HARMFUL = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -76,16 +81,35 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
                 entrants.append(entrant)
                 _compare(case, entrants[0], entrant)
                 _let_run(entrant.process, False)
+        foreign = _foreign_seconds(entrants)
+        began = time.perf_counter()
         for _ in range(repeat):
             for entrant in entrants:
                 time.sleep(REST)
                 _let_run(entrant.process, True)
                 entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
                 _let_run(entrant.process, False)
+        foreign = _foreign_seconds(entrants) - foreign
+        share = foreign / (time.perf_counter() - began) / available()
+        if share > _QUIET:
+            print(
+                f"benchmarks: other programs took {100 * share:.0f} % of the cores meanwhile; who "
+                "waits for its threads by spinning suffers most, so do not trust these ratios",
+                file=sys.stderr,
+            )
     finally:
         for entrant in entrants:
             _stop(entrant.process)
     return entrants
+
+
+def _foreign_seconds(entrants: list[Entrant]) -> float:
+    """Seconds of all cores so far that went to other processes, or to other guests of the host."""
+    times = psutil.cpu_times()
+    busy = sum(times) - times.idle - getattr(times, "iowait", 0.0)
+    busy -= getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # are in user, nice
+    ours = [psutil.Process(), *(psutil.Process(entrant.process.pid) for entrant in entrants)]
+    return busy - sum(sum(process.cpu_times()[:2]) for process in ours)
 
 
 def _enter(case: Case, name: str, variant: str) -> Entrant | None:
