@@ -1,4 +1,9 @@
-"""PyTorch with oneDNN, its images in NCHW or in channels_last order."""
+"""PyTorch with oneDNN, its images in NCHW or in channels_last order.
+
+The settings were chosen by trying: huge pages for its allocations gain up to a third; fused and
+foreach SGD are alike; ``torch.compile`` loses in a training step (its own code for pooling
+backwards), and in prediction a frozen trace is as fast.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +33,15 @@ def build(case: Case, variant: str) -> Runner:
     target = torch.from_numpy(case.one_hot)
     version = f"torch {torch.__version__}"
 
-    def predict() -> Any:
-        with torch.inference_mode():
-            return net(images)
-
     if case.kind == "predict":
-        net.eval()
+        with torch.no_grad():
+            frozen = torch.jit.freeze(torch.jit.trace(net.eval(), images))
+            frozen = torch.jit.optimize_for_inference(frozen)  # convolution and ReLU in one
+
+        def predict() -> Any:
+            with torch.inference_mode():
+                return frozen(images)
+
         return Runner(predict, lambda z: case.loss(z.numpy()), version)
 
     solver = torch.optim.SGD(net.parameters(), lr=LR, momentum=MOMENTUM, fused=True)

@@ -22,6 +22,8 @@ _PART_BYTES = 1 << 25
 _BLOCK_PIXELS = 4 * ROWS
 _LIST_WINDOWS = 64
 _SMALL = 1 << 15  # weights
+_WINDOWS = 8
+_PASS_BYTES = 24 << 10
 _INT64 = ("lists", "list_places", "tables")
 
 
@@ -163,7 +165,7 @@ class DirectEngine(Engine):
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
         winners.pack_rows(s, W, lanes, buffers["w"])
         winners.winners_dZ(
-            s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes, buffers["w"], out,
+            s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes, _WINDOWS, _pass_vectors(s, lanes), buffers["w"], out,
             self._scratch(_back_scratch(s, self.dtype)),
             buffers["list_values"], buffers["list_places"], buffers["tables"],
         )  # fmt: skip
@@ -298,6 +300,11 @@ def _filter_vectors(s: direct.Sizes, lanes: int) -> int:
     return s.h * s.h * -(-s.d // lanes)
 
 
+def _pass_vectors(s: direct.Sizes, lanes: int) -> int:
+    """Vectors that all filters can have in the first-level cache at the same time."""
+    return max(6, _PASS_BYTES // (s.d_next * lanes * (4 if lanes == lanes_of(4) else 8)))
+
+
 def _list_block(s: direct.Sizes) -> tuple[int, int]:
     """Pooled columns, and instances, of one list of winners."""
     columns = max(1, min(s.b_next, _LIST_WINDOWS // s.a_next))
@@ -373,9 +380,10 @@ def _back_shapes(
         if s in sparse:
             columns, group = _list_block(s)
             windows = group * columns * s.a_next + 1
-            listed.append(max(s.d_next * windows, (s.h_pool * s.h_pool + 1) * s.d_next))
+            listed.append(s.d_next * max(windows, _WINDOWS * (s.h_pool * s.h_pool + 1)))
             vectors = max(_patch_vectors(s, lanes), _filter_vectors(s, lanes))
-            table.append(max(vectors, s.d_next, s.h_pool * s.h_pool + 1) + winners.MOST)
+            lists = max(s.d_next, _WINDOWS * (s.h_pool * s.h_pool + 1))
+            table.append(max(vectors, lists) + winners.MOST)
             packed.append(s.d_next * _filter_vectors(s, lanes) * lanes)
         else:
             rows = s.group * s.a_use * s.b_use * s.width
@@ -388,7 +396,7 @@ def _back_shapes(
         "V1": (gradient,),
         "list_values": (CHUNKS, max(listed)),
         "list_places": (CHUNKS, max(listed)),
-        "tables": (CHUNKS, 4, max(table)),
+        "tables": (CHUNKS, 6, max(table)),
         "w": (max(packed),),
         "scratch": (max(scratch),),
     }

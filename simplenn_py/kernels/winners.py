@@ -6,41 +6,47 @@ let nothing through: the forward pass kept which.  Both products are sums over t
     dxi/dW[k, :]      = sum over winners of channel k of   g * patch of the winner
     dxi/dpad(Z)       = sum over winners, at its patch, of g * filter k
 
-at least h_pool^2 times less work than the dense products, exactly the same numbers.
+at least h_pool^2 times less work than the dense products, exactly the same numbers.  So the
+winners are first sorted into lists, by channel for (4) and by window and offset for (5); then
+each list is run over its row of vectors (``tile.sparse_tile``).
 """
 
 from numba import prange
 
 from .policy import compiled
 from .tile import FLOAT32_LANES, sparse_tile
-from .vectors import copy_row
+from .vectors import copy_row, list_row
 
 #: Vectors of one pass over a list: as many accumulators as registers allow.
 MOST = 18 if FLOAT32_LANES == 16 else 12
 
 
 @compiled()
-def add_list(g, places, first, count, z, columns, vectors, out, out_start, targets):
-    """Run one list of winners over a row of `vectors` vectors, as many at a time as fit."""
+def run_lists(lists, most, counts, g, places, z, columns, vectors, pass_, out, starts, targets):
+    """Run lists over rows of `vectors` vectors, at most `pass_` at a time for all lists.
+
+    Row q of the result begins at ``starts[q]`` in `out`.  Passes are the outer loop: what one of
+    them reads of `z` then stays in the first-level cache for all lists.
+    """
     done = 0
     while done < vectors:
-        left = vectors - done
+        left = min(vectors - done, pass_)
+        limit = vectors - done
         if left > 12:
-            sparse_tile(MOST, g, places, first, count, z, columns, done,
-                        out, out_start, targets, left)  # fmt: skip
+            for q in range(lists):
+                sparse_tile(MOST, g, places, q * most, counts[q], z, columns, done,
+                            out, starts[q], targets, limit)  # fmt: skip
             done += MOST
         elif left > 6:
-            sparse_tile(12, g, places, first, count, z, columns, done,
-                        out, out_start, targets, left)  # fmt: skip
+            for q in range(lists):
+                sparse_tile(12, g, places, q * most, counts[q], z, columns, done,
+                            out, starts[q], targets, limit)  # fmt: skip
             done += 12
-        elif left > 3:
-            sparse_tile(6, g, places, first, count, z, columns, done,
-                        out, out_start, targets, left)  # fmt: skip
-            done += 6
         else:
-            sparse_tile(3, g, places, first, count, z, columns, done,
-                        out, out_start, targets, left)  # fmt: skip
-            done += 3
+            for q in range(lists):
+                sparse_tile(6, g, places, q * most, counts[q], z, columns, done,
+                            out, starts[q], targets, limit)  # fmt: skip
+            done += 6
 
 
 @compiled()
@@ -56,6 +62,19 @@ def _patch_columns(s, lanes, columns, targets):
 
 
 @compiled()
+def _filter_columns(s, lanes, columns, targets):
+    """Where a filter's vectors are in its packed row, and in the padded gradient; how many."""
+    vectors = -(-s.d // lanes)
+    for w in range(s.h):
+        for u in range(s.h):
+            for v in range(vectors):
+                at = (w * s.h + u) * vectors + v
+                columns[at] = at * lanes
+                targets[at] = ((w * s.a_pad + u) * vectors + v) * lanes
+    return _repeat_last(s.h * s.h * vectors, columns, targets)
+
+
+@compiled()
 def _repeat_last(count, columns, targets):
     """Give a partial pass something to read."""
     for extra in range(MOST):
@@ -65,60 +84,55 @@ def _repeat_last(count, columns, targets):
 
 
 @compiled()
-def _list_by_channel(s, n_first, n_last, j_first, j_last, V, winner, g, places, counts, shifts, most):
-    """For every output channel, the winners of some windows: value, and where its patch begins."""
-    counts[: s.d_next] = 0
+def _window_shifts(s, step, shifts):
+    """How far each offset of a window is from its first pixel, in pixels times `step`."""
     shifts[0] = 0  # of those that do not pass
     for w in range(s.h_pool):
         for u in range(s.h_pool):
-            shifts[1 + u + s.h_pool * w] = (w * s.a_pad + u) * s.s * s.d
-    for n in range(n_first, n_last):
-        for j in range(j_first, j_last):
-            for i in range(s.a_next):
-                entry = ((n * s.b_next + j) * s.a_next + i) * s.d_next
-                column = n * s.b_pad + j * s.h_pool * s.s
-                corner = (column * s.a_pad + i * s.h_pool * s.s) * s.d
-                for k in range(s.d_next):
-                    which = winner[entry + k] + 1
-                    place = k * most + counts[k]
-                    g[place] = V[entry + k]
-                    places[place] = corner + shifts[which]
-                    counts[k] += which > 0  # else the next one takes its place
+            shifts[1 + u + s.h_pool * w] = (w * s.a_pad + u) * s.s * step
 
 
 @compiled(parallel=True)
-def winners_dW(s, l, Z, V, winner, lanes, columns_, group, parts, bias_parts, g, places, tables):
+def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, places, tables):
     """Equation (4) in parts, from the winners: ``parts[chunk, k, patch vector]``.
 
     Parameters
     ----------
-    columns_, group : int
+    strip, group : int
         A list's windows: so many pooled columns of so many instances, enough that a list is
-        worth its pass and few enough that the lists of all channels stay in the cache.
+        worth its pass and few enough that what it reads stays in the cache.
     g, places : float and int64 arrays, shape (chunks, d_next*(windows + 1))
-    tables : int64 array, shape (chunks, 4, ...)
+    tables : int64 array, shape (chunks, 6, ...)
     """
     chunks = parts.shape[0]
-    most = group * columns_ * s.a_next + 1
+    most = group * strip * s.a_next + 1
     for chunk in prange(chunks):
         columns, targets, counts = tables[chunk, 0], tables[chunk, 1], tables[chunk, 2]
+        shifts, starts = tables[chunk, 3], tables[chunk, 4]
+        own_g, own_places, part = g[chunk], places[chunk], parts[chunk]
         vectors = _patch_columns(s, lanes, columns, targets)
-        parts[chunk] = 0
+        _window_shifts(s, s.d, shifts)
+        part[:] = 0
         bias_parts[chunk] = 0
+        for k in range(s.d_next):
+            starts[k] = k * vectors * lanes
         last = (chunk + 1) * l // chunks
-        for n in range(chunk * l // chunks, last, group):
-            for j in range(0, s.b_next, columns_):
-                _list_by_channel(
-                    s, n, min(n + group, last), j, min(j + columns_, s.b_next), V, winner,
-                    g[chunk], places[chunk], counts, tables[chunk, 3], most,
-                )  # fmt: skip
+        for n_first in range(chunk * l // chunks, last, group):
+            for j_first in range(0, s.b_next, strip):
+                counts[: s.d_next] = 0
+                for n in range(n_first, min(n_first + group, last)):
+                    for j in range(j_first, min(j_first + strip, s.b_next)):
+                        for i in range(s.a_next):
+                            entry = ((n * s.b_next + j) * s.a_next + i) * s.d_next
+                            column = n * s.b_pad + j * s.h_pool * s.s
+                            corner = (column * s.a_pad + i * s.h_pool * s.s) * s.d
+                            list_row(V, entry, winner, entry, s.d_next, corner, 0,
+                                     0, shifts, most, counts, own_g, own_places)  # fmt: skip
+                run_lists(s.d_next, most, counts, own_g, own_places, Z, columns, vectors,
+                          MOST, part, starts, targets)  # fmt: skip
                 for k in range(s.d_next):
-                    add_list(
-                        g[chunk], places[chunk], k * most, counts[k], Z, columns, vectors,
-                        parts[chunk], k * vectors * lanes, targets,
-                    )  # fmt: skip
                     for entry in range(k * most, k * most + counts[k]):
-                        bias_parts[chunk, k] += g[chunk, entry]
+                        bias_parts[chunk, k] += own_g[entry]
 
 
 @compiled(parallel=True)
@@ -130,27 +144,13 @@ def add_winner_parts(s, parts, bias_parts, lanes, dW, dbias):
         dbias[k] = bias_parts[0, k]
         for part in range(1, parts.shape[0]):
             dbias[k] += bias_parts[part, k]
+            for entry in range(k * row, (k + 1) * row):
+                parts[0, entry] += parts[part, entry]
         for w in range(s.h):
             for u in range(s.h):
                 for c in range(s.d):
                     source = k * row + w * vectors * lanes + u * s.d + c
-                    total = parts[0, source]
-                    for part in range(1, parts.shape[0]):
-                        total += parts[part, source]
-                    dW[k + s.d_next * (u + s.h * (w + s.h * c))] = total
-
-
-@compiled()
-def _filter_columns(s, lanes, columns, targets):
-    """Where a filter's vectors are in its packed row, and in the padded gradient; how many."""
-    vectors = -(-s.d // lanes)
-    for w in range(s.h):
-        for u in range(s.h):
-            for v in range(vectors):
-                at = (w * s.h + u) * vectors + v
-                columns[at] = at * lanes
-                targets[at] = ((w * s.a_pad + u) * vectors + v) * lanes
-    return _repeat_last(s.h * s.h * vectors, columns, targets)
+                    dW[k + s.d_next * (u + s.h * (w + s.h * c))] = parts[0, source]
 
 
 @compiled(parallel=True)
@@ -167,61 +167,60 @@ def pack_rows(s, W, lanes, out):
                     out[target + c] = 0
 
 
-@compiled()
-def _list_by_offset(s, entry, own, V, winner, row, g, places, counts, most):
-    """The winners of one window, by their offset in it; list 0 takes those that do not pass."""
-    counts[: s.h_pool * s.h_pool + 1] = 0
-    for k in range(s.d_next):
-        which = winner[own + k] + 1
-        place = which * most + counts[which]
-        g[place] = V[entry + k]
-        places[place] = k * row
-        counts[which] += 1
-
-
 @compiled(parallel=True)
-def winners_dZ(s, columns_, repeat, V, winner, lanes, rows, out, scratch, g, places, tables):
+def winners_dZ(
+    s, count, repeat, V, winner, lanes, windows, pass_, rows, out, scratch, g, places, tables
+):  # fmt: skip
     """Equation (5) from the winners: each window adds its filters where their patches lie.
 
     Parameters
     ----------
-    columns_, repeat : int
+    count, repeat : int
         Gradient columns, and how many of them an instance has.
+    windows, pass_ : int
+        Windows that are sorted before their lists are run, and vectors of a pass: so few that
+        those of all filters fit into the first-level cache, where the windows share them.
     rows : 1-d float array
         From :func:`pack_rows`.
     out : 1-d float array
-        ``(columns, b, a, d)``, without padding.
+        ``(count, b, a, d)``, without padding.
     scratch : float array, shape (chunks, ...)
         The padded gradient of one column, channels filled up to whole vectors.
     g, places, tables
-        As for :func:`winners_dW`.
+        As for :func:`winners_dW`, with ``h_pool*h_pool + 1`` lists a window.
     """
     chunks = scratch.shape[0]
     channels = -(-s.d // lanes) * lanes
     row = s.h * s.h * channels
-    most = s.d_next
+    offsets = s.h_pool * s.h_pool
     pool = s.h_pool * s.s
+    most = s.d_next
+    size = s.b_next * s.a_next * s.d_next
     for chunk in prange(chunks):
         columns, targets, counts = tables[chunk, 0], tables[chunk, 1], tables[chunk, 2]
+        shifts, starts = tables[chunk, 3], tables[chunk, 4]
+        own_g, own_places, dpad = g[chunk], places[chunk], scratch[chunk]
+        inside = tables[chunk, 5]
         vectors = _filter_columns(s, lanes, columns, targets)
-        dpad = scratch[chunk]
-        for n in range(chunk * columns_ // chunks, (chunk + 1) * columns_ // chunks):
+        _window_shifts(s, channels, inside)
+        shifts[: offsets + 1] = 0
+        for n in range(chunk * count // chunks, (chunk + 1) * count // chunks):
             dpad[: s.b_pad * s.a_pad * channels] = 0
-            for j in range(s.b_next):
-                for i in range(s.a_next):
-                    pixel = (j * s.a_next + i) * s.d_next
-                    size = s.b_next * s.a_next * s.d_next
-                    _list_by_offset(
-                        s, n * size + pixel, n // repeat * size + pixel,
-                        V, winner, row, g[chunk], places[chunk], counts, most,
-                    )  # fmt: skip
-                    for offset in range(s.h_pool * s.h_pool):
-                        w, u = offset // s.h_pool * s.s, offset % s.h_pool * s.s
-                        corner = ((j * pool + w) * s.a_pad + i * pool + u) * channels
-                        add_list(
-                            g[chunk], places[chunk], (offset + 1) * most, counts[offset + 1],
-                            rows, columns, vectors, dpad, corner, targets,
-                        )  # fmt: skip
+            for window in range(0, s.b_next * s.a_next, windows):
+                lists = 0
+                for ij in range(window, min(window + windows, s.b_next * s.a_next)):
+                    corner = (ij // s.a_next * s.a_pad + ij % s.a_next) * pool * channels
+                    counts[lists : lists + 1 + offsets] = 0
+                    for t in range(1 + offsets):
+                        starts[lists + t] = corner + inside[t]
+                    pixel = ij * s.d_next
+                    list_row(V, n * size + pixel, winner, n // repeat * size + pixel, s.d_next,
+                             0, row, 1, shifts, most, counts[lists:],
+                             own_g[lists * most :], own_places[lists * most :])  # fmt: skip
+                    counts[lists] = 0
+                    lists += 1 + offsets
+                run_lists(lists, most, counts, own_g, own_places, rows, columns, vectors,
+                          pass_, dpad, starts, targets)  # fmt: skip
             for j in range(s.b):
                 for i in range(s.a):
                     source = ((j + s.p) * s.a_pad + i + s.p) * channels
