@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..config import NetConfig
-from ..kernels import direct, direct_backward, pack, winners
+from ..kernels import direct, direct_backward, pack, winners, winograd
+from ..kernels.cover import Sizes
 from ..kernels.tile import ROWS, VECTORS, lanes_of
 from ..layout import Array, ConvGeometry, aligned_empty
 from .base import Engine
@@ -96,7 +97,8 @@ class DirectEngine(Engine):
     ) -> None:
         s, buffers = self._sizes[m], self._buffers
         w, packed_bias = buffers["w"], buffers["bias"]
-        pack.pack_forward(s, W.T.reshape(-1), bias, w, packed_bias)
+        pack_filters = winograd.pack_winograd if s.winograd else pack.pack_forward
+        pack_filters(s, W.T.reshape(-1), bias, w, packed_bias)
         winner = buffers[f"winner{m}" if self.training else "winner"]
         direct.forward(
             s, self.l, buffers[f"Z{m}"], w, packed_bias, int(activate),
@@ -131,7 +133,7 @@ class DirectEngine(Engine):
             images(m, s, V, W.T.reshape(-1), out, columns)
             self._gradient = 1 - self._gradient
 
-    def _dense_dW(self, m: int, s: direct.Sizes, V: Array, dW: Array, dbias: Array) -> None:
+    def _dense_dW(self, m: int, s: Sizes, V: Array, dW: Array, dbias: Array) -> None:
         chunks, splits = _parts(s, self.batch_size, self.dtype)
         parts, bias_parts = self._part_buffers(chunks, *_part_sizes(s, self.dtype))
         scratch = self._scratch(s.group * s.a_use * s.b_use * s.width, chunks * splits)
@@ -139,7 +141,7 @@ class DirectEngine(Engine):
         direct_backward.dense_dW(s, self.l, Z, V, winner, parts, bias_parts, scratch, splits)
         pack.add_parts(s, parts, bias_parts, dW, dbias)
 
-    def _winners_dW(self, m: int, s: direct.Sizes, V: Array, dW: Array, dbias: Array) -> None:
+    def _winners_dW(self, m: int, s: Sizes, V: Array, dW: Array, dbias: Array) -> None:
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
         chunks, _ = _parts(s, self.batch_size, self.dtype)
         parts, bias_parts = self._part_buffers(chunks, *_part_sizes(s, self.dtype))
@@ -149,9 +151,7 @@ class DirectEngine(Engine):
         )  # fmt: skip
         winners.add_winner_parts(s, parts, bias_parts, lanes, dW, dbias)
 
-    def _dense_dZ(
-        self, m: int, s: direct.Sizes, V: Array, W: Array, out: Array, columns: int
-    ) -> None:
+    def _dense_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
         buffers = self._buffers
         pack.pack_transposed(s, W, buffers["w"])
         direct_backward.dense_dZ(
@@ -159,9 +159,7 @@ class DirectEngine(Engine):
             self._scratch(_back_scratch(s, self.dtype)), buffers["lists"],
         )  # fmt: skip
 
-    def _winners_dZ(
-        self, m: int, s: direct.Sizes, V: Array, W: Array, out: Array, columns: int
-    ) -> None:
+    def _winners_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
         winners.pack_rows(s, W, lanes, buffers["w"])
         winners.winners_dZ(
@@ -252,7 +250,7 @@ def _geometries(config: NetConfig) -> list[ConvGeometry]:
     return [*config.conv_layers, *full]
 
 
-def _sizes(config: NetConfig, dtype: np.dtype[Any]) -> list[direct.Sizes]:
+def _sizes(config: NetConfig, dtype: np.dtype[Any]) -> list[Sizes]:
     geometries = _geometries(config)
     return [
         _layer_sizes(g, geometries[m + 1].p if m + 1 < config.LC else 0, dtype)
@@ -260,28 +258,38 @@ def _sizes(config: NetConfig, dtype: np.dtype[Any]) -> list[direct.Sizes]:
     ]
 
 
-def _layer_sizes(g: ConvGeometry, p_next: int, dtype: np.dtype[Any]) -> direct.Sizes:
+def _layer_sizes(g: ConvGeometry, p_next: int, dtype: np.dtype[Any]) -> Sizes:
     lanes = lanes_of(dtype.itemsize)
     vectors = VECTORS if max(g.d, g.d_next) > lanes else 1
     width = vectors * lanes
-    column = g.a_next * g.h_pool * g.h_pool  # pixels of S under one pooled column
-    columns = max(1, min(g.b_next, _BLOCK_PIXELS // column))
-    group = max(1, _BLOCK_PIXELS // (column * g.b_next)) if columns == g.b_next else 1
-    return direct.Sizes(
+    by_winograd = g.h == 3 and g.s == 1 and min(g.d, g.d_next) >= 16 and g.h_pool <= 2
+    a_use = g.a_next * g.h_pool
+    a_block = a_use + a_use % 2 if by_winograd else a_use
+    wanted = _BLOCK_PIXELS * (2 if by_winograd else 1)
+    column = a_block * g.h_pool  # pixels of S under one pooled column
+    columns = max(1, min(g.b_next, wanted // column))
+    if by_winograd and g.h_pool == 1 and columns < g.b_next:
+        columns = max(2, columns - columns % 2)  # a strip begins on an even column
+    group = max(1, wanted // (column * g.b_next)) if columns == g.b_next else 1
+    return Sizes(
         a=g.a, b=g.b, d=g.d, p=g.p, a_pad=g.a_pad, b_pad=g.b_pad, h=g.h, s=g.s,
         d_next=g.d_next, h_pool=g.h_pool, a_next=g.a_next, b_next=g.b_next, p_next=p_next,
-        a_use=g.a_next * g.h_pool, b_use=g.b_next * g.h_pool, width=width, vectors=vectors,
+        a_use=a_use, b_use=g.b_next * g.h_pool, width=width, vectors=vectors,
         d_blocks=-(-g.d // width), d_next_blocks=-(-g.d_next // width),
-        columns=columns, group=group,
+        columns=columns, group=group, winograd=int(by_winograd), a_block=a_block,
+        channels=-(-g.d // lanes) * lanes,
     )  # fmt: skip
 
 
-def _block_scratch(s: direct.Sizes) -> int:
-    """Entries of one block's S."""
-    return s.group * s.columns * s.h_pool * s.a_use * s.width
+def _block_scratch(s: Sizes) -> int:
+    """Entries of one block's S, and of what Winograd's 2x2 tiles need."""
+    pixels = s.group * -(-s.columns * s.h_pool // 2) * 2 * s.a_block
+    if s.winograd:
+        return pixels * (s.width + 4 * (s.channels + s.width))
+    return pixels * s.width
 
 
-def _is_sparse(s: direct.Sizes) -> bool:
+def _is_sparse(s: Sizes) -> bool:
     """Whether the way back visits the winners alone.
 
     Behind a max pool they are few.  A small layer's are all entries, but it is not worth packing
@@ -290,22 +298,22 @@ def _is_sparse(s: direct.Sizes) -> bool:
     return s.h_pool > 1 or s.h * s.h * s.d * s.d_next <= _SMALL
 
 
-def _patch_vectors(s: direct.Sizes, lanes: int) -> int:
+def _patch_vectors(s: Sizes, lanes: int) -> int:
     """Vectors of a patch: its h runs of h*d neighbours, each filled up."""
     return s.h * -(-s.h * s.d // lanes)
 
 
-def _filter_vectors(s: direct.Sizes, lanes: int) -> int:
+def _filter_vectors(s: Sizes, lanes: int) -> int:
     """Vectors of a filter, the channels of each offset filled up."""
     return s.h * s.h * -(-s.d // lanes)
 
 
-def _pass_vectors(s: direct.Sizes, lanes: int) -> int:
+def _pass_vectors(s: Sizes, lanes: int) -> int:
     """Vectors that all filters can have in the first-level cache at the same time."""
     return max(6, _PASS_BYTES // (s.d_next * lanes * (4 if lanes == lanes_of(4) else 8)))
 
 
-def _list_block(s: direct.Sizes) -> tuple[int, int]:
+def _list_block(s: Sizes) -> tuple[int, int]:
     """Pooled columns, and instances, of one list of winners."""
     columns = max(1, min(s.b_next, _LIST_WINDOWS // s.a_next))
     if columns < s.b_next:
@@ -313,7 +321,7 @@ def _list_block(s: direct.Sizes) -> tuple[int, int]:
     return columns, max(1, _LIST_WINDOWS // (s.a_next * s.b_next))
 
 
-def _back_scratch(s: direct.Sizes, dtype: DTypeLike) -> int:
+def _back_scratch(s: Sizes, dtype: DTypeLike) -> int:
     """Entries that (5) needs for a group of instances.
 
     Behind a pool the padded gradient; else one block of its channels, and dxi/dS.
@@ -325,7 +333,7 @@ def _back_scratch(s: direct.Sizes, dtype: DTypeLike) -> int:
     return s.group * (rows + s.a_pad * s.b_pad * s.width)
 
 
-def _part_sizes(s: direct.Sizes, dtype: DTypeLike) -> tuple[int, int]:
+def _part_sizes(s: Sizes, dtype: DTypeLike) -> tuple[int, int]:
     """Entries of one part of (4), and of its bias."""
     if _is_sparse(s):
         lanes = lanes_of(np.dtype(dtype).itemsize)
@@ -333,7 +341,7 @@ def _part_sizes(s: direct.Sizes, dtype: DTypeLike) -> tuple[int, int]:
     return s.h * s.h * s.d * s.d_next_blocks * s.width, s.d_next_blocks * s.width
 
 
-def _parts(s: direct.Sizes, batch_size: int, dtype: DTypeLike) -> tuple[int, int]:
+def _parts(s: Sizes, batch_size: int, dtype: DTypeLike) -> tuple[int, int]:
     """Parts of (4), and tasks among which the channels of each are divided."""
     size = _part_sizes(s, dtype)[0] * np.dtype(dtype).itemsize
     chunks = max(1, min(CHUNKS, batch_size, _PART_BYTES // size))
@@ -346,13 +354,15 @@ def _shapes(
     """Shape of every buffer of a training step, or of a forward pass."""
     l, sizes, slack = batch_size, _sizes(config, np.dtype(dtype)), _slack(dtype)
     shapes: dict[str, tuple[int, ...]] = {
-        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack,) for m, s in enumerate(sizes)
+        # Winograd's last tiles read a column and a row further.
+        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + s.winograd * (s.a_pad + 2) * s.d,)
+        for m, s in enumerate(sizes)
     }
     shapes[f"Z{config.L}"] = (l * config.nL + slack,)
     pixels = max(s.group * max(s.columns * s.h_pool, s.b_use) * s.a_use for s in sizes)
     shapes["lists"] = (CHUNKS, 2, pixels + ROWS)
     shapes["bias"] = (max(s.d_next_blocks * s.width for s in sizes) + slack,)
-    packed = max(s.h * s.h * s.d * s.d_next_blocks * s.width for s in sizes)
+    packed = max((16 if s.winograd else s.h * s.h) * s.d * s.d_next_blocks * s.width for s in sizes)
     scratch = max(CHUNKS * (_block_scratch(s) + slack) for s in sizes)
     pooled = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
     if training:
@@ -366,7 +376,7 @@ def _shapes(
 
 
 def _back_shapes(
-    config: NetConfig, sizes: list[direct.Sizes], l: int, dtype: DTypeLike
+    config: NetConfig, sizes: list[Sizes], l: int, dtype: DTypeLike
 ) -> dict[str, tuple[int, ...]]:
     """What the way back needs beside the forward pass's buffers."""
     slack, lanes = _slack(dtype), lanes_of(np.dtype(dtype).itemsize)

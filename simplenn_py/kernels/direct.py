@@ -5,74 +5,13 @@ every patch from there, and bias, ReLU and pooling are done on the block's resul
 still in the first-level cache.  A fully connected layer is the same with one pixel an instance.
 """
 
-from typing import NamedTuple
-
 from numba import prange
 
+from .cover import cover
 from .policy import compiled
-from .tile import ROWS, VECTORS, tile
+from .tile import ROWS
 from .vectors import pool_row, select_row
-
-HALF = ROWS // 2
-
-
-class Sizes(NamedTuple):
-    """A layer's sizes as its kernels see them, all int64.
-
-    The letters are the lecture's.  ``a_use``, ``b_use`` are the rows and columns of S that fall
-    into complete pooling windows: only those are computed.  ``p_next`` is the padding of the
-    next layer, into whose ``pad(Z)`` this one writes.  ``width`` channels, the tile's vectors,
-    make a block; d has ``d_blocks`` of them, d_next ``d_next_blocks``.  A block of pixels is
-    ``columns`` pooled columns of ``group`` instances; ``group > 1`` only where a whole instance
-    has few pixels, and then ``columns = b_next``.
-    """
-
-    a: int
-    b: int
-    d: int
-    p: int
-    a_pad: int
-    b_pad: int
-    h: int
-    s: int
-    d_next: int
-    h_pool: int
-    a_next: int
-    b_next: int
-    p_next: int
-    a_use: int
-    b_use: int
-    width: int
-    vectors: int
-    d_blocks: int
-    d_next_blocks: int
-    columns: int
-    group: int
-
-
-@compiled()
-def cover(
-    vectors, n, z, z_start, offsets, segments, segment_stride, steps,
-    w, w_start, w_stride, out, out_start, targets, add,
-):  # fmt: skip
-    """Cover a list of `n` pixels with tiles: of ROWS rows, the last perhaps of half as many."""
-    done = 0
-    while done < n:
-        left = n - done
-        if vectors == VECTORS:
-            if left > HALF:
-                tile(ROWS, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
-                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
-            else:
-                tile(HALF, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
-                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
-        elif left > HALF:
-            tile(ROWS, 1, z, z_start, offsets, done, segments, segment_stride, steps,
-                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
-        else:
-            tile(HALF, 1, z, z_start, offsets, done, segments, segment_stride, steps,
-                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
-        done += ROWS if left > HALF else HALF
+from .winograd import winograd_block
 
 
 @compiled()
@@ -97,38 +36,48 @@ def list_patches(s, n_first, n_last, j_first, j_last, offsets, targets):
 
 
 @compiled()
-def _forward_block(s, l, task, Z, w, bias, activate, out, winner, S, offsets, targets):
+def _forward_block(s, l, task, Z, w, bias, activate, out, winner, scratch, offsets, targets):
     """One block of pixels, all output channels: products, then bias, ReLU and pooling."""
+    pixels = s.group * -(-s.columns * s.h_pool // 2) * 2 * s.a_block
+    S, U = scratch[: pixels * s.width], scratch[pixels * s.width :]
+    M = U[pixels * 4 * s.channels :]  # 16 places for every 4 pixels
     strips = -(-s.b_next // s.columns)
     n_first = task // strips * s.group
     n_last = min(n_first + s.group, l)
     j_first = task % strips * s.columns
     j_last = min(j_first + s.columns, s.b_next)
-    pixels = list_patches(
-        s, n_first, n_last, j_first * s.h_pool, j_last * s.h_pool, offsets, targets
-    )
+    j_conv, j_end = j_first * s.h_pool, j_last * s.h_pool
+    if not s.winograd:
+        pixels = list_patches(s, n_first, n_last, j_conv, j_end, offsets, targets)
     run = s.h * s.d
     a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
     for block in range(s.d_next_blocks):
         k = block * s.width
-        cover(
-            s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
-            w, k * s.h * run, s.width, S, 0, targets, 0,
-        )  # fmt: skip
+        if s.winograd:
+            winograd_block(
+                s, n_first, n_last, j_conv, j_end, Z, w, block, S, U, M, offsets, targets
+            )
+        else:
+            cover(
+                s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
+                w, k * s.h * run, s.width, S, 0, targets, 0,
+            )  # fmt: skip
         channels = min(s.width, s.d_next - k)
         column = 0  # of S, counted through the block
         for n in range(n_first, n_last):
             for j in range(j_first, j_last):
                 for i in range(s.a_next):
-                    start = (column * s.a_use + i * s.h_pool) * s.width
+                    start = (column * s.a_block + i * s.h_pool) * s.width
                     pad_j, pad_i = j + s.p_next, i + s.p_next
                     target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
                     kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
                     pool_row(
-                        S, start, s.width, s.a_use * s.width, s.h_pool,
+                        S, start, s.width, s.a_block * s.width, s.h_pool,
                         bias, k, activate, channels, out, target, winner, kept,
                     )  # fmt: skip
                 column += s.h_pool
+            if s.winograd:
+                column += column % 2  # an instance begins on an even column
 
 
 @compiled(parallel=True)

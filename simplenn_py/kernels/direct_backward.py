@@ -6,7 +6,7 @@ the cache, then multiplied.  Behind a max pool most of it is zero: see ``winners
 
 from numba import prange
 
-from .direct import HALF, cover
+from .cover import HALF, cover
 from .policy import compiled
 from .tile import ROWS, VECTORS, outer_tile
 from .vectors import copy_row, scatter_row
@@ -175,6 +175,4 @@ def unpad_rows(s, n_first, n_last, block, dpad, out):
         for j in range(s.b):
             for i in range(s.a):
                 source = ((n - n_first) * s.b_pad + j + s.p) * s.a_pad + i + s.p
-                copy_row(
-                    dpad, source * s.width, channels, out, ((n * s.b + j) * s.a + i) * s.d + c
-                )
+                copy_row(dpad, source * s.width, channels, out, ((n * s.b + j) * s.a + i) * s.d + c)

@@ -114,9 +114,7 @@ def tile(
                         builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
                 builder.store(e.at(w_row, w_step), w_pointer)
         base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
-        rows = [
-            e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)
-        ]
+        rows = [e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)]
         _write(e, acc, V_, rows, add_, limit_)
         return context.get_dummy_value()
 
@@ -179,9 +177,7 @@ def outer_tile(
                         builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
                 builder.store(e.at(z_row, z_step_), z_pointer)
                 builder.store(e.at(w_row, w_step), w_pointer)
-        rows = [
-            e.at(out_data, builder.add(out0, builder.mul(I64(p), out_step))) for p in range(P_)
-        ]
+        rows = [e.at(out_data, builder.add(out0, builder.mul(I64(p), out_step))) for p in range(P_)]
         _write(e, acc, V_, rows, I64(1), limit_)
         return context.get_dummy_value()
 

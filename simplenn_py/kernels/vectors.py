@@ -6,8 +6,6 @@ array that is read needs a vector's room behind its last row; stores never pass 
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils

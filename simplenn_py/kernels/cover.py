@@ -1,0 +1,70 @@
+"""A layer's sizes, and a list of pixels covered by register tiles."""
+
+from typing import NamedTuple
+
+from .policy import compiled
+from .tile import ROWS, VECTORS, tile
+
+HALF = ROWS // 2
+
+
+class Sizes(NamedTuple):
+    """A layer's sizes as its kernels see them, all int64.
+
+    The letters are the lecture's.  ``a_use``, ``b_use`` are the rows and columns of S that fall
+    into complete pooling windows: only those are computed.  ``p_next`` is the padding of the
+    next layer, into whose ``pad(Z)`` this one writes.  ``width`` channels, the tile's vectors,
+    make a block; d has ``d_blocks`` of them, d_next ``d_next_blocks``.  A block of pixels is
+    ``columns`` pooled columns of ``group`` instances; ``group > 1`` only where a whole instance
+    has few pixels, and then ``columns = b_next``.
+    """
+
+    a: int
+    b: int
+    d: int
+    p: int
+    a_pad: int
+    b_pad: int
+    h: int
+    s: int
+    d_next: int
+    h_pool: int
+    a_next: int
+    b_next: int
+    p_next: int
+    a_use: int
+    b_use: int
+    width: int
+    vectors: int
+    d_blocks: int
+    d_next_blocks: int
+    columns: int
+    group: int
+    winograd: int
+    a_block: int
+    channels: int
+
+
+@compiled()
+def cover(
+    vectors, n, z, z_start, offsets, segments, segment_stride, steps,
+    w, w_start, w_stride, out, out_start, targets, add,
+):  # fmt: skip
+    """Cover a list of `n` pixels with tiles: of ROWS rows, the last perhaps of half as many."""
+    done = 0
+    while done < n:
+        left = n - done
+        if vectors == VECTORS:
+            if left > HALF:
+                tile(ROWS, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
+                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+            else:
+                tile(HALF, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
+                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+        elif left > HALF:
+            tile(ROWS, 1, z, z_start, offsets, done, segments, segment_stride, steps,
+                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+        else:
+            tile(HALF, 1, z, z_start, offsets, done, segments, segment_stride, steps,
+                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+        done += ROWS if left > HALF else HALF
