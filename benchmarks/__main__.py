@@ -20,8 +20,8 @@ _DESCRIPTION = """\
 Time a training step (forward, squared loss, backward, SGD with momentum), or a forward pass
 for prediction, of this package and of others on the same network, weights and images.
 
-Everybody has a process of its own and takes its turn, one run each, round after round: what
-disturbs the machine disturbs all.  Ratios of one call can be compared, times of two cannot.
+Everybody has a process of its own and takes its turn, three runs of which two count, round
+after round: what disturbs the machine disturbs all.  Ratios of one call can be compared, times of two cannot.
 The others' images are ready in their layout before the clock starts; ours are gathered within."""
 
 _EPILOG = """\
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--competitors", type=_choices(*_COMPETITORS), default=_COMPETITORS, metavar="NAME,...",
         help=f"of {', '.join(_COMPETITORS)} (all)")  # fmt: skip
     add("--engine", default="", metavar="E", help="which engine of ours (the default one)")
-    add("--repeat", type=_positive, default=40, metavar="N", help="turns of each (%(default)s)")
+    add("--repeat", type=_positive, default=20, metavar="N", help="turns of each (%(default)s)")
     add("--json", action="store_true", help="print a list of rows, and nothing else on stdout")
     return parser
 

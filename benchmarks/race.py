@@ -59,7 +59,7 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
     names : list of str
         Keys of ``PEERS``; one that cannot be imported is skipped with a line on stderr.
     repeat : int
-        Turns of each.
+        Turns of each; a turn is a run that does not count and two that do.
     engine : str
         Which engine of ours; "" means the default.
 
@@ -87,7 +87,7 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
             for entrant in entrants:
                 time.sleep(REST)
                 _let_run(entrant.process, True)
-                entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
+                entrant.seconds += _ask(entrant.process, "go")["seconds"]
                 _let_run(entrant.process, False)
         foreign = _foreign_seconds(entrants) - foreign
         share = foreign / (time.perf_counter() - began) / available()
