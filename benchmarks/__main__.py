@@ -21,7 +21,8 @@ Time a training step (forward, squared loss, backward, SGD with momentum), or a 
 for prediction, of this package and of others on the same network, weights and images.
 
 Everybody has a process of its own and takes its turn, three runs of which two count, round
-after round: what disturbs the machine disturbs all.  Ratios of one call can be compared, times of two cannot.
+after round: what disturbs the machine disturbs all.  Ratios of one call can be compared, times
+of two calls cannot.
 The others' images are ready in their layout before the clock starts; ours are gathered within."""
 
 _EPILOG = """\
