@@ -20,7 +20,7 @@ CHUNKS = 16
 #: Parts of (4) are added up in memory; for large filters fewer parts fit, and the channels are
 #: divided among the threads instead.
 _PART_BYTES = 1 << 25
-_BLOCK_PIXELS = 4 * ROWS
+_BLOCK_ROWS = 6 * ROWS
 _LIST_WINDOWS = 64
 _SMALL = 1 << 15  # weights
 _WINDOWS = 8
@@ -173,6 +173,12 @@ class DirectEngine(Engine):
         bias_parts = self._buffers["bias_parts"][: chunks * channels]
         return parts.reshape(chunks, size), bias_parts.reshape(chunks, channels)
 
+    def path(self, m: int) -> str:
+        s = self._sizes[m]
+        ahead = "Winograd 2x2" if s.winograd else "direct"
+        back = "winners" if s.h_pool > 1 else "lists" if _is_sparse(s) else "dense"
+        return f"{ahead}, back {back}"
+
     def gradient_S(self, m: int, columns: int = 1) -> Array:
         s, count = self._sizes[m], self.l * columns
         a_conv, b_conv = self._conv_size(m)
@@ -242,6 +248,11 @@ def _slack(dtype: DTypeLike) -> int:
     return max(ROWS, 2 * lanes_of(np.dtype(dtype).itemsize))
 
 
+def _beyond(s: Sizes) -> int:
+    """Entries behind ``pad(Z)`` that the last of Winograd's 4x4 pieces reach: a column, a row."""
+    return s.winograd * (s.a_pad + 2) * s.d
+
+
 def _geometries(config: NetConfig) -> list[ConvGeometry]:
     full = [
         ConvGeometry(a=1, b=1, d=g.n_in, p=0, h=1, s=1, d_next=g.n_out, h_pool=1)
@@ -265,12 +276,7 @@ def _layer_sizes(g: ConvGeometry, p_next: int, dtype: np.dtype[Any]) -> Sizes:
     by_winograd = g.h == 3 and g.s == 1 and min(g.d, g.d_next) >= 16 and g.h_pool <= 2
     a_use = g.a_next * g.h_pool
     a_block = a_use + a_use % 2 if by_winograd else a_use
-    wanted = _BLOCK_PIXELS * (2 if by_winograd else 1)
-    column = a_block * g.h_pool  # pixels of S under one pooled column
-    columns = max(1, min(g.b_next, wanted // column))
-    if by_winograd and g.h_pool == 1 and columns < g.b_next:
-        columns = max(2, columns - columns % 2)  # a strip begins on an even column
-    group = max(1, wanted // (column * g.b_next)) if columns == g.b_next else 1
+    columns, group = _block(g, a_block, by_winograd)
     return Sizes(
         a=g.a, b=g.b, d=g.d, p=g.p, a_pad=g.a_pad, b_pad=g.b_pad, h=g.h, s=g.s,
         d_next=g.d_next, h_pool=g.h_pool, a_next=g.a_next, b_next=g.b_next, p_next=p_next,
@@ -279,6 +285,33 @@ def _layer_sizes(g: ConvGeometry, p_next: int, dtype: np.dtype[Any]) -> Sizes:
         columns=columns, group=group, winograd=int(by_winograd), a_block=a_block,
         channels=-(-g.d // lanes) * lanes,
     )  # fmt: skip
+
+
+def _block(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int, int]:
+    """Pooled columns, and instances, of a block of pixels: where the tiles fit best.
+
+    A tile has ROWS rows or half as many: of the blocks that are not too large, the one for which
+    the fewest rows are computed in vain.
+    """
+    rows = a_block // 2 if by_winograd else a_block * g.h_pool  # tile rows of a pooled column
+    step = 2 if by_winograd and g.h_pool == 1 else 1  # 2x2 tiles begin on even columns
+    most = max(step, _BLOCK_ROWS // rows)
+    if most >= g.b_next:
+        per_instance = rows * -(-g.b_next // step)
+        groups = range(1, max(1, _BLOCK_ROWS // per_instance) + 1)
+        return g.b_next, min(groups, key=lambda n: _tile_rows(per_instance * n) / n)
+
+    def computed(columns: int) -> int:
+        whole, rest = divmod(g.b_next, columns)
+        return whole * _tile_rows(rows * columns // step) + _tile_rows(rows * -(-rest // step))
+
+    return min(range(step, most + 1, step), key=computed), 1
+
+
+def _tile_rows(n: int) -> int:
+    """Rows that tiles compute for a list of `n`."""
+    whole, rest = divmod(n, ROWS)
+    return whole * ROWS + (0 if rest == 0 else ROWS // 2 if rest <= ROWS // 2 else ROWS)
 
 
 def _block_scratch(s: Sizes) -> int:
@@ -354,8 +387,7 @@ def _shapes(
     """Shape of every buffer of a training step, or of a forward pass."""
     l, sizes, slack = batch_size, _sizes(config, np.dtype(dtype)), _slack(dtype)
     shapes: dict[str, tuple[int, ...]] = {
-        # Winograd's last tiles read a column and a row further.
-        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + s.winograd * (s.a_pad + 2) * s.d,)
+        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + _beyond(s),)
         for m, s in enumerate(sizes)
     }
     shapes[f"Z{config.L}"] = (l * config.nL + slack,)

@@ -250,10 +250,26 @@ def _write(e: Emitter, acc: list[Any], V: int, rows: list[Any], add: Any, limit:
     """Write the tile's rows below `limit`, or add them."""
     builder = e.builder
     adds = builder.icmp_signed("!=", add, I64(0))
-    for p, row in enumerate(rows):
-        with builder.if_then(builder.icmp_signed("<", I64(p), limit)):
-            for v in range(V):
-                target = e.at(row, I64(v * e.lanes))
-                value = builder.load(acc[p * V + v])
-                total = builder.fadd(value, e.load_vector(target))
-                e.store_vector(builder.select(adds, total, value), target)
+    with builder.if_else(builder.icmp_signed(">=", limit, I64(len(rows)))) as (whole, partial):
+        with whole, builder.if_else(adds) as (adding, writing):
+            with adding:
+                for p, row in enumerate(rows):
+                    _write_row(e, acc[p * V : (p + 1) * V], row, True)
+            with writing:
+                for p, row in enumerate(rows):
+                    _write_row(e, acc[p * V : (p + 1) * V], row, False)
+        with partial:
+            for p, row in enumerate(rows):
+                with builder.if_then(builder.icmp_signed("<", I64(p), limit)):
+                    with builder.if_else(adds) as (adding, writing):
+                        with adding:
+                            _write_row(e, acc[p * V : (p + 1) * V], row, True)
+                        with writing:
+                            _write_row(e, acc[p * V : (p + 1) * V], row, False)
+
+
+def _write_row(e: Emitter, vectors: list[Any], row: Any, add: bool) -> None:
+    for v, vector in enumerate(vectors):
+        target = e.at(row, I64(v * e.lanes))
+        value = e.builder.load(vector)
+        e.store_vector(e.builder.fadd(value, e.load_vector(target)) if add else value, target)

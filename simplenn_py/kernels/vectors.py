@@ -200,3 +200,24 @@ def list_row(
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@intrinsic
+def add_row(typingctx, V, v_start, winner, winner_start, count, out, out_start):
+    """``out += V`` where the channel has a winner: a row's part of dxi/dbias."""
+    signature = types.void(V, _INT, winner, _INT, _INT, out, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        V_, v0, win_, w0, n, out_, o0 = args
+        v_data, w_data = e.at(e.data(sig.args[0], V_), v0), e.at(e.data(sig.args[2], win_), w0)
+        o_data, zero = e.at(e.data(sig.args[5], out_), o0), ir.Constant(e.vector, None)
+        with e.vectors_of(n) as (k, remaining):
+            places = e.load_as(e.integers, e.at(w_data, k))
+            passes = builder.icmp_signed(">=", places, ir.Constant(e.integers, None))
+            value = builder.select(passes, e.load_vector(e.at(v_data, k)), zero)
+            target = e.at(o_data, k)
+            e.store_part(builder.fadd(value, e.load_vector(target)), target, remaining)
+        return context.get_dummy_value()
+
+    return signature, codegen

@@ -15,7 +15,7 @@ from numba import prange
 
 from .policy import compiled
 from .tile import FLOAT32_LANES, sparse_tile
-from .vectors import copy_row, list_row
+from .vectors import add_row, copy_row, list_row
 
 #: Vectors of one pass over a list: as many accumulators as registers allow.
 MOST = 18 if FLOAT32_LANES == 16 else 12
@@ -109,11 +109,12 @@ def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, pl
     for chunk in prange(chunks):
         columns, targets, counts = tables[chunk, 0], tables[chunk, 1], tables[chunk, 2]
         shifts, starts = tables[chunk, 3], tables[chunk, 4]
-        own_g, own_places, part = g[chunk], places[chunk], parts[chunk]
+        own_g, own_places = g[chunk], places[chunk]
+        part, bias = parts[chunk], bias_parts[chunk]
         vectors = _patch_columns(s, lanes, columns, targets)
         _window_shifts(s, s.d, shifts)
         part[:] = 0
-        bias_parts[chunk] = 0
+        bias[:] = 0
         for k in range(s.d_next):
             starts[k] = k * vectors * lanes
         last = (chunk + 1) * l // chunks
@@ -126,13 +127,11 @@ def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, pl
                             entry = ((n * s.b_next + j) * s.a_next + i) * s.d_next
                             column = n * s.b_pad + j * s.h_pool * s.s
                             corner = (column * s.a_pad + i * s.h_pool * s.s) * s.d
+                            add_row(V, entry, winner, entry, s.d_next, bias, 0)
                             list_row(V, entry, winner, entry, s.d_next, corner, 0,
                                      0, shifts, most, counts, own_g, own_places)  # fmt: skip
                 run_lists(s.d_next, most, counts, own_g, own_places, Z, columns, vectors,
                           MOST, part, starts, targets)  # fmt: skip
-                for k in range(s.d_next):
-                    for entry in range(k * most, k * most + counts[k]):
-                        bias_parts[chunk, k] += own_g[entry]
 
 
 @compiled(parallel=True)
