@@ -1,8 +1,8 @@
 """PyTorch with oneDNN, its images in NCHW or in channels_last order.
 
 The settings were chosen by trying: huge pages for its allocations gain up to a third; fused and
-foreach SGD are alike; ``torch.compile`` loses in a training step (its own code for pooling
-backwards), and in prediction a frozen trace is as fast.
+foreach SGD are alike; ``torch.compile`` makes a training step slower, and in prediction a frozen
+trace is as fast.
 """
 
 from __future__ import annotations
