@@ -2,8 +2,8 @@
 
 Numba keys its on-disk cache by the one file that holds a function, so an edited helper in
 another file would silently run old machine code.  Here the hash of ALL kernel sources is
-part of the cache's location: any edit starts an empty folder.  So do bounds checking and
-another version of Numba, which the key leaves out.
+part of the cache's location: any edit starts an empty folder.  So do bounds checking, lanes
+other than the processor's and another version of Numba, which the key leaves out.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ polite_waiting()  # before Numba's threads start
 import numba  # noqa: E402
 import platformdirs  # noqa: E402
 
+from .lanes import VARIABLE  # noqa: E402
+
 
 def source_hash() -> str:
     """Hash the kernel sources and whatever else changes the machine code."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    digest.update(f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK}".encode())
+    compiler = f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK}"
+    digest.update(f"{compiler} lanes={os.environ.get(VARIABLE)}".encode())
     return digest.hexdigest()[:16]
 
 

@@ -67,7 +67,7 @@ def copy(tmp_path):
     (target / "kernels").mkdir(parents=True)
     for path in source.parent.glob("*.py"):
         shutil.copy(path, target)
-    for name in ("__init__.py", "policy.py"):
+    for name in ("__init__.py", "lanes.py", "policy.py"):
         shutil.copy(source / name, target / "kernels")
     (target / "kernels" / "helper.py").write_text(HELPER.format(1))
     (target / "kernels" / "tiny.py").write_text(KERNEL)
@@ -103,6 +103,12 @@ def test_bounds_checks_have_a_folder_of_their_own(copy, tmp_path):
     checked = run(copy, tmp_path / "cache", NUMBA_BOUNDSCHECK="1")
     assert (plain["checked"], checked["checked"]) == (False, True)
     assert checked["folder"] != plain["folder"]
+
+
+def test_lanes_have_a_folder_of_their_own(copy, tmp_path):
+    lanes = [{}, {"SIMPLENN_LANES": "4"}, {"SIMPLENN_LANES": "8"}]
+    folders = {run(copy, tmp_path / "cache", **override)["folder"] for override in lanes}
+    assert len(folders) == 3
 
 
 def test_without_a_writable_folder_kernels_run_uncached(copy, tmp_path):
