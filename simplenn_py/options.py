@@ -36,16 +36,25 @@ class TrainOptions:
         128, "images an update", "a whole number, 1 or more", lambda v: v >= 1
     )
     lr: float = _option(
-        0.01, "learning rate; that of update t is lr/(1 + decay*t)",
+        0.01, "learning rate, the largest of the run",
         "a number above 0", lambda v: 0 < v < math.inf,
     )  # fmt: skip
     momentum: float = _option(
         0.9, "share of the last step that the next one keeps",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
+    schedule: str = _one_of(
+        "decay", "how the rate of update t falls: decay, lr/(1 + decay*t) as in the lecture; "
+        "one-cycle, up to lr over the first fifth of the run, then down to 0",
+        "decay", "one-cycle",
+    )  # fmt: skip
     decay: float = _option(
-        0.0, "how fast the learning rate falls, an update",
+        0.0, "how fast the learning rate falls with the schedule decay",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
+    )  # fmt: skip
+    augment: str = _one_of(
+        "none", "change training images at random; flip: mirror half of them left to right",
+        "none", "flip",
     )  # fmt: skip
     C: float = _option(
         math.inf, "regularisation theta'theta/(2*C*l), l training images; inf: none",
@@ -53,7 +62,10 @@ class TrainOptions:
     )  # fmt: skip
     loss: str = _one_of("cross-entropy", "what is minimised", "squared", "cross-entropy")
     dtype: str = _one_of("float32", "precision of all arithmetic", "float32", "float64")
-    engine: str = _one_of("lecture", "how layers are run", "lecture")
+    engine: str = _one_of(
+        "direct", "how layers are run: direct is fast, lecture the text made code",
+        "direct", "lecture",
+    )  # fmt: skip
     threads: int = _option(
         0, "threads to compute with; 0: all cores", "a whole number, 0 or more", lambda v: v >= 0
     )

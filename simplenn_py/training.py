@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # Seeds of the three uses of randomness; a new one goes to the end, so that the others stay.
-_INITIAL, _ORDER, _SUBSET = range(3)
+_INITIAL, _ORDER, _SUBSET, _FLIPS = range(4)
 
 
 @dataclass
@@ -188,6 +188,10 @@ def _resumed_job(
         changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
         names = ", ".join(k for k in changed if k not in ("epochs", "threads"))
         raise OptionError(f"{names} cannot change in a resumed run; only epochs and threads can")
+    if options.schedule == "one-cycle" and options.epochs != saved.epochs:
+        raise OptionError(
+            f"epochs is {options.epochs}; the schedule one-cycle was laid out for {saved.epochs}"
+        )
     if _fingerprint(data.train) != fingerprint:
         raise DataError(
             f"{resume} was trained on other images than {data.name}'s; give the same data set"
@@ -346,7 +350,7 @@ def _run(
     options = job.options
     with np.errstate(over="ignore", invalid="ignore"):  # sgd itself looks at the loss
         sgd(
-            BatchObjective(engine, job.model, job.problem, job.training),
+            BatchObjective(engine, job.model, job.problem, job.training, _flip_seed(options)),
             job.state,
             Hooks([*ours, *hooks]),
             epochs=options.epochs,
@@ -354,6 +358,7 @@ def _run(
             lr=options.lr,
             momentum=options.momentum,
             decay=options.decay,
+            schedule=options.schedule,
         )
     return job.state.stop and job.state.epoch < options.epochs
 
@@ -437,6 +442,12 @@ def _diverged(job: _Job, report: dict[str, Any], error: DivergedError) -> Diverg
 
 def _rng(options: TrainOptions, use: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(use,)))
+
+
+def _flip_seed(options: TrainOptions) -> int | None:
+    if options.augment != "flip":
+        return None
+    return int(_rng(options, _FLIPS).integers(2**63))
 
 
 def _fingerprint(images: Images) -> str:

@@ -122,6 +122,32 @@ def test_more_epochs_go_on_where_fewer_ended(data, tmp_path):
     assert np.array_equal(longer.theta, whole.theta)
 
 
+def test_one_cycle_and_mirrored_images_resume_bit_identically_too(data, tmp_path):
+    options = TrainOptions(
+        epochs=3, batch_size=16, lr=0.05, schedule="one-cycle", augment="flip", validation=0.2
+    )
+    whole, _ = fit(data, options)
+    fit(data, options, out=tmp_path / "run", hooks=[InterruptAt(7)])
+    resumed, history = fit(data, None, config=None, resume=tmp_path / "run")
+    assert np.array_equal(resumed.theta, whole.theta)
+    assert history.records[-1]["lr"] < history.records[0]["lr"]
+    plain = TrainOptions(epochs=3, batch_size=16, lr=0.05, schedule="one-cycle", validation=0.2)
+    assert not np.array_equal(fit(data, plain)[0].theta, whole.theta)
+    longer = TrainOptions(
+        epochs=4, batch_size=16, lr=0.05, schedule="one-cycle", augment="flip", validation=0.2
+    )
+    with pytest.raises(OptionError, match="epochs is 4; the schedule one-cycle was laid out for 3"):
+        fit(data, longer, config=None, resume=tmp_path / "run")
+
+
+@pytest.mark.parametrize("engine", ["direct", "lecture"])
+def test_both_engines_train_the_same_network(data, engine):
+    options = TrainOptions(epochs=3, batch_size=16, lr=0.05, dtype="float64", engine=engine)
+    model, _ = fit(data, options)
+    other = fit(data, TrainOptions(epochs=3, batch_size=16, lr=0.05, dtype="float64"))[0]
+    np.testing.assert_allclose(model.theta, other.theta, rtol=1e-9, atol=1e-11)
+
+
 def test_a_resumed_run_keeps_its_options_and_images(data, tmp_path):
     fit(data, out=tmp_path / "run")
     changed = TrainOptions(epochs=3, batch_size=16, lr=0.1, C=1.0, seed=5)

@@ -56,6 +56,7 @@ def lossgrad_subset(
     problem: Problem,
     indices: Array,
     gradient: Array | None = None,
+    flips: Array | None = None,
 ) -> float:
     """Compute the loss summed over a subset, and its gradient.
 
@@ -71,6 +72,8 @@ def lossgrad_subset(
         Instances of the subset, at most ``engine.batch_size``.
     gradient : ndarray, shape (n_parameters,), optional
         Where to write the gradient of the sum; not computed if omitted.
+    flips : ndarray of bool, shape (l,), optional
+        Which images to mirror left to right first.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def lossgrad_subset(
     simpleNN's ``lossgrad_subset`` with its tasks 'fun' and 'fungrad'.  Afterwards
     ``engine.Z(L)`` holds ``z^{L+1}`` of the subset.
     """
-    engine.load(problem.images, indices, problem.scale, problem.offset)
+    engine.load(problem.images, indices, problem.scale, problem.offset, flips)
     z = feedforward(engine, model)
     y = problem.y[indices]
     if gradient is not None:

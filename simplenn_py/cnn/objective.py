@@ -128,11 +128,22 @@ class BatchObjective:
     problem : Problem
     subset : ndarray of int64, shape (l,)
         The instances to train on; others may be held out.
+    flip_seed : int, optional
+        Mirror half of the images of every epoch, chosen at random from this seed; none if
+        omitted.
     """
 
-    def __init__(self, engine: Engine, model: Model, problem: Problem, subset: Array) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: Model,
+        problem: Problem,
+        subset: Array,
+        flip_seed: int | None = None,
+    ) -> None:
         self._engine, self._model, self._problem = engine, model, problem
-        self._subset = subset
+        self._subset, self._flip_seed = subset, flip_seed
+        self._flips: Array | None = None
 
     @property
     def l(self) -> int:
@@ -142,6 +153,12 @@ class BatchObjective:
     def theta(self) -> Array:
         """The flat parameter vector; a solver changes it in place."""
         return self._model.theta
+
+    def start_epoch(self, epoch: int) -> None:
+        """Choose the images to mirror, from the seed and the epoch's number alone."""
+        if self._flip_seed is not None:
+            rng = np.random.default_rng([self._flip_seed, epoch])
+            self._flips = rng.random(self.l) < 0.5
 
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
         """Write the estimate ``theta/C + mean of dxi_i/dtheta`` over the batch into `out`.
@@ -160,7 +177,8 @@ class BatchObjective:
             How many of its instances the network gets right.
         """
         chosen = self._subset[indices]
-        loss = lossgrad_subset(self._engine, self._model, self._problem, chosen, out)
+        flips = None if self._flips is None else self._flips[indices]
+        loss = lossgrad_subset(self._engine, self._model, self._problem, chosen, out, flips)
         out /= chosen.size
         if np.isfinite(self._problem.C):
             out += self.theta * out.dtype.type(1 / self._problem.C)

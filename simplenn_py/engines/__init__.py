@@ -9,7 +9,7 @@ from ..errors import OptionError, closest
 from .base import Engine
 
 ENGINES = ("lecture", "direct")
-DEFAULT = "lecture"
+DEFAULT = "direct"
 
 
 def engine_class(name: str) -> type[Engine]:

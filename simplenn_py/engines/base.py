@@ -8,8 +8,9 @@ that follow.  Layers count from 0: layer ``m`` turns ``Z(m)`` into ``Z(m + 1)``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from ..config import NetConfig
@@ -41,7 +42,7 @@ class Engine(ABC):
     ) -> None:
         self.config = config
         self.batch_size = batch_size
-        self.dtype = dtype
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.training = training
         self.l = 0
 
@@ -53,7 +54,14 @@ class Engine(ABC):
         """Return the bytes of every buffer that a training step (or a forward pass) needs."""
 
     @abstractmethod
-    def load(self, images: Array, indices: Array, scale: float, offset: Array) -> None:
+    def load(
+        self,
+        images: Array,
+        indices: Array,
+        scale: float,
+        offset: Array,
+        flips: Array | None = None,
+    ) -> None:
         """Gather a batch into ``Z(0)``: ``images[indices]*scale - offset``.
 
         Parameters
@@ -62,6 +70,8 @@ class Engine(ABC):
         indices : ndarray of int64, shape (l,), ``l <= batch_size``
         scale : float
         offset : ndarray, shape (d*a*b,), in the order of ``vec(Z^{1,i})``
+        flips : ndarray of bool, shape (l,), optional
+            Which of them to mirror left to right first.
         """
 
     @abstractmethod

@@ -46,11 +46,11 @@ class DirectEngine(Engine):
     def __init__(
         self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> None:
-        super().__init__(config, batch_size, np.dtype(dtype), training)
-        self._sizes = _sizes(config, np.dtype(dtype))
+        super().__init__(config, batch_size, dtype, training)
+        self._sizes = _sizes(config, self.dtype)
         self._buffers = {
             role: self._allocate(role, shape)
-            for role, shape in _shapes(config, batch_size, dtype, training).items()
+            for role, shape in _shapes(config, batch_size, self.dtype, training).items()
         }
         self._columns = 1
         self._gradient = 0
@@ -59,17 +59,25 @@ class DirectEngine(Engine):
     def forecast(
         config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> dict[str, int]:
-        size = np.dtype(dtype).itemsize
+        kind = np.dtype(dtype)
         return {
-            role: int(np.prod(shape)) * (8 if role in _INT64 else size)
-            for role, shape in _shapes(config, batch_size, dtype, training).items()
+            role: int(np.prod(shape)) * (8 if role in _INT64 else kind.itemsize)
+            for role, shape in _shapes(config, batch_size, kind, training).items()
         }
 
-    def load(self, images: Array, indices: Array, scale: float, offset: Array) -> None:
+    def load(
+        self,
+        images: Array,
+        indices: Array,
+        scale: float,
+        offset: Array,
+        flips: Array | None = None,
+    ) -> None:
         self.l = indices.size
         direct.gather_padded(
             images.T.reshape(-1, offset.size),
             indices,
+            np.zeros(self.l, np.bool_) if flips is None else flips,
             np.asarray(scale, self.dtype)[()],
             offset.astype(self.dtype),
             self._input_sizes(),
@@ -163,7 +171,8 @@ class DirectEngine(Engine):
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
         winners.pack_rows(s, W, lanes, buffers["w"])
         winners.winners_dZ(
-            s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes, _WINDOWS, _pass_vectors(s, lanes), buffers["w"], out,
+            s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes,
+            _WINDOWS, _pass_vectors(s, self.dtype), buffers["w"], out,
             self._scratch(_back_scratch(s, self.dtype)),
             buffers["list_values"], buffers["list_places"], buffers["tables"],
         )  # fmt: skip
@@ -243,9 +252,9 @@ class DirectEngine(Engine):
         return buffer
 
 
-def _slack(dtype: DTypeLike) -> int:
+def _slack(dtype: np.dtype[Any]) -> int:
     """Entries behind a buffer that a whole vector, or a tile, may read past its end."""
-    return max(ROWS, 2 * lanes_of(np.dtype(dtype).itemsize))
+    return max(ROWS, 2 * lanes_of(dtype.itemsize))
 
 
 def _beyond(s: Sizes) -> int:
@@ -341,9 +350,9 @@ def _filter_vectors(s: Sizes, lanes: int) -> int:
     return s.h * s.h * -(-s.d // lanes)
 
 
-def _pass_vectors(s: Sizes, lanes: int) -> int:
+def _pass_vectors(s: Sizes, dtype: np.dtype[Any]) -> int:
     """Vectors that all filters can have in the first-level cache at the same time."""
-    return max(6, _PASS_BYTES // (s.d_next * lanes * (4 if lanes == lanes_of(4) else 8)))
+    return max(6, _PASS_BYTES // (s.d_next * lanes_of(dtype.itemsize) * dtype.itemsize))
 
 
 def _list_block(s: Sizes) -> tuple[int, int]:
@@ -354,41 +363,40 @@ def _list_block(s: Sizes) -> tuple[int, int]:
     return columns, max(1, _LIST_WINDOWS // (s.a_next * s.b_next))
 
 
-def _back_scratch(s: Sizes, dtype: DTypeLike) -> int:
+def _back_scratch(s: Sizes, dtype: np.dtype[Any]) -> int:
     """Entries that (5) needs for a group of instances.
 
     Behind a pool the padded gradient; else one block of its channels, and dxi/dS.
     """
     if _is_sparse(s):
-        lanes = lanes_of(np.dtype(dtype).itemsize)
+        lanes = lanes_of(dtype.itemsize)
         return s.a_pad * s.b_pad * -(-s.d // lanes) * lanes
     rows = s.a_use * s.b_use * s.d_next_blocks * s.width
     return s.group * (rows + s.a_pad * s.b_pad * s.width)
 
 
-def _part_sizes(s: Sizes, dtype: DTypeLike) -> tuple[int, int]:
+def _part_sizes(s: Sizes, dtype: np.dtype[Any]) -> tuple[int, int]:
     """Entries of one part of (4), and of its bias."""
     if _is_sparse(s):
-        lanes = lanes_of(np.dtype(dtype).itemsize)
+        lanes = lanes_of(dtype.itemsize)
         return s.d_next * _patch_vectors(s, lanes) * lanes, s.d_next
     return s.h * s.h * s.d * s.d_next_blocks * s.width, s.d_next_blocks * s.width
 
 
-def _parts(s: Sizes, batch_size: int, dtype: DTypeLike) -> tuple[int, int]:
+def _parts(s: Sizes, batch_size: int, dtype: np.dtype[Any]) -> tuple[int, int]:
     """Parts of (4), and tasks among which the channels of each are divided."""
-    size = _part_sizes(s, dtype)[0] * np.dtype(dtype).itemsize
+    size = _part_sizes(s, dtype)[0] * dtype.itemsize
     chunks = max(1, min(CHUNKS, batch_size, _PART_BYTES // size))
     return chunks, min(s.d_next_blocks, -(-CHUNKS // chunks))
 
 
 def _shapes(
-    config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool
+    config: NetConfig, batch_size: int, dtype: np.dtype[Any], training: bool
 ) -> dict[str, tuple[int, ...]]:
     """Shape of every buffer of a training step, or of a forward pass."""
-    l, sizes, slack = batch_size, _sizes(config, np.dtype(dtype)), _slack(dtype)
+    l, sizes, slack = batch_size, _sizes(config, dtype), _slack(dtype)
     shapes: dict[str, tuple[int, ...]] = {
-        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + _beyond(s),)
-        for m, s in enumerate(sizes)
+        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + _beyond(s),) for m, s in enumerate(sizes)
     }
     shapes[f"Z{config.L}"] = (l * config.nL + slack,)
     pixels = max(s.group * max(s.columns * s.h_pool, s.b_use) * s.a_use for s in sizes)
@@ -408,10 +416,10 @@ def _shapes(
 
 
 def _back_shapes(
-    config: NetConfig, sizes: list[Sizes], l: int, dtype: DTypeLike
+    config: NetConfig, sizes: list[Sizes], l: int, dtype: np.dtype[Any]
 ) -> dict[str, tuple[int, ...]]:
     """What the way back needs beside the forward pass's buffers."""
-    slack, lanes = _slack(dtype), lanes_of(np.dtype(dtype).itemsize)
+    slack, lanes = _slack(dtype), lanes_of(dtype.itemsize)
     parts = [(_parts(s, l, dtype), _part_sizes(s, dtype)) for s in sizes]
     gradient = max([l * s.a * s.b * s.d for s in sizes[1:]] + [l * config.nL]) + slack
     sparse = [s for s in sizes if _is_sparse(s)]

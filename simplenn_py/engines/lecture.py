@@ -43,7 +43,7 @@ class LectureEngine(Engine):
         training: bool = True,
         operators: Operators | None = None,
     ) -> None:
-        super().__init__(config, batch_size, np.dtype(dtype), training)
+        super().__init__(config, batch_size, dtype, training)
         self.operators = operators or Operators()
         self._layers: tuple[ConvGeometry | FullGeometry, ...] = (
             *config.conv_layers,
@@ -63,11 +63,20 @@ class LectureEngine(Engine):
         size = np.dtype(dtype).itemsize
         return {r: n * (8 if r.startswith("idx_pool") else size) for r, n in counts.items()}
 
-    def load(self, images: Array, indices: Array, scale: float, offset: Array) -> None:
+    def load(
+        self,
+        images: Array,
+        indices: Array,
+        scale: float,
+        offset: Array,
+        flips: Array | None = None,
+    ) -> None:
         self.l = indices.size
         elementwise.gather_input(
             images.T.reshape(-1, offset.size),
             indices,
+            np.zeros(self.l, np.bool_) if flips is None else flips,
+            self.config.ht_input * self.config.ch_input[0],
             np.asarray(scale, self.dtype)[()],
             offset.astype(self.dtype),
             self._view("Z0", self.l, offset.size),

@@ -169,12 +169,16 @@ def tangent(s, l, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
 
 
 @compiled(parallel=True)
-def gather_padded(images, indices, scale, offset, s, out):
-    """``pad(Z^1)`` of chosen images, scaled and centred: ``images[n]*scale - offset`` inside."""
+def gather_padded(images, indices, flips, scale, offset, s, out):
+    """``pad(Z^1)`` of chosen images, scaled and centred: ``images[n]*scale - offset`` inside.
+
+    The columns of an image change places where ``flips[n]``.
+    """
     for q in prange(indices.size * s.b):
         n, j = q // s.b, q % s.b
         source = images[indices[n]]
         line = s.a * s.d
         first = ((n * s.b_pad + j + s.p) * s.a_pad + s.p) * s.d
+        start = (s.b - 1 - j if flips[n] else j) * line
         for k in range(line):
-            out[first + k] = source[j * line + k] * scale - offset[j * line + k]
+            out[first + k] = source[start + k] * scale - offset[j * line + k]

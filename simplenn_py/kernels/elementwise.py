@@ -6,16 +6,21 @@ from .policy import compiled
 
 
 @compiled(parallel=True)
-def gather_input(images, indices, scale, offset, out):
+def gather_input(images, indices, flips, line, scale, offset, out):
     """Take the chosen images, scaled and centred: ``out[n] = images[indices[n]]*scale - offset``.
 
-    ``images`` is ``[instance, entry]`` of any type, ``offset`` ``[entry]``.
+    ``images`` is ``[instance, entry]`` of any type, ``offset`` ``[entry]``; an image column has
+    ``line`` entries, and the columns change places where ``flips[n]``.
     """
     l, entries = out.shape
-    for n in prange(l):
+    columns = entries // line
+    for q in prange(l * columns):
+        n, j = q // columns, q % columns
         source = images[indices[n]]
-        for k in range(entries):
-            out[n, k] = source[k] * scale - offset[k]
+        first = j * line
+        start = (columns - 1 - j) * line if flips[n] else first
+        for k in range(line):
+            out[n, first + k] = source[start + k] * scale - offset[first + k]
 
 
 @compiled(parallel=True)

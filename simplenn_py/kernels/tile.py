@@ -260,12 +260,12 @@ def _write(e: Emitter, acc: list[Any], V: int, rows: list[Any], add: Any, limit:
                     _write_row(e, acc[p * V : (p + 1) * V], row, False)
         with partial:
             for p, row in enumerate(rows):
-                with builder.if_then(builder.icmp_signed("<", I64(p), limit)):
-                    with builder.if_else(adds) as (adding, writing):
-                        with adding:
-                            _write_row(e, acc[p * V : (p + 1) * V], row, True)
-                        with writing:
-                            _write_row(e, acc[p * V : (p + 1) * V], row, False)
+                below = builder.icmp_signed("<", I64(p), limit)
+                with builder.if_then(below), builder.if_else(adds) as (adding, writing):
+                    with adding:
+                        _write_row(e, acc[p * V : (p + 1) * V], row, True)
+                    with writing:
+                        _write_row(e, acc[p * V : (p + 1) * V], row, False)
 
 
 def _write_row(e: Emitter, vectors: list[Any], row: Any, add: bool) -> None:

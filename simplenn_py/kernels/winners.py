@@ -13,8 +13,9 @@ each list is run over its row of vectors (``tile.sparse_tile``).
 
 from numba import prange
 
+from .emitter import FLOAT32_LANES
 from .policy import compiled
-from .tile import FLOAT32_LANES, sparse_tile
+from .tile import sparse_tile
 from .vectors import add_row, copy_row, list_row
 
 #: Vectors of one pass over a list: as many accumulators as registers allow.

@@ -29,6 +29,9 @@ class StochasticObjective(Protocol):
         """The parameter vector, changed in place."""
         ...
 
+    def start_epoch(self, epoch: int) -> None:
+        """Prepare the epoch of that number, from 0; also before going on within one."""
+
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
         """Write the batch's gradient into `out`; return its summed loss and its correct ones."""
         ...
@@ -79,13 +82,14 @@ def sgd(
     batch_size: int,
     lr: float,
     momentum: float,
-    decay: float,
+    decay: float = 0.0,
+    schedule: str = "decay",
 ) -> None:
     """Run SGD until `epochs` are complete or a hook stops it.
 
     For each batch of each epoch's permutation:
 
-        v <- momentum*v - lr_t * grad,   theta <- theta + v,   lr_t = lr/(1 + decay*t)
+        v <- momentum*v - lr_t * grad,   theta <- theta + v
 
     Parameters
     ----------
@@ -97,6 +101,8 @@ def sgd(
     epochs, batch_size : int
         Every instance is used once an epoch; the last batch may be smaller.
     lr, momentum, decay : float
+    schedule : {"decay", "one-cycle"}
+        See :func:`learning_rate`.
 
     Raises
     ------
@@ -110,18 +116,20 @@ def sgd(
     """
     theta, v = objective.theta, state.v
     gradient = np.empty_like(theta)
+    total = epochs * -(-objective.l // batch_size)
     hook.on_start(state)
     try:
         while state.epoch < epochs and not state.stop:
             if state.position == 0:
                 state.order = state.rng.permutation(objective.l)
+            objective.start_epoch(state.epoch)
             while state.position < objective.l and not state.stop:
                 began = time.perf_counter()
                 batch = state.order[state.position : state.position + batch_size]
                 loss, correct = objective.grad(batch, gradient)
                 if not math.isfinite(loss):
                     raise DivergedError(_cause(state, loss, lr))
-                lr_t = lr / (1 + decay * state.updates)
+                lr_t = learning_rate(schedule, lr, decay, state.updates, total)
                 v *= v.dtype.type(momentum)
                 gradient *= v.dtype.type(lr_t)
                 v -= gradient
@@ -140,6 +148,21 @@ def sgd(
                 hook.on_epoch(state)
     finally:
         hook.on_stop(state)
+
+
+def learning_rate(schedule: str, lr: float, decay: float, t: int, total: int) -> float:
+    """Return the rate of update `t` of `total`, both counted from 0.
+
+    Notes
+    -----
+    "decay" is the lecture's ``lr_t = lr/(1 + decay*t)``.  "one-cycle" rises linearly to `lr` over
+    the first fifth of the updates and falls linearly to 0 over the others, after Smith (2018), "A
+    disciplined approach to neural network hyper-parameters".
+    """
+    if schedule == "decay":
+        return lr / (1 + decay * t)
+    peak = max(1, total // 5)
+    return lr * min((t + 1) / peak, (total - t) / max(1, total - peak))
 
 
 def _close_epoch(state: SGDState, l: int, lr_t: float) -> None:

@@ -325,7 +325,9 @@ def test_gather_input_scales_and_centres(image_dtype, rng):
     images = rng.integers(0, 256, (6, 10)).astype(image_dtype)
     offset, indices = rng.standard_normal(10), np.array([4, 0, 4])
     out, buffer = guarded(np.empty((10, 3)))
-    gather_input(images, indices, 0.25, offset, out.T)
+    gather_input(
+        images, indices, np.zeros(indices.size, bool), images.shape[1], 0.25, offset, out.T
+    )
     assert_allclose(out.T, images[[4, 0, 4]] * 0.25 - offset, rtol=1e-15, atol=1e-15)
     assert np.all(buffer[:32] == SENTINEL)
     assert np.all(buffer[-32:] == SENTINEL)

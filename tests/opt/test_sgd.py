@@ -13,7 +13,7 @@ from simplenn_py.engines import make_engine
 from simplenn_py.errors import DivergedError
 from simplenn_py.model import Model
 from simplenn_py.opt.hooks import Hook
-from simplenn_py.opt.sgd import SGDState, sgd
+from simplenn_py.opt.sgd import SGDState, learning_rate, sgd
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "traj_digits.mat"
 
@@ -22,11 +22,14 @@ class Quadratic:
     """f = mean of (theta - x_i)^2/2 over the batch: its gradient is known."""
 
     def __init__(self, x):
-        self.x, self.theta, self.seen = x, np.zeros(1), []
+        self.x, self.theta, self.seen, self.epochs = x, np.zeros(1), [], []
 
     @property
     def l(self):
         return self.x.size
+
+    def start_epoch(self, epoch):
+        self.epochs.append(epoch)
 
     def grad(self, indices, out):
         self.seen.append(indices.copy())
@@ -172,3 +175,18 @@ def test_parameters_that_overflow_in_the_last_update_are_never_an_epochs_result(
     with pytest.raises(DivergedError, match=r"lr = 0\.1 is too large"):
         run(objective, state, Watch())
     assert epochs == []
+
+
+def test_every_epoch_is_announced_and_again_when_going_on():
+    objective, state = Quadratic(np.arange(10.0)), new_state()
+    run(objective, state, epochs=3)
+    assert objective.epochs == [0, 1, 2]
+
+
+def test_one_cycle_rises_to_the_rate_and_falls_to_nothing():
+    rates = [learning_rate("one-cycle", 0.5, 0.0, t, 100) for t in range(100)]
+    assert rates[0] == pytest.approx(0.5 / 20)
+    assert max(rates) == rates[19] == rates[20] == 0.5
+    assert rates[60] == pytest.approx(0.25)
+    assert 0 < rates[99] < 0.01
+    assert all(0 < learning_rate("one-cycle", 1.0, 0.0, t, 3) <= 1 for t in range(3))
