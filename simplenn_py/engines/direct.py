@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..config import NetConfig
-from ..kernels import direct, direct_backward, pack, winners, winograd
+from ..kernels import direct, direct_backward, pack, winners
 from ..kernels.cover import Sizes
 from ..kernels.tile import ROWS, VECTORS, lanes_of
 from ..layout import Array, ConvGeometry, aligned_empty
@@ -104,12 +104,11 @@ class DirectEngine(Engine):
         self, m: int, W: Array, bias: Array, *, activate: bool = True, pool: bool = True
     ) -> None:
         s, buffers = self._sizes[m], self._buffers
-        w, packed_bias = buffers["w"], buffers["bias"]
-        pack_filters = winograd.pack_winograd if s.winograd else pack.pack_forward
-        pack_filters(s, W.T.reshape(-1), bias, w, packed_bias)
+        pack.pack(pack.WINOGRAD if s.winograd else pack.TILE, s, W.T.reshape(-1), buffers["w"])
+        buffers["bias"][: s.d_next] = bias
         winner = buffers[f"winner{m}" if self.training else "winner"]
         direct.forward(
-            s, self.l, buffers[f"Z{m}"], w, packed_bias, int(activate),
+            s, self.l, buffers[f"Z{m}"], buffers["w"], buffers["bias"], int(activate),
             buffers[f"Z{m + 1}"], winner, self._scratch(_block_scratch(s)), buffers["lists"],
         )  # fmt: skip
 
@@ -161,7 +160,7 @@ class DirectEngine(Engine):
 
     def _dense_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
         buffers = self._buffers
-        pack.pack_transposed(s, W, buffers["w"])
+        pack.pack(pack.TRANSPOSED, s, W, buffers["w"])
         direct_backward.dense_dZ(
             s, self.l * columns, columns, V, buffers[f"winner{m}"], buffers["w"], out,
             self._scratch(_back_scratch(s, self.dtype)), buffers["lists"],
@@ -169,7 +168,7 @@ class DirectEngine(Engine):
 
     def _winners_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
-        winners.pack_rows(s, W, lanes, buffers["w"])
+        pack.pack(pack.ROWS, s, W, buffers["w"])
         winners.winners_dZ(
             s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes,
             _WINDOWS, _pass_vectors(s, self.dtype), buffers["w"], out,
@@ -204,9 +203,10 @@ class DirectEngine(Engine):
 
     def tangent(self, m: int, W: Array, V: Array, v_bias: Array) -> Array:
         s, buffers = self._sizes[m], self._buffers
-        pack.pack_forward(s, W.T.reshape(-1), v_bias, buffers["w"], buffers["bias"])
+        pack.pack(pack.TILE, s, W.T.reshape(-1), buffers["w"])
+        buffers["bias"][: s.d_next] = v_bias
         v = self._grown("v", buffers["w"].size)
-        pack.pack_forward(s, V.T.reshape(-1), v_bias, v, buffers["bias"])
+        pack.pack(pack.TILE, s, V.T.reshape(-1), v)
         RZ = self._grown(f"RZ{m}", buffers[f"Z{m}"].size, zero=True)
         out = self._grown(f"RZ{m + 1}", buffers[f"Z{m + 1}"].size, zero=True)
         direct.tangent(

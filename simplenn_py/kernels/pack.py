@@ -1,4 +1,4 @@
-"""The filters in the orders in which the tile reads them, and the gradient back in the lecture's.
+"""The filters in the orders in which the kernels read them, and the gradient back in the lecture's.
 
 ``W`` is ``(d_next, h*h*d)`` in Fortran order: entry ``k + d_next*(u + h*w + h*h*c)``.  Behind the
 last channel, packed blocks are filled with zeros.
@@ -7,46 +7,78 @@ last channel, packed blocks are filled with zeros.
 from numba import prange
 
 from .policy import compiled
+from .winograd import transform_filters
+
+#: The orders of :func:`pack`.
+TILE, WINOGRAD, TRANSPOSED, ROWS = range(4)
 
 
-@compiled(parallel=True)
-def pack_forward(s, W, bias, out, out_bias):
+@compiled()
+def _for_tile(s, W, task, out):
     """``out[block, w, u, c, k]``: one row of vectors a patch entry, in the order of ``pad(Z)``."""
-    run = s.h * s.d
-    for task in prange(s.d_next_blocks * s.h):
-        block, w = task // s.h, task % s.h
-        k_first = block * s.width
-        channels = min(s.width, s.d_next - k_first)
+    block, w = task // s.h, task % s.h
+    k_first = block * s.width
+    channels = min(s.width, s.d_next - k_first)
+    for u in range(s.h):
+        for c in range(s.d):
+            source = k_first + s.d_next * (u + s.h * (w + s.h * c))
+            target = ((task * s.h + u) * s.d + c) * s.width
+            for k in range(channels):
+                out[target + k] = W[source + k]
+            for k in range(channels, s.width):
+                out[target + k] = 0
+
+
+@compiled()
+def _transposed(s, W, task, out):
+    """``out[block, w, u, k, c]``: one row of vectors an output channel, for ``W' dxi/dS``."""
+    block, offset = task // (s.h * s.h), task % (s.h * s.h)
+    w, u = offset // s.h, offset % s.h
+    c_first = block * s.width
+    channels = min(s.width, s.d - c_first)
+    start = task * s.d_next * s.width
+    for c in range(s.width):
+        source = s.d_next * (u + s.h * (w + s.h * (c_first + c)))
+        for k in range(s.d_next):
+            out[start + k * s.width + c] = W[source + k] if c < channels else 0
+
+
+@compiled()
+def _rows(s, W, k, out):
+    """``out[k, w, u, c]``: a row a filter, its channels filled up to whole vectors."""
+    for w in range(s.h):
         for u in range(s.h):
+            target = ((k * s.h + w) * s.h + u) * s.channels
             for c in range(s.d):
-                source = k_first + s.d_next * (u + s.h * (w + s.h * c))
-                target = ((block * s.h + w) * run + u * s.d + c) * s.width
-                for k in range(channels):
-                    out[target + k] = W[source + k]
-                for k in range(channels, s.width):
-                    out[target + k] = 0
-        if w == 0:
-            for k in range(s.width):
-                out_bias[k_first + k] = bias[k_first + k] if k < channels else 0
+                out[target + c] = W[k + s.d_next * (u + s.h * (w + s.h * c))]
+            for c in range(s.d, s.channels):
+                out[target + c] = 0
 
 
 @compiled(parallel=True)
-def pack_transposed(s, W, out):
-    """``out[block, w, u, k, c]``: one row of vectors an output channel, for ``W' dxi/dS``."""
-    hh = s.h * s.h
-    for task in prange(s.d_blocks * hh):
-        block, offset = task // hh, task % hh
-        w, u = offset // s.h, offset % s.h
-        c_first = block * s.width
-        channels = min(s.width, s.d - c_first)
-        start = task * s.d_next * s.width
-        for c in range(channels):
-            source = s.d_next * (u + s.h * (w + s.h * (c_first + c)))
-            for k in range(s.d_next):
-                out[start + k * s.width + c] = W[source + k]
-        for c in range(channels, s.width):
-            for k in range(s.d_next):
-                out[start + k * s.width + c] = 0
+def pack(order, s, W, out):
+    """Write the filters in one of the four orders; one kernel, as each costs a second to compile.
+
+    TILE and WINOGRAD are for the forward pass, TRANSPOSED for the dense and ROWS for the sparse
+    way back.
+    """
+    if order == TILE:
+        tasks = s.d_next_blocks * s.h
+    elif order == WINOGRAD:
+        tasks = s.d_next_blocks * s.d
+    elif order == TRANSPOSED:
+        tasks = s.d_blocks * s.h * s.h
+    else:
+        tasks = s.d_next
+    for task in prange(tasks):
+        if order == TILE:
+            _for_tile(s, W, task, out)
+        elif order == WINOGRAD:
+            transform_filters(s, W, task // s.d, task % s.d, out)
+        elif order == TRANSPOSED:
+            _transposed(s, W, task, out)
+        else:
+            _rows(s, W, task, out)
 
 
 @compiled(parallel=True)

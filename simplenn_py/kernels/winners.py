@@ -154,20 +154,6 @@ def add_winner_parts(s, parts, bias_parts, lanes, dW, dbias):
 
 
 @compiled(parallel=True)
-def pack_rows(s, W, lanes, out):
-    """``out[k, w, u, c]``: a row a filter, its channels filled up to whole vectors."""
-    channels = -(-s.d // lanes) * lanes
-    for k in prange(s.d_next):
-        for w in range(s.h):
-            for u in range(s.h):
-                target = ((k * s.h + w) * s.h + u) * channels
-                for c in range(s.d):
-                    out[target + c] = W[k + s.d_next * (u + s.h * (w + s.h * c))]
-                for c in range(s.d, channels):
-                    out[target + c] = 0
-
-
-@compiled(parallel=True)
 def winners_dZ(
     s, count, repeat, V, winner, lanes, windows, pass_, rows, out, scratch, g, places, tables
 ):  # fmt: skip
@@ -181,7 +167,7 @@ def winners_dZ(
         Windows that are sorted before their lists are run, and vectors of a pass: so few that
         those of all filters fit into the first-level cache, where the windows share them.
     rows : 1-d float array
-        From :func:`pack_rows`.
+        From ``pack.pack`` with the order ROWS.
     out : 1-d float array
         ``(count, b, a, d)``, without padding.
     scratch : float array, shape (chunks, ...)

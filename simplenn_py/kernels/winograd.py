@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import prange, types
+from numba import types
 from numba.extending import intrinsic
 
 from .cover import cover
@@ -98,41 +98,35 @@ def transform_output(typingctx, m, start, place_stride, count, out, out_start, r
     return signature, codegen
 
 
-@compiled(parallel=True)
-def pack_winograd(s, W, bias, out, out_bias):
-    """``G g G'`` of every filter and channel: ``out[block, place, c, k]``."""
-    for task in prange(s.d_next_blocks * s.d):
-        block, c = task // s.d, task % s.d
-        k_first = block * s.width
-        channels = min(s.width, s.d_next - k_first)
-        step = s.d_next
-        first = k_first + s.d_next * 9 * c
-        target = (block * 16 * s.d + c) * s.width
-        place = s.d * s.width
-        for k in range(channels, s.width):
-            for at in range(16):
-                out[target + at * place + k] = 0
-        for k in range(channels):
-            for w in range(4):
-                # Row w of G combines the filter's columns, then G its rows.
-                x = first + k
-                if w == 0:
-                    g0, g1, g2 = W[x], W[x + step], W[x + 2 * step]
-                elif w == 3:
-                    g0, g1, g2 = W[x + 6 * step], W[x + 7 * step], W[x + 8 * step]
-                else:
-                    sign = 1 if w == 1 else -1
-                    g0 = (W[x] + sign * W[x + 3 * step] + W[x + 6 * step]) / 2
-                    g1 = (W[x + step] + sign * W[x + 4 * step] + W[x + 7 * step]) / 2
-                    g2 = (W[x + 2 * step] + sign * W[x + 5 * step] + W[x + 8 * step]) / 2
-                at = target + 4 * w * place + k
-                out[at] = g0
-                out[at + place] = (g0 + g1 + g2) / 2
-                out[at + 2 * place] = (g0 - g1 + g2) / 2
-                out[at + 3 * place] = g2
-        if c == 0:
-            for k in range(s.width):
-                out_bias[k_first + k] = bias[k_first + k] if k < channels else 0
+@compiled()
+def transform_filters(s, W, block, c, out):
+    """``G g G'`` of one block of filters, channel c: ``out[block, place, c, k]``."""
+    k_first, step = block * s.width, s.d_next
+    channels = min(s.width, s.d_next - k_first)
+    first = k_first + s.d_next * 9 * c
+    target = (block * 16 * s.d + c) * s.width
+    place = s.d * s.width
+    for k in range(channels, s.width):
+        for at in range(16):
+            out[target + at * place + k] = 0
+    for k in range(channels):
+        x = first + k
+        for w in range(4):
+            # Row w of G combines the filter's columns, then G its rows.
+            if w == 0:
+                g0, g1, g2 = W[x], W[x + step], W[x + 2 * step]
+            elif w == 3:
+                g0, g1, g2 = W[x + 6 * step], W[x + 7 * step], W[x + 8 * step]
+            else:
+                sign = 1 if w == 1 else -1
+                g0 = (W[x] + sign * W[x + 3 * step] + W[x + 6 * step]) / 2
+                g1 = (W[x + step] + sign * W[x + 4 * step] + W[x + 7 * step]) / 2
+                g2 = (W[x + 2 * step] + sign * W[x + 5 * step] + W[x + 8 * step]) / 2
+            at = target + 4 * w * place + k
+            out[at] = g0
+            out[at + place] = (g0 + g1 + g2) / 2
+            out[at + 2 * place] = (g0 - g1 + g2) / 2
+            out[at + 3 * place] = g2
 
 
 @compiled()
