@@ -198,10 +198,14 @@ def _defaults(name: str) -> str:
     """Name the default, and those of the data sets that have their own."""
     value = getattr(TrainOptions(), name)
     own = {d: getattr(default_options(d), name) for d in ("digits", "mnist", "cifar10")}
-    if name == "limit" or len({value, *own.values()}) == 1:
-        return f"default {value:g}" if isinstance(value, float) else f"default {value}"
-    shown = ", ".join(f"{d} {v:g}" for d, v in own.items())
-    return f"default {shown}, else {value:g}"
+    if len({value, *own.values()}) == 1:
+        return f"default {_shown(value)}"
+    shown = ", ".join(f"{d} {_shown(v)}" for d, v in own.items() if v != value)
+    return f"default {shown}, else {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _whole(text: str) -> int:

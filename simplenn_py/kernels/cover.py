@@ -5,7 +5,8 @@ from typing import NamedTuple
 from .policy import compiled
 from .tile import ROWS, VECTORS, tile
 
-HALF = ROWS // 2
+#: Rows of the smaller tile.  Images have 8, 16, 32 pixels a side more often than others.
+HALF = 8 if ROWS == 14 else 4
 
 
 class Sizes(NamedTuple):
@@ -50,7 +51,7 @@ def cover(
     vectors, n, z, z_start, offsets, segments, segment_stride, steps,
     w, w_start, w_stride, out, out_start, targets, add,
 ):  # fmt: skip
-    """Cover a list of `n` pixels with tiles: of ROWS rows, the last perhaps of half as many."""
+    """Cover a list of `n` pixels with tiles: of ROWS rows, the last perhaps of HALF."""
     done = 0
     while done < n:
         left = n - done

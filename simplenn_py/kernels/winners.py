@@ -43,11 +43,16 @@ def run_lists(lists, most, counts, g, places, z, columns, vectors, pass_, out, s
                 sparse_tile(12, g, places, q * most, counts[q], z, columns, done,
                             out, starts[q], targets, limit)  # fmt: skip
             done += 12
-        else:
+        elif left > 5:
             for q in range(lists):
                 sparse_tile(6, g, places, q * most, counts[q], z, columns, done,
                             out, starts[q], targets, limit)  # fmt: skip
             done += 6
+        else:
+            for q in range(lists):
+                sparse_tile(5, g, places, q * most, counts[q], z, columns, done,
+                            out, starts[q], targets, limit)  # fmt: skip
+            done += 5
 
 
 @compiled()

@@ -106,27 +106,32 @@ def transform_filters(s, W, block, c, out):
     first = k_first + s.d_next * 9 * c
     target = (block * 16 * s.d + c) * s.width
     place = s.d * s.width
-    for k in range(channels, s.width):
-        for at in range(16):
-            out[target + at * place + k] = 0
+    for w in range(4):
+        # Row w of G combines the filter's columns, then G its rows.
+        p0 = 1.0 if w == 0 else 0.5 if w < 3 else 0.0
+        p1 = 0.5 if w == 1 else -0.5 if w == 2 else 0.0
+        p2 = 1.0 if w == 3 else 0.5 if w > 0 else 0.0
+        at = target + 4 * w * place
+        _combine(W, first, step, p0, p1, p2, channels, out, at, place)
+        for k in range(channels, s.width):
+            for u in range(4):
+                out[at + u * place + k] = 0
+
+
+@compiled()
+def _combine(W, first, step, p0, p1, p2, channels, out, at, place):
+    """The four places of one column of ``G g G'``, for neighbouring filters."""
+    p0, p1, p2 = W.dtype.type(p0), W.dtype.type(p1), W.dtype.type(p2)
+    half = W.dtype.type(0.5)
     for k in range(channels):
         x = first + k
-        for w in range(4):
-            # Row w of G combines the filter's columns, then G its rows.
-            if w == 0:
-                g0, g1, g2 = W[x], W[x + step], W[x + 2 * step]
-            elif w == 3:
-                g0, g1, g2 = W[x + 6 * step], W[x + 7 * step], W[x + 8 * step]
-            else:
-                sign = 1 if w == 1 else -1
-                g0 = (W[x] + sign * W[x + 3 * step] + W[x + 6 * step]) / 2
-                g1 = (W[x + step] + sign * W[x + 4 * step] + W[x + 7 * step]) / 2
-                g2 = (W[x + 2 * step] + sign * W[x + 5 * step] + W[x + 8 * step]) / 2
-            at = target + 4 * w * place + k
-            out[at] = g0
-            out[at + place] = (g0 + g1 + g2) / 2
-            out[at + 2 * place] = (g0 - g1 + g2) / 2
-            out[at + 3 * place] = g2
+        g0 = p0 * W[x] + p1 * W[x + 3 * step] + p2 * W[x + 6 * step]
+        g1 = p0 * W[x + step] + p1 * W[x + 4 * step] + p2 * W[x + 7 * step]
+        g2 = p0 * W[x + 2 * step] + p1 * W[x + 5 * step] + p2 * W[x + 8 * step]
+        out[at + k] = g0
+        out[at + place + k] = half * (g0 + g1 + g2)
+        out[at + 2 * place + k] = half * (g0 - g1 + g2)
+        out[at + 3 * place + k] = g2
 
 
 @compiled()
