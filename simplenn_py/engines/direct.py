@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,10 +36,13 @@ class DirectEngine(Engine):
         self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> None:
         super().__init__(config, batch_size, dtype, training)
-        self._sizes = plan.sizes_of(config, batch_size, self.dtype)
+        self._planned = plan.sizes_of(config, batch_size, self.dtype)
+        self._sizes = list(self._planned)  # as the last forward pass ran each layer
         self._buffers = {
             role: self._allocate(role, shape)
-            for role, shape in plan.buffer_shapes(config, batch_size, self.dtype, training).items()
+            for role, shape in plan.buffer_shapes(
+                self._planned, batch_size, self.dtype, training
+            ).items()
         }
         self._columns = 1
         self._gradient = 0
@@ -48,9 +52,10 @@ class DirectEngine(Engine):
         config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> dict[str, int]:
         kind = np.dtype(dtype)
+        sizes = plan.sizes_of(config, batch_size, kind)
         return {
             role: int(np.prod(shape)) * (8 if role in plan.INT64 else kind.itemsize)
-            for role, shape in plan.buffer_shapes(config, batch_size, kind, training).items()
+            for role, shape in plan.buffer_shapes(sizes, batch_size, kind, training).items()
         }
 
     def load(
@@ -73,6 +78,10 @@ class DirectEngine(Engine):
         )
 
     def Z(self, m: int) -> Array:
+        if m > 0 and self._sizes[m - 1] is not self._planned[m - 1]:
+            s = self._sizes[m - 1]  # without its pool
+            entries = self.l * s.b_next * s.a_next * s.d_next
+            return self._buffers[f"Z{m}"][:entries].reshape(-1, s.d_next).T
         if m == self.config.L:
             return self._buffers[f"Z{m}"][: self.l * self.config.nL].reshape(self.l, -1).T
         if m >= self.config.LC:
@@ -91,6 +100,12 @@ class DirectEngine(Engine):
     def forward(
         self, m: int, W: Array, bias: Array, *, activate: bool = True, pool: bool = True
     ) -> None:
+        if pool or self._planned[m].h_pool == 1:
+            if self._sizes[m] is not self._planned[m]:
+                self._buffers[f"Z{m + 1}"][:] = 0  # the borders of pad(Z) again
+            self._sizes[m] = self._planned[m]
+        else:
+            self._leave_pool_out(m)
         s, buffers = self._sizes[m], self._buffers
         pack.pack(pack.WINOGRAD if s.winograd else pack.TILE, s, W.T.reshape(-1), buffers["w"])
         buffers["bias"][: s.d_next] = bias
@@ -99,6 +114,17 @@ class DirectEngine(Engine):
             s, self.l, buffers[f"Z{m}"], buffers["w"], buffers["bias"], int(activate),
             buffers[f"Z{m + 1}"], winner, self._scratch(plan.block_scratch(s)), buffers["lists"],
         )  # fmt: skip
+
+    def _leave_pool_out(self, m: int) -> None:
+        """Make room for a layer whose pool is switched off: all of S is then its output."""
+        g = replace(self.config.conv_layers[m], h_pool=1)
+        self._sizes[m] = s = plan.layer_sizes(g, 0, self.batch_size, self.dtype)
+        shapes = plan.buffer_shapes([s], self.batch_size, self.dtype, training=False)
+        own = {"Z1": f"Z{m + 1}", "winner": f"winner{m}" if self.training else "winner"}
+        for role in ("Z1", "winner", "lists", "bias", "w"):
+            role, shape = own.get(role, role), shapes[role]
+            if self._buffers[role].size < np.prod(shape):
+                self._buffers[role] = self._allocate(role, shape)
 
     def set_gradient(self, V: Array, columns: int = 1) -> None:
         self._columns, self._gradient = columns, 0

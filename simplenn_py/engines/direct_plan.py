@@ -181,14 +181,14 @@ def divide(s: Sizes, batch_size: int, dtype: np.dtype[Any]) -> tuple[int, int]:
 
 
 def buffer_shapes(
-    config: NetConfig, batch_size: int, dtype: np.dtype[Any], training: bool
+    sizes: list[Sizes], batch_size: int, dtype: np.dtype[Any], training: bool
 ) -> dict[str, tuple[int, ...]]:
     """Shape of every buffer of a training step, or of a forward pass."""
-    l, sizes, slack = batch_size, sizes_of(config, batch_size, dtype), slack_of(dtype)
+    l, slack, last = batch_size, slack_of(dtype), sizes[-1]
     shapes: dict[str, tuple[int, ...]] = {
         f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + beyond(s),) for m, s in enumerate(sizes)
     }
-    shapes[f"Z{config.L}"] = (l * config.nL + slack,)
+    shapes[f"Z{len(sizes)}"] = (l * last.b_next * last.a_next * last.d_next + slack,)
     pixels = max(s.group * max(s.columns * s.h_pool, s.b_use) * s.a_use for s in sizes)
     shapes["lists"] = (CHUNKS, 2, pixels + ROWS)
     shapes["bias"] = (max(s.d_next_blocks * s.width for s in sizes) + slack,)
@@ -197,7 +197,7 @@ def buffer_shapes(
     pooled = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
     if training:
         shapes |= {f"winner{m}": (count,) for m, count in enumerate(pooled)}
-        shapes |= back_shapes(config, sizes, l, dtype)
+        shapes |= back_shapes(sizes, l, dtype)
         packed = max(packed, shapes.pop("w")[0])
         scratch = max(scratch, shapes.pop("scratch")[0])
     else:
@@ -205,13 +205,13 @@ def buffer_shapes(
     return shapes | {"w": (packed + slack,), "scratch": (scratch,)}
 
 
-def back_shapes(
-    config: NetConfig, sizes: list[Sizes], l: int, dtype: np.dtype[Any]
-) -> dict[str, tuple[int, ...]]:
+def back_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, tuple[int, ...]]:
     """What the way back needs beside the forward pass's buffers."""
     slack, lanes = slack_of(dtype), lanes_of(dtype.itemsize)
     parts = [(divide(s, l, dtype), part_sizes(s, dtype)) for s in sizes]
-    gradient = max([l * s.a * s.b * s.d for s in sizes[1:]] + [l * config.nL]) + slack
+    last = sizes[-1]
+    outputs = last.b_next * last.a_next * last.d_next
+    gradient = l * max([s.a * s.b * s.d for s in sizes[1:]] + [outputs]) + slack
     sparse = [s for s in sizes if is_sparse(s)]
     packed = [0]
     scratch = [CHUNKS * (back_scratch(s, dtype) + slack) for s in sizes[1:]] + [0]
