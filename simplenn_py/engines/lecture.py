@@ -202,15 +202,15 @@ class LectureEngine(Engine):
 
     def _input_shape(self, m: int) -> tuple[int, int]:
         """Rows and pixels an instance of ``Z^m``; after the last layer ``(nL, 1)``."""
+        if 0 < m <= self.config.LC:
+            g = self.config.conv_layers[m - 1]
+            pixels = g.a_next * g.b_next if self._pooled[m - 1] else g.a_conv * g.b_conv
+            return g.d_next, pixels
         if m < self.config.LC:
-            g = self.config.conv_layers[m]
-            return g.d, g.a * g.b
-        if m > 0 and m == self.config.LC:
-            g = self.config.conv_layers[-1]
-            if self._pooled[m - 1]:
-                return g.d_next, g.a_next * g.b_next
-            return g.d_next, g.a_conv * g.b_conv
-        return ((self.config.full_layers[0].n_in, *self.config.full_neurons)[m - self.config.LC], 1)
+            a, b, d = self.config.image_shape
+            return d, a * b
+        sizes = (self.config.full_layers[0].n_in, *self.config.full_neurons)
+        return sizes[m - self.config.LC], 1
 
     def _phiZ(self, m: int, g: ConvGeometry) -> Array:
         role = f"phi{m}" if self.training else "phi"
