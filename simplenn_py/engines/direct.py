@@ -144,7 +144,9 @@ class DirectEngine(Engine):
     ) -> None:
         s = self._sizes[m]
         V, sparse = self._buffers[f"V{self._gradient}"], plan.is_sparse(s)
-        if dW is not None and dbias is not None:
+        if dW is not None or dbias is not None:
+            dW = np.empty_like(W, order="F") if dW is None else dW  # both come in one pass
+            dbias = np.empty(W.shape[0], W.dtype) if dbias is None else dbias
             weights = self._winners_dW if sparse else self._dense_dW
             weights(m, s, V, dW.T.reshape(-1), dbias)
         if input_gradient:
@@ -258,9 +260,11 @@ class DirectEngine(Engine):
         return buffer
 
     def _allocate(self, role: str, shape: tuple[int, ...]) -> Array:
+        kind = self.dtype
         if role in plan.INT64:
-            return np.zeros(shape, np.int64)
-        integers = role.startswith("winner")
-        buffer = aligned_empty(shape[::-1], f"i{self.dtype.itemsize}" if integers else self.dtype).T
+            kind = np.dtype(np.int64)
+        elif role.startswith("winner"):
+            kind = np.dtype(f"i{self.dtype.itemsize}")
+        buffer = aligned_empty(shape[::-1], kind).T
         buffer[...] = 0  # the borders of pad(Z), which nothing writes later
         return buffer
