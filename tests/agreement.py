@@ -51,17 +51,24 @@ class Setting:
     seed : int
     integers : bool
         Small whole numbers everywhere: ties abound, and every sum is exact in both dtypes.
-        Otherwise the point is one where no entry of S comes so near to 0, and no two of a pooling
+    smooth : bool
+        Otherwise look for a point where no entry of S comes so near to 0, and no two of a pooling
         window so near to each other, that rounding decides.
     """
 
     def __init__(
-        self, config: NetConfig, l: int, dtype: Any, seed: int = 0, integers: bool = False
+        self,
+        config: NetConfig,
+        l: int,
+        dtype: Any,
+        seed: int = 0,
+        integers: bool = False,
+        smooth: bool = True,
     ) -> None:
         self.config, self.l, self.dtype = config, l, np.dtype(dtype)
         for attempt in range(50):
             self._draw(np.random.default_rng([seed, attempt]), integers)
-            if integers or _margin(self) > _MARGIN[self.dtype]:
+            if integers or not smooth or _margin(self) > _MARGIN[self.dtype]:
                 return
         raise AssertionError("no point found where rounding decides nothing")
 
@@ -106,13 +113,13 @@ class Setting:
     def engine(self, name: str = "direct", batch_size: int = 0, training: bool = True) -> Engine:
         return make_engine(name, self.config, batch_size or self.l, self.dtype, training)
 
-    def step(self, engine: Engine, indices: Any = None) -> dict[str, Any]:
+    def step(self, engine: Engine, indices: Any = None, gradient: bool = True) -> dict[str, Any]:
         """Run a training step; return every Z, the loss, and the gradient by layers."""
         chosen = np.arange(self.l) if indices is None else indices
-        gradient = np.full_like(self.model.theta, np.nan)
-        loss = lossgrad_subset(engine, self.model, self.problem, chosen, gradient)
+        out = np.full_like(self.model.theta, np.nan) if gradient else None
+        loss = lossgrad_subset(engine, self.model, self.problem, chosen, out)
         found = {f"Z{m}": engine.Z(m).copy(order="F") for m in range(self.config.L + 1)}
-        return found | {"loss": np.asarray(loss)} | self._by_layers("", gradient)
+        return found | {"loss": np.asarray(loss)} | (self._by_layers("", out) if gradient else {})
 
     def everything(self, engine: Engine) -> dict[str, Any]:
         """Run a step and the passes of Newton's method; return all results by name."""
