@@ -109,19 +109,20 @@ class DirectEngine(Engine):
         s, buffers = self._sizes[m], self._buffers
         pack.pack(pack.WINOGRAD if s.winograd else pack.TILE, s, W.T.reshape(-1), buffers["w"])
         buffers["bias"][: s.d_next] = bias
-        winner = buffers[f"winner{m}" if self.training else "winner"]
+        winner = buffers[f"winner{m}" if self.training else "none"]
         direct.forward(
             s, self.l, buffers[f"Z{m}"], buffers["w"], buffers["bias"], int(activate),
-            buffers[f"Z{m + 1}"], winner, self._scratch(plan.block_scratch(s)), buffers["lists"],
+            buffers[f"Z{m + 1}"], int(self.training), winner,
+            self._scratch(plan.block_scratch(s)), buffers["lists"],
         )  # fmt: skip
 
     def _leave_pool_out(self, m: int) -> None:
         """Make room for a layer whose pool is switched off: all of S is then its output."""
         g = replace(self.config.conv_layers[m], h_pool=1)
         self._sizes[m] = s = plan.layer_sizes(g, 0, self.batch_size, self.dtype)
-        shapes = plan.buffer_shapes([s], self.batch_size, self.dtype, training=False)
-        own = {"Z1": f"Z{m + 1}", "winner": f"winner{m}" if self.training else "winner"}
-        for role in ("Z1", "winner", "lists", "bias", "w"):
+        shapes = plan.buffer_shapes([s], self.batch_size, self.dtype, self.training)
+        own = {"Z1": f"Z{m + 1}", "winner0": f"winner{m}"}
+        for role in ("Z1", "lists", "bias", "w", *(("winner0",) if self.training else ())):
             role, shape = own.get(role, role), shapes[role]
             if self._buffers[role].size < np.prod(shape):
                 self._buffers[role] = self._allocate(role, shape)
@@ -263,7 +264,7 @@ class DirectEngine(Engine):
         kind = self.dtype
         if role in plan.INT64:
             kind = np.dtype(np.int64)
-        elif role.startswith("winner"):
+        elif role.startswith(("winner", "none")):
             kind = np.dtype(f"i{self.dtype.itemsize}")
         buffer = aligned_empty(shape[::-1], kind).T
         buffer[...] = 0  # the borders of pad(Z), which nothing writes later

@@ -201,7 +201,7 @@ def buffer_shapes(
         packed = max(packed, shapes.pop("w")[0])
         scratch = max(scratch, shapes.pop("scratch")[0])
     else:
-        shapes["winner"] = (max(pooled),)
+        shapes["none"] = (1,)  # in place of the winners
     return shapes | {"w": (packed + slack,), "scratch": (scratch,)}
 
 

@@ -36,7 +36,9 @@ def list_patches(s, n_first, n_last, j_first, j_last, offsets, targets):
 
 
 @compiled()
-def _forward_block(s, l, task, Z, w, bias, activate, out, winner, scratch, offsets, targets):
+def _forward_block(
+    s, l, task, Z, w, bias, activate, out, keep, winner, scratch, offsets, targets
+):  # fmt: skip
     """One block of pixels, all output channels: products, then bias, ReLU and pooling."""
     pixels = s.group * -(-s.columns * s.h_pool // 2) * 2 * s.a_block
     S, U = scratch[: pixels * s.width], scratch[pixels * s.width :]
@@ -73,7 +75,7 @@ def _forward_block(s, l, task, Z, w, bias, activate, out, winner, scratch, offse
                     kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
                     pool_row(
                         S, start, s.width, s.a_block * s.width, s.h_pool,
-                        bias, k, activate, channels, out, target, winner, kept,
+                        bias, k, activate, channels, out, target, keep, winner, kept,
                     )  # fmt: skip
                 column += s.h_pool
             if s.winograd:
@@ -81,7 +83,7 @@ def _forward_block(s, l, task, Z, w, bias, activate, out, winner, scratch, offse
 
 
 @compiled(parallel=True)
-def forward(s, l, Z, w, bias, activate, out, winner, scratch, lists):
+def forward(s, l, Z, w, bias, activate, out, keep, winner, scratch, lists):
     """``Z^{m+1} = pool(sigma(W phi(pad(Z^m)) + bias 1'))``, written into the next ``pad(Z)``.
 
     Parameters
@@ -94,6 +96,8 @@ def forward(s, l, Z, w, bias, activate, out, winner, scratch, lists):
         From ``pack.pack_forward``.
     activate : int
         0 leaves the ReLU out.
+    keep : int
+        1 keeps the winners for the way back, 0 not.
     winner : 1-d array of integers as wide as the floats
         ``u + h_pool*w`` of each pooled entry's maximum, -1 where the ReLU let nothing through.
     scratch : float array, shape (chunks, ...)
@@ -105,7 +109,7 @@ def forward(s, l, Z, w, bias, activate, out, winner, scratch, lists):
     for chunk in prange(chunks):
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
             _forward_block(
-                s, l, task, Z, w, bias, activate, out, winner,
+                s, l, task, Z, w, bias, activate, out, keep, winner,
                 scratch[chunk], lists[chunk, 0], lists[chunk, 1],
             )  # fmt: skip
 
@@ -168,6 +172,13 @@ def tangent(s, l, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
             )  # fmt: skip
 
 
+@compiled()
+def _scale_line(source, start, count, scale, offset, offset_start, out, out_start):
+    """One image column; a function of its own, so that LLVM makes vectors of it."""
+    for k in range(count):
+        out[out_start + k] = source[start + k] * scale - offset[offset_start + k]
+
+
 @compiled(parallel=True)
 def gather_padded(images, indices, flips, scale, offset, s, out):
     """``pad(Z^1)`` of chosen images, scaled and centred: ``images[n]*scale - offset`` inside.
@@ -180,5 +191,4 @@ def gather_padded(images, indices, flips, scale, offset, s, out):
         line = s.a * s.d
         first = ((n * s.b_pad + j + s.p) * s.a_pad + s.p) * s.d
         start = (s.b - 1 - j if flips[n] else j) * line
-        for k in range(line):
-            out[first + k] = source[start + k] * scale - offset[j * line + k]
+        _scale_line(source, start, line, scale, offset, j * line, out, first)

@@ -21,7 +21,7 @@ def pool_row(
     typingctx,
     S, start, u_stride, w_stride, h_pool,
     bias, bias_start, activate, count,
-    out, out_start, winner, winner_start,
+    out, out_start, keep, winner, winner_start,
 ):  # fmt: skip
     """Bias, ReLU and max pooling of one window, for a row of channels.
 
@@ -33,20 +33,20 @@ def pool_row(
     ----------
     S, bias, out : 1-d float arrays
     winner : 1-d array of integers as wide as the floats
-    activate : int
-        0 leaves the ReLU out.
+    activate, keep : int
+        0 leaves the ReLU out, 0 leaves `winner` alone.
     count : int
         Channels of the row.
     """
     signature = types.void(
-        S, _INT, _INT, _INT, _INT, bias, _INT, _INT, _INT, out, _INT, winner, _INT
+        S, _INT, _INT, _INT, _INT, bias, _INT, _INT, _INT, out, _INT, _INT, winner, _INT
     )
 
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, sig.args[0].dtype)
-        S_, s0, du, dw, window, bias_, b0, active, n, out_, o0, win_, w0 = args
+        S_, s0, du, dw, window, bias_, b0, active, n, out_, o0, keep, win_, w0 = args
         s_data, b_data = e.at(e.data(sig.args[0], S_), s0), e.at(e.data(sig.args[5], bias_), b0)
-        o_data, w_data = e.at(e.data(sig.args[9], out_), o0), e.at(e.data(sig.args[11], win_), w0)
+        o_data, w_data = e.at(e.data(sig.args[9], out_), o0), e.at(e.data(sig.args[12], win_), w0)
         zero, integers = ir.Constant(e.vector, None), e.integers
         is_active = builder.icmp_signed("!=", active, I64(0))
         with e.vectors_of(n) as (k, remaining):
@@ -71,9 +71,9 @@ def pool_row(
             dead = builder.and_(dead, e.broadcast_as(dead.type, is_active))
             none = ir.Constant(integers, [-1] * e.lanes)
             e.store_part(builder.select(dead, zero, total), e.at(o_data, k), remaining)
-            e.store_part(
-                builder.select(dead, none, builder.load(where)), e.at(w_data, k), remaining
-            )
+            with builder.if_then(builder.icmp_signed("!=", keep, I64(0))):
+                place = builder.select(dead, none, builder.load(where))
+                e.store_part(place, e.at(w_data, k), remaining)
         return context.get_dummy_value()
 
     return signature, codegen
