@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     UserError
         If there is no such network, or an option is out of its range.
     """
-    from .summary import _network
+    from .summary import find_network
 
-    config, dtype = _network(args)
+    config, dtype = find_network(args)
     if args.out:
         from ..plots import check_png
 

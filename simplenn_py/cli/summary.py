@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from ..summary import summarise
 
-    config, dtype = _network(args)
+    config, dtype = find_network(args)
     summary = summarise(config, args.batch_size, args.dtype or dtype, args.engine)
     if args.json:
         import json
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _network(args: argparse.Namespace) -> tuple[NetConfig, str]:
+def find_network(args: argparse.Namespace) -> tuple[NetConfig, str]:
     """Return the network that is asked for, and the dtype that it has by itself."""
     from ..config import PRESETS, NetConfig
     from ..errors import ConfigError, OptionError, closest

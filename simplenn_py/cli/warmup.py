@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..engines import DEFAULT, engine_class
     from ..errors import OptionError
-    from .summary import _network
+    from .summary import find_network
 
     if args.dtype not in ("float32", "float64"):
         raise OptionError(f"dtype is {args.dtype!r}; it must be 'float32' or 'float64'")
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     configs = []
     for name in names:
         wanted = argparse.Namespace(network=name, image_shape=None, classes=None)
-        configs.append(_network(wanted)[0])
+        configs.append(find_network(wanted)[0])
     from ..kernels.policy import cache_folder, compilations
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
