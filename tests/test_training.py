@@ -174,11 +174,11 @@ def test_validation_keeps_the_best_epoch(data, tmp_path):
 
 def test_held_out_images_touch_neither_weights_nor_mean(data):
     """Changing a held-out image changes nothing that is learnt."""
-    from simplenn_py.training import _subsets
+    from simplenn_py.job import subsets
 
     options = TrainOptions(epochs=1, batch_size=16, validation=0.3)
     y = np.unique(data.train.y, return_inverse=True)[1]
-    held_out = _subsets(y, options)[1]
+    held_out = subsets(y, options)[1]
     Z = data.train.Z.copy(order="F")
     layout.pixels(Z, 6, 5)[held_out] = 7
     changed = Dataset("stripes", Images(Z, data.train.y, 6, 5), None, "changed")

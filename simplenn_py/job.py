@@ -1,0 +1,184 @@
+"""What a run starts from: checked options, network and images, or a checkpoint of them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .cnn.loss import get_loss
+from .cnn.objective import Problem
+from .config import PRESETS, NetConfig
+from .datasets.dataset import Dataset, Images
+from .errors import ConfigError, DataError, OptionError, closest
+from .layout import Array
+from .model import Model, Normalisation
+from .opt.sgd import SGDState
+from .options import TrainOptions, default_options, default_preset
+from .run_folder import Best, RunFolder
+from .sampling import stratified
+
+# Seeds of the three uses of randomness; a new one goes to the end, so that the others stay.
+_INITIAL, _ORDER, _SUBSET, _FLIPS = range(4)
+
+
+@dataclass
+class Job:
+    """Everything between the checks and the result."""
+
+    model: Model
+    problem: Problem
+    training: Array  # indices of the instances to train on
+    validation: Array  # and of those held out
+    options: TrainOptions
+    state: SGDState
+    best: Best
+    run: RunFolder | None
+    fingerprint: str
+
+
+def new_job(
+    data: Dataset,
+    config: NetConfig | str | os.PathLike[str] | None,
+    options: TrainOptions | None,
+    out: str | os.PathLike[str] | None,
+) -> Job:
+    options = options or default_options(data.name)
+    classes, y = np.unique(data.train.y, return_inverse=True)
+    network = network_for(config, data, classes.size)
+    training, validation = subsets(y, options)
+    run = None
+    if out is not None:
+        run = RunFolder.create(out, network.n_parameters, training.size)
+    normalisation = Normalisation.of(data.train.Z, training, int(np.prod(network.image_shape)))
+    model = Model.initialise(
+        network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
+    )
+    state = SGDState(np.zeros_like(model.theta), _rng(options, _ORDER))
+    problem = _problem(data.train, y, model, options, training.size)
+    fingerprint = _fingerprint(data.train)
+    return Job(model, problem, training, validation, options, state, Best(), run, fingerprint)
+
+
+def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.PathLike[str]) -> Job:
+    run = RunFolder(resume)
+    model, state, best, saved, fingerprint = run.load_checkpoint()
+    options = options or saved
+    if replace(options, epochs=saved.epochs, threads=saved.threads) != saved:
+        changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
+        names = ", ".join(k for k in changed if k not in ("epochs", "threads"))
+        raise OptionError(f"{names} cannot change in a resumed run; only epochs and threads can")
+    if options.schedule == "one-cycle" and options.epochs != saved.epochs:
+        raise OptionError(
+            f"epochs is {options.epochs}; the schedule one-cycle was laid out for {saved.epochs}"
+        )
+    if _fingerprint(data.train) != fingerprint:
+        raise DataError(
+            f"{resume} was trained on other images than {data.name}'s; give the same data set"
+        )
+    y = np.unique(data.train.y, return_inverse=True)[1]
+    training, validation = subsets(y, options)
+    problem = _problem(data.train, y, model, options, training.size)
+    return Job(model, problem, training, validation, options, state, best, run, fingerprint)
+
+
+def network_for(
+    config: NetConfig | str | os.PathLike[str] | None, data: Dataset, classes: int
+) -> NetConfig:
+    """Find the network: a NetConfig, a preset fitted to the data, or a ``.config`` file.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, and where the network takes other images or classes.
+    """
+    images = data.train
+    if config is None:
+        config = default_preset(data.name)
+    if isinstance(config, str) and config in PRESETS:
+        return NetConfig.preset(config, images.a, images.b, images.d, classes)
+    if not isinstance(config, NetConfig):
+        path = Path(config)
+        if not path.exists():
+            raise ConfigError(
+                f"config is {str(config)!r}; it must be a preset ({', '.join(PRESETS)}) or an "
+                f"existing .config file{closest(str(config), list(PRESETS))}"
+            )
+        config = NetConfig.read(path)
+    check_size(images, config, "training")
+    if config.nL != classes:
+        raise ConfigError(
+            f"full_neurons ends with {config.nL} but the training images have {classes} classes; "
+            f"make it {classes}"
+        )
+    return config
+
+
+def check_size(images: Images, config: NetConfig, part: str) -> None:
+    a, b, d = config.image_shape
+    if (images.a, images.b, images.d) != (a, b, d):
+        raise ConfigError(
+            f"the network takes {a}x{b} images with {d} channels, the {part} images are "
+            f"{images.a}x{images.b} with {images.d}; change the network or the data"
+        )
+
+
+def check_images(images: Images, part: str) -> None:
+    expected = (images.d, images.a * images.b * images.l)
+    if images.l == 0 or images.Z.shape != expected:
+        raise DataError(
+            f"Z of the {part} images has shape {images.Z.shape}; {images.l} labels and "
+            f"{images.a}x{images.b} pixels make {expected}, with at least one image"
+        )
+    if images.Z.dtype.kind not in "uif" or not images.Z.flags.f_contiguous:
+        raise DataError(f"Z of the {part} images must be real numbers in Fortran order")
+    if images.Z.dtype.kind == "f" and not np.isfinite(images.Z).all():
+        raise DataError(f"the {part} images hold NaN or infinite values; remove or replace them")
+    if part == "training" and np.all(images.y == images.y[0]):
+        raise DataError(f"all training images have the label {images.y[0]!r}; two are needed")
+
+
+def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
+    """Split the training images into those to train on and those held out."""
+    rng = _rng(options, _SUBSET)
+    chosen = np.arange(y.size)
+    if options.limit > y.size:
+        raise OptionError(f"limit is {options.limit}; there are {y.size} training images")
+    if options.limit:
+        chosen = stratified(y, options.limit, rng)
+    held_out = round(options.validation * chosen.size)
+    if held_out == chosen.size:
+        raise OptionError(f"validation is {options.validation}; that leaves no image to train on")
+    is_held_out = np.zeros(chosen.size, bool)
+    is_held_out[stratified(y[chosen], held_out, rng)] = True
+    return chosen[~is_held_out], chosen[is_held_out]
+
+
+def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: int) -> Problem:
+    normalisation = model.normalisation
+    return Problem(
+        images.Z,
+        y.astype(np.int64),
+        get_loss(options.loss),
+        options.C * l,
+        normalisation.scale,
+        normalisation.offset,
+    )
+
+
+def _rng(options: TrainOptions, use: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(use,)))
+
+
+def flip_seed(options: TrainOptions) -> int | None:
+    if options.augment != "flip":
+        return None
+    return int(_rng(options, _FLIPS).integers(2**63))
+
+
+def _fingerprint(images: Images) -> str:
+    crc = zlib.crc32(np.ascontiguousarray(images.Z.T).data, zlib.crc32(images.y.tobytes()))
+    return f"{images.Z.shape} {images.Z.dtype} {images.y.dtype} {crc:08x}"
