@@ -1,0 +1,247 @@
+"""The kernels on raw pointers, which bounds checks do not see: guard zones around every buffer.
+
+Every buffer of the direct engine lies between two pages of sentinels (every byte 0xFF: NaN among
+floats, -1 among integers).  After all passes the sentinels are as they were, the room behind the
+rows that a whole vector may read was not written, and no NaN came in, from there or from what an
+earlier pass has left in scratch memory.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+from agreement import Setting, assert_identical, net
+
+from simplenn_py.engines import direct_plan
+from simplenn_py.engines.direct import DirectEngine
+from simplenn_py.kernels.cover import HALF, cover
+from simplenn_py.kernels.tile import ROWS, VECTORS, lanes_of
+from simplenn_py.kernels.vectors import add_row, copy_row, pool_row, scatter_row
+from simplenn_py.layout import aligned_empty
+
+PAGE = 4096
+
+# A convolutional layer is (filters, h, p, s, h_pool).
+NETS = {
+    "odd channels, pools": net(9, 7, 3, (7, 3, 1, 1, 2), (5, 3, 1, 1, 3)),
+    "odd channels, strides": net(9, 8, 5, (17, 3, 1, 2, 1), (33, 2, 0, 3, 1)),
+    "one of everything": net(1, 1, 1, (1, 1, 0, 1, 1), full=(2,)),
+    "7x7 filters": net(8, 7, 1, (3, 7, 3, 1, 2), (5, 5, 2, 1, 1)),
+    "Winograd, odd": net(7, 5, 17, (33, 3, 1, 1, 1), (19, 3, 0, 1, 2)),
+    "Winograd, one pixel": net(1, 1, 16, (17, 3, 1, 1, 1), (16, 3, 1, 1, 1)),
+    "dense": net(5, 3, 33, (125, 3, 1, 1, 1), (35, 3, 1, 2, 1)),
+    "full layers": net(3, 3, 5, full=(801, 67, 11)),
+}
+every_net = pytest.mark.parametrize("name", NETS)
+every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+class Guards:
+    """Allocates buffers between two pages of sentinels."""
+
+    def __init__(self):
+        self.raw = []
+
+    def place(self, buffer):
+        """Return a copy of `buffer` between guards, on a cache line as it was."""
+        raw = aligned_empty((2 * PAGE + buffer.nbytes,), np.uint8)
+        raw[:] = 0xFF
+        self.raw.append((raw, buffer.nbytes))
+        inside = raw[PAGE : PAGE + buffer.nbytes].view(buffer.dtype).reshape(buffer.shape)
+        inside[...] = buffer
+        return inside
+
+    def check(self):
+        for raw, size in self.raw:
+            assert np.all(raw[:PAGE] == 0xFF), "something was written before a buffer"
+            assert np.all(raw[PAGE + size :] == 0xFF), "something was written behind a buffer"
+
+
+@pytest.fixture(autouse=True)
+def _winograd_for_few_pixels(monkeypatch):
+    monkeypatch.setattr(direct_plan, "WINOGRAD_TILES", 0)
+
+
+@pytest.fixture
+def guards(monkeypatch):
+    """Every buffer that an engine allocates from now on lies between guards."""
+    placed, allocate = Guards(), DirectEngine._allocate
+    monkeypatch.setattr(
+        DirectEngine, "_allocate", lambda self, *args: placed.place(allocate(self, *args))
+    )
+    return placed
+
+
+def poison(engine, clean):
+    """Fill with sentinels what no pass may rely on: all but ``pad(Z)``, whose borders are zeros."""
+    for role, buffer in engine._buffers.items():
+        if not role.startswith(clean):
+            buffer.reshape(-1).view(np.uint8)[:] = 0xFF
+
+
+def room(engine, setting):
+    """Return what lies behind the last instance: read at most, by a vector that passes the end."""
+    config, l = setting.config, setting.l
+    sizes = {f"Z{config.L}": config.nL}
+    for m, g in enumerate(config.conv_layers):
+        sizes[f"Z{m}"] = g.a_pad * g.b_pad * g.d
+        sizes[f"winner{m}"] = g.a_next * g.b_next * g.d_next
+    for m, g in enumerate(config.full_layers, config.LC):
+        sizes |= {f"Z{m}": g.n_in, f"winner{m}": g.n_out}
+    views = {role: engine._buffers[role][l * size :] for role, size in sizes.items()}
+    assert all(view.size > 0 for view in views.values())
+    return {role: view.view(np.uint8) for role, view in views.items()}
+
+
+@every_dtype
+@every_net
+@pytest.mark.parametrize("batch_size", [3, 5])
+def test_all_passes_stay_within_their_buffers(name, dtype, batch_size, guards):
+    setting = Setting(NETS[name], 3, dtype, smooth=False)
+    engine = setting.engine(batch_size=batch_size)
+    wanted = setting.everything(engine)
+    guards.check()
+    assert all(np.all(np.isfinite(x)) for x in wanted.values())
+    poison(engine, ("Z", "RZ"))
+    behind = room(engine, setting)
+    for view in behind.values():
+        view[:] = 0xFF
+    assert_identical(setting.everything(engine), wanted)
+    guards.check()
+    assert [role for role, view in behind.items() if np.any(view != 0xFF)] == []
+
+
+@every_dtype
+@every_net
+def test_an_engine_for_prediction_stays_within_its_buffers(name, dtype, guards):
+    setting = Setting(NETS[name], 4, dtype, smooth=False)
+    engine = setting.engine(training=False)
+    wanted = setting.step(engine, gradient=False)
+    poison(engine, "Z")
+    assert_identical(setting.step(engine, gradient=False), wanted)
+    guards.check()
+
+
+@every_dtype
+def test_a_layer_without_its_pool_stays_within_its_buffers(dtype, guards):
+    setting = Setting(net(9, 7, 3, (5, 3, 1, 1, 3)), 4, dtype, smooth=False)
+    engine, model, p = setting.engine(), setting.model, setting.problem
+    engine.load(p.images, np.arange(4), p.scale, p.offset)
+    for pool in (False, True, False):
+        engine.forward(0, model.W[0], model.bias[0], pool=pool)
+        assert np.all(np.isfinite(engine.Z(1)))
+    guards.check()
+
+
+def test_guards_see_a_write_just_outside():
+    guards = Guards()
+    inside = guards.place(np.zeros(5, np.float32))
+    guards.check()
+    raw, size = guards.raw[0]
+    assert inside.ctypes.data == raw.ctypes.data + PAGE
+    for outside in (PAGE - 1, PAGE + size):
+        raw[outside] = 0
+        with pytest.raises(AssertionError, match="something was written"):
+            guards.check()
+        raw[outside] = 0xFF
+
+
+def guarded(values, dtype):
+    guards = Guards()
+    return guards.place(np.asarray(values, dtype)), guards
+
+
+@every_dtype
+@pytest.mark.parametrize("vectors", [1, VECTORS])
+@pytest.mark.parametrize("n", [1, 2, HALF - 1, HALF, HALF + 1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS])
+def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
+    """``out[k] = sum over r of z[offset_k + r] * w[r]``, for n rows and not one more."""
+    width, segments, steps, stride = vectors * lanes_of(np.dtype(dtype).itemsize), 2, 3, 7
+    z = rng.integers(-4, 5, stride + steps + 2 * n).astype(dtype)
+    w, w_guards = guarded(rng.integers(-4, 5, segments * steps * width), dtype)
+    places = rng.integers(0, 2 * n, n)
+    offsets = np.append(places, np.full(ROWS, places[-1]))
+    targets = np.append(np.arange(n), np.full(ROWS, n - 1)) * width
+    first = rng.integers(-4, 5, (n, width)).astype(dtype)
+    patches = np.array([[z[o + s * stride + r] for s in (0, 1) for r in range(3)] for o in places])
+    product = patches @ w.reshape(-1, width)
+    for add in (0, 1):
+        out, guards = guarded(first.ravel(), dtype)
+        cover(vectors, n, z, 0, offsets, segments, stride, steps, w, 0, width, out, 0, targets, add)
+        np.testing.assert_array_equal(out.reshape(n, width), product + add * first)
+        guards.check()
+        w_guards.check()
+
+
+# Rows of channels: n of them are written, whatever the lanes; what is read may pass the row's end.
+# An intrinsic can be called from compiled code alone.
+
+
+@numba.njit
+def _pool(S, stride, h_pool, bias, activate, n, out, winner):
+    pool_row(S, 0, stride, h_pool * stride, h_pool, bias, 0, activate, n, out, 0, winner, 0)
+
+
+@numba.njit
+def _copy(source, n, out):
+    copy_row(source, 0, n, out, 0)
+
+
+@numba.njit
+def _add(V, winner, n, out):
+    add_row(V, 0, winner, 0, n, out, 0)
+
+
+@numba.njit
+def _scatter(V, winner, offset, n, out):
+    scatter_row(V, 0, winner, 0, offset, n, out, 0)
+
+
+every_count = pytest.mark.parametrize("n", [1, 3, 4, 5, 8, 15, 16, 17, 33])
+
+
+@every_dtype
+@every_count
+def test_rows_are_pooled_to_their_end_and_no_further(n, dtype, rng):
+    """Few different numbers, so that ties abound: the first maximum in u + h_pool*w wins."""
+    kind = np.dtype(f"i{np.dtype(dtype).itemsize}")
+    stride = n + 32
+    for h_pool in (1, 2, 3):
+        S = rng.integers(-2, 3, (h_pool * h_pool, stride)).astype(dtype)
+        bias = rng.integers(-1, 2, stride).astype(dtype)
+        best, first = S[:, :n].max(axis=0) + bias[:n], S[:, :n].argmax(axis=0)
+        for activate in (0, 1):
+            out, guards = guarded(np.zeros(n), dtype)
+            winner, winner_guards = guarded(np.zeros(n), kind)
+            _pool(S.ravel(), stride, h_pool, bias, activate, n, out, winner)
+            np.testing.assert_array_equal(out, np.maximum(best, 0) if activate else best)
+            passes = (best > 0) | (activate == 0)
+            np.testing.assert_array_equal(winner, np.where(passes, first, -1))
+            guards.check()
+            winner_guards.check()
+
+
+@every_dtype
+@every_count
+def test_rows_are_copied_and_added_to_their_end_and_no_further(n, dtype, rng):
+    kind = np.dtype(f"i{np.dtype(dtype).itemsize}")
+    V, winner = rng.standard_normal(n + 32).astype(dtype), rng.integers(-1, 4, n + 32).astype(kind)
+    out, guards = guarded(np.zeros(n), dtype)
+    _copy(V, n, out)
+    np.testing.assert_array_equal(out, V[:n])
+    _add(V, winner, n, out)
+    np.testing.assert_array_equal(out, V[:n] + np.where(winner[:n] >= 0, V[:n], 0))
+    guards.check()
+
+
+@every_dtype
+@every_count
+def test_rows_are_scattered_in_whole_vectors(n, dtype, rng):
+    kind, lanes = np.dtype(f"i{np.dtype(dtype).itemsize}"), lanes_of(np.dtype(dtype).itemsize)
+    V, winner = rng.standard_normal(n + 32).astype(dtype), rng.integers(-1, 4, n + 32).astype(kind)
+    for offset in range(4):
+        out, guards = guarded(np.zeros(-(-n // lanes) * lanes), dtype)
+        _scatter(V, winner, offset, n, out)
+        np.testing.assert_array_equal(out[:n], np.where(winner[:n] == offset, V[:n], 0))
+        guards.check()
