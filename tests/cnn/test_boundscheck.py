@@ -1,6 +1,7 @@
-"""The operators' tests once more with bounds checks compiled in.
+"""The operators' and the direct engine's tests once more with bounds checks compiled in.
 
-Compiled indexing outside an array otherwise returns garbage, or writes it, in silence.
+Compiled indexing outside an array otherwise returns garbage, or writes it, in silence.  What the
+direct engine's intrinsics do is not seen here: ``kernels/test_tiles.py`` has guard zones for it.
 """
 
 from __future__ import annotations
@@ -40,11 +41,20 @@ def test_an_index_out_of_range_is_an_error():
     assert run("-c", OUTSIDE).strip() == "IndexError"
 
 
-def test_no_operator_leaves_its_arrays():
-    operators = Path(__file__).with_name("test_operators.py")
-    # In one dtype: the indices are the same in both, and each is compiled again here.
+def run_tests(path, chosen):
+    """In one dtype: the indices are the same in both, and each is compiled again here."""
+    file = Path(__file__).parents[1] / path
     output = run(
-        "-m", "pytest", "-q", "-k", "not float32", "-p", "no:cacheprovider", str(operators)
+        "-m", "pytest", "-q", "-k", f"{chosen} and not float32", "-p", "no:cacheprovider", str(file)
     )
     assert " passed" in output
     assert "failed" not in output
+
+
+def test_no_operator_leaves_its_arrays():
+    run_tests("cnn/test_operators.py", "test")
+
+
+def test_the_direct_engine_does_not_leave_its_arrays():
+    """In whole numbers, on networks that take every path."""
+    run_tests("engines/test_direct.py", "test_ties_are_decided")
