@@ -231,7 +231,7 @@ def back_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, t
             packed.append(s.h * s.h * s.d_next * s.d_blocks * s.width)
     return {
         "parts": (max(chunks * size for (chunks, _), (size, _) in parts),),
-        "bias_parts": (max(chunks * channels for (chunks, _), (_, channels) in parts),),
+        "bias_parts": (max(chunks * channels for (chunks, _), (_, channels) in parts) + slack,),
         "V0": (gradient,),
         "V1": (gradient,),
         "list_values": (CHUNKS, max(listed)),
