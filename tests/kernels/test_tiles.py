@@ -3,10 +3,18 @@
 Every buffer of the direct engine lies between two pages of sentinels (every byte 0xFF: NaN among
 floats, -1 among integers).  After all passes the sentinels are as they were, the room behind the
 rows that a whole vector may read was not written, and no NaN came in, from there or from what an
-earlier pass has left in scratch memory.
+earlier pass has left in scratch memory.  Once more with pages that cannot even be read, in a
+process of its own, which such a read ends.
 """
 
 from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -145,6 +153,48 @@ def test_guards_see_a_write_just_outside():
         with pytest.raises(AssertionError, match="something was written"):
             guards.check()
         raw[outside] = 0xFF
+
+
+def fenced(buffer, behind):
+    """Return a copy of `buffer` that ends where a page begins that cannot be read, or begins so."""
+    page, libc = mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
+    size = -(-buffer.nbytes // page) * page
+    memory = mmap.mmap(-1, size + page)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    fence = address + size if behind else address
+    assert libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(page), 0) == 0
+    start = size - buffer.nbytes if behind else page
+    inside = np.frombuffer(memory, buffer.dtype, buffer.size, start).reshape(buffer.shape)
+    inside[...] = buffer
+    return inside
+
+
+def run_between_fences(behind):
+    """What the subprocess of the next test runs."""
+    direct_plan.WINOGRAD_TILES = 0
+    allocate = DirectEngine._allocate
+    DirectEngine._allocate = lambda self, *args: fenced(allocate(self, *args), behind)
+    for config in NETS.values():
+        for dtype in (np.float32, np.float64):
+            setting = Setting(config, 3, dtype, smooth=False)
+            setting.everything(setting.engine())
+            setting.step(setting.engine(training=False), gradient=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect is called as on Linux")
+@pytest.mark.parametrize("behind", [True, False])
+def test_nothing_is_read_outside_a_buffer(behind):
+    tests = Path(__file__).parents[1]
+    code = f"import test_tiles; test_tiles.run_between_fences({behind}); print('done')"
+    paths = [str(tests), str(tests / "kernels"), str(tests.parent), os.environ.get("PYTHONPATH")]
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-4000:]
 
 
 def guarded(values, dtype):
