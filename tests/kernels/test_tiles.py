@@ -16,7 +16,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from agreement import Setting, assert_identical, net
@@ -25,7 +24,6 @@ from simplenn_py.engines import direct_plan
 from simplenn_py.engines.direct import DirectEngine
 from simplenn_py.kernels.cover import HALF, cover
 from simplenn_py.kernels.tile import ROWS, VECTORS, lanes_of
-from simplenn_py.kernels.vectors import add_row, copy_row, pool_row, scatter_row
 from simplenn_py.layout import aligned_empty
 
 PAGE = 4096
@@ -222,76 +220,3 @@ def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
         np.testing.assert_array_equal(out.reshape(n, width), product + add * first)
         guards.check()
         w_guards.check()
-
-
-# Rows of channels: n of them are written, whatever the lanes; what is read may pass the row's end.
-# An intrinsic can be called from compiled code alone.
-
-
-@numba.njit
-def _pool(S, stride, h_pool, bias, activate, n, out, winner):
-    pool_row(S, 0, stride, h_pool * stride, h_pool, bias, 0, activate, n, out, 0, winner, 0)
-
-
-@numba.njit
-def _copy(source, n, out):
-    copy_row(source, 0, n, out, 0)
-
-
-@numba.njit
-def _add(V, winner, n, out):
-    add_row(V, 0, winner, 0, n, out, 0)
-
-
-@numba.njit
-def _scatter(V, winner, offset, n, out):
-    scatter_row(V, 0, winner, 0, offset, n, out, 0)
-
-
-every_count = pytest.mark.parametrize("n", [1, 3, 4, 5, 8, 15, 16, 17, 33])
-
-
-@every_dtype
-@every_count
-def test_rows_are_pooled_to_their_end_and_no_further(n, dtype, rng):
-    """Few different numbers, so that ties abound: the first maximum in u + h_pool*w wins."""
-    kind = np.dtype(f"i{np.dtype(dtype).itemsize}")
-    stride = n + 32
-    for h_pool in (1, 2, 3):
-        S = rng.integers(-2, 3, (h_pool * h_pool, stride)).astype(dtype)
-        bias = rng.integers(-1, 2, stride).astype(dtype)
-        best, first = S[:, :n].max(axis=0) + bias[:n], S[:, :n].argmax(axis=0)
-        for activate in (0, 1):
-            out, guards = guarded(np.zeros(n), dtype)
-            winner, winner_guards = guarded(np.zeros(n), kind)
-            _pool(S.ravel(), stride, h_pool, bias, activate, n, out, winner)
-            np.testing.assert_array_equal(out, np.maximum(best, 0) if activate else best)
-            passes = (best > 0) | (activate == 0)
-            np.testing.assert_array_equal(winner, np.where(passes, first, -1))
-            guards.check()
-            winner_guards.check()
-
-
-@every_dtype
-@every_count
-def test_rows_are_copied_and_added_to_their_end_and_no_further(n, dtype, rng):
-    kind = np.dtype(f"i{np.dtype(dtype).itemsize}")
-    V, winner = rng.standard_normal(n + 32).astype(dtype), rng.integers(-1, 4, n + 32).astype(kind)
-    out, guards = guarded(np.zeros(n), dtype)
-    _copy(V, n, out)
-    np.testing.assert_array_equal(out, V[:n])
-    _add(V, winner, n, out)
-    np.testing.assert_array_equal(out, V[:n] + np.where(winner[:n] >= 0, V[:n], 0))
-    guards.check()
-
-
-@every_dtype
-@every_count
-def test_rows_are_scattered_in_whole_vectors(n, dtype, rng):
-    kind, lanes = np.dtype(f"i{np.dtype(dtype).itemsize}"), lanes_of(np.dtype(dtype).itemsize)
-    V, winner = rng.standard_normal(n + 32).astype(dtype), rng.integers(-1, 4, n + 32).astype(kind)
-    for offset in range(4):
-        out, guards = guarded(np.zeros(-(-n // lanes) * lanes), dtype)
-        _scatter(V, winner, offset, n, out)
-        np.testing.assert_array_equal(out[:n], np.where(winner[:n] == offset, V[:n], 0))
-        guards.check()
