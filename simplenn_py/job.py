@@ -21,7 +21,7 @@ from .options import TrainOptions, default_options, default_preset
 from .run_folder import Best, RunFolder
 from .sampling import stratified
 
-# Seeds of the three uses of randomness; a new one goes to the end, so that the others stay.
+# Seeds of the four uses of randomness; a new one goes to the end, so that the others stay.
 _INITIAL, _ORDER, _SUBSET, _FLIPS = range(4)
 
 

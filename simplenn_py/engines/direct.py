@@ -160,7 +160,7 @@ class DirectEngine(Engine):
     def _dense_dW(self, m: int, s: Sizes, V: Array, dW: Array, dbias: Array) -> None:
         chunks, splits = plan.divide(s, self.batch_size, self.dtype)
         parts, bias_parts = self._part_buffers(chunks, *plan.part_sizes(s, self.dtype))
-        scratch = self._scratch(s.group * s.a_use * s.b_use * s.width, chunks * splits)
+        scratch = self._scratch(s.dW_group * s.a_use * s.b_use * s.width, chunks * splits)
         Z, winner = self._buffers[f"Z{m}"], self._buffers[f"winner{m}"]
         direct_backward.dense_dW(s, self.l, Z, V, winner, parts, bias_parts, scratch, splits)
         pack.add_parts(s, parts, bias_parts, dW, dbias)

@@ -17,14 +17,15 @@ from ..layout import ConvGeometry
 CHUNKS = 16
 #: Parts of (4) are added up in memory; for large filters fewer parts fit, and the channels are
 #: divided among the threads instead.
-_PART_BYTES = 1 << 25
+_PART_BYTES = 1 << 23
 _BLOCK_ROWS = 10 * ROWS
 _WINOGRAD_ROWS = 6 * ROWS  # its scratch memory is 32 times a row
 _LIST_WINDOWS = 64
+_DW_PIXELS = 512
 _SMALL = 1 << 15  # weights
 WINDOWS = 8
 #: Fewer 2x2 tiles in a batch do not pay for the transform of the filters.
-WINOGRAD_TILES = 256
+WINOGRAD_TILES = 32
 _PASS_BYTES = 24 << 10
 INT64 = ("lists", "list_places", "tables")
 
@@ -68,7 +69,8 @@ def layer_sizes(g: ConvGeometry, p_next: int, batch_size: int, dtype: np.dtype[A
         d_next=g.d_next, h_pool=g.h_pool, a_next=g.a_next, b_next=g.b_next, p_next=p_next,
         a_use=a_use, b_use=g.b_next * g.h_pool, width=width, vectors=vectors,
         d_blocks=-(-g.d // width), d_next_blocks=-(-g.d_next // width),
-        columns=columns, group=group, winograd=int(by_winograd), a_block=a_block,
+        columns=columns, group=group, dW_group=max(1, _DW_PIXELS // (a_use * g.b_next * g.h_pool)),
+        winograd=int(by_winograd), a_block=a_block,
         channels=-(-g.d // lanes) * lanes,
     )  # fmt: skip
 
@@ -226,7 +228,7 @@ def back_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, t
             table.append(max(vectors, lists) + winners.MOST)
             packed.append(s.d_next * filter_vectors(s, lanes) * lanes)
         else:
-            rows = s.group * s.a_use * s.b_use * s.width
+            rows = s.dW_group * s.a_use * s.b_use * s.width
             scratch.append(chunks * splits * (rows + slack))
             packed.append(s.h * s.h * s.d_next * s.d_blocks * s.width)
     return {

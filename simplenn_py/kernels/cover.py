@@ -17,7 +17,7 @@ class Sizes(NamedTuple):
     next layer, into whose ``pad(Z)`` this one writes.  ``width`` channels, the tile's vectors,
     make a block; d has ``d_blocks`` of them, d_next ``d_next_blocks``.  A block of pixels is
     ``columns`` pooled columns of ``group`` instances; ``group > 1`` only where a whole instance
-    has few pixels, and then ``columns = b_next``.
+    has few pixels, and then ``columns = b_next``; the dense (4) takes ``dW_group`` instances.
     """
 
     a: int
@@ -41,6 +41,7 @@ class Sizes(NamedTuple):
     d_next_blocks: int
     columns: int
     group: int
+    dW_group: int
     winograd: int
     a_block: int
     channels: int

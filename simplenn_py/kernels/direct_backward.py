@@ -48,36 +48,29 @@ def add_rows(rows, n, stride, channels, out, out_start):
 def _dW_block(s, n_first, n_last, block, Z, dS, part):
     """Equation (4) for some instances and one block of output channels, added to `part`."""
     run = s.h * s.d
-    instance = s.b_pad * s.a_pad * s.d
-    single = s.a_use * s.b_use == 1  # one pixel an instance: then the instances are the line
-    for n in range(n_first, n_first + 1 if single else n_last):
-        segments = n_last - n_first if single else s.b_use
-        segment_stride = instance if single else s.s * s.a_pad * s.d
-        rows = (n - n_first) * s.b_use * s.a_use * s.width
-        for w in range(s.h):
-            z = n * instance + w * s.a_pad * s.d
-            target = (block * s.h + w) * run * s.width
-            done = 0
-            while done < run:
-                left = run - done
-                if s.vectors == VECTORS:
-                    if left > HALF:
-                        outer_tile(ROWS, VECTORS, Z, z + done, segments, segment_stride, s.s * s.d,
-                                   s.a_use, dS, rows, s.width, part, target + done * s.width,
-                                   s.width, left)  # fmt: skip
-                    else:
-                        outer_tile(HALF, VECTORS, Z, z + done, segments, segment_stride, s.s * s.d,
-                                   s.a_use, dS, rows, s.width, part, target + done * s.width,
-                                   s.width, left)  # fmt: skip
-                elif left > HALF:
-                    outer_tile(ROWS, 1, Z, z + done, segments, segment_stride, s.s * s.d,
-                               s.a_use, dS, rows, s.width, part, target + done * s.width,
-                               s.width, left)  # fmt: skip
+    count, instance = n_last - n_first, s.b_pad * s.a_pad * s.d
+    down, right = s.s * s.d, s.s * s.a_pad * s.d
+    for w in range(s.h):
+        z = n_first * instance + w * s.a_pad * s.d
+        target = (block * s.h + w) * run * s.width
+        done = 0
+        while done < run:
+            left = run - done
+            place = target + done * s.width
+            if s.vectors == VECTORS:
+                if left > HALF:
+                    outer_tile(ROWS, VECTORS, Z, z + done, count, instance, s.b_use, right, s.a_use,
+                               down, dS, 0, s.width, part, place, s.width, left)  # fmt: skip
                 else:
-                    outer_tile(HALF, 1, Z, z + done, segments, segment_stride, s.s * s.d,
-                               s.a_use, dS, rows, s.width, part, target + done * s.width,
-                               s.width, left)  # fmt: skip
-                done += ROWS if left > HALF else HALF
+                    outer_tile(HALF, VECTORS, Z, z + done, count, instance, s.b_use, right, s.a_use,
+                               down, dS, 0, s.width, part, place, s.width, left)  # fmt: skip
+            elif left > HALF:
+                outer_tile(ROWS, 1, Z, z + done, count, instance, s.b_use, right, s.a_use,
+                           down, dS, 0, s.width, part, place, s.width, left)  # fmt: skip
+            else:
+                outer_tile(HALF, 1, Z, z + done, count, instance, s.b_use, right, s.a_use,
+                           down, dS, 0, s.width, part, place, s.width, left)  # fmt: skip
+            done += ROWS if left > HALF else HALF
 
 
 @compiled(parallel=True)
@@ -98,8 +91,8 @@ def dense_dW(s, l, Z, V, winner, parts, bias_parts, scratch, splits):
             parts[chunk, block * size : (block + 1) * size] = 0
             bias_parts[chunk, k : k + s.width] = 0
             channels = min(s.width, s.d_next - k)
-            for n in range(first, last, s.group):
-                n_last = min(n + s.group, last)
+            for n in range(first, last, s.dW_group):
+                n_last = min(n + s.dW_group, last)
                 dS = scratch[task]
                 form_dS(s, n, n_last, V, 1, winner, k, channels, dS, s.width)
                 rows = (n_last - n) * s.a_use * s.b_use

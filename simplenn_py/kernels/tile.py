@@ -125,7 +125,7 @@ def tile(
 def outer_tile(
     typingctx,
     P, V,
-    z, z_start, segments, z_segment, z_step, steps,
+    z, z_start, instances, z_instance, segments, z_segment, steps, z_step,
     w, w_start, w_stride,
     out, out_start, out_stride, limit,
 ):  # fmt: skip
@@ -139,11 +139,11 @@ def outer_tile(
     P, V : literal int
         Entries and vectors.
     z : 1-d float array
-        Pixel ``(segment, r)`` is at ``z_start + segment*z_segment + r*z_step``.
-    segments, steps : int
-        Segments, and pixels in each.
+        Pixel ``(n, segment, r)`` is at ``z_start + n*z_instance + segment*z_segment + r*z_step``.
+    instances, segments, steps : int
+        How many of each: all are added up before `out` is touched.
     w : 1-d float array
-        Vectors of each pixel: at ``w_start + pixel*w_stride``, counted through all segments.
+        Vectors of each pixel: at ``w_start + pixel*w_stride``, counted through all of them.
     out, out_start, out_stride
         Entry p goes to ``out_start + p*out_stride``.
     limit : int
@@ -151,22 +151,23 @@ def outer_tile(
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")
     signature = types.void(
-        P, V, z, types.int64, types.int64, types.int64, types.int64, types.int64,
-        w, types.int64, types.int64, out, types.int64, types.int64, types.int64,
+        P, V, z, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64,
+        types.int64, w, types.int64, types.int64, out, types.int64, types.int64, types.int64,
     )  # fmt: skip
 
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, sig.args[2].dtype)
-        (_, _, z_, z0, n_seg, z_seg, z_step_, n_steps, w_, w0, w_step, out_, out0, out_step,
-         limit_) = args  # fmt: skip
-        z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[8], w_)
-        out_data = e.data(sig.args[11], out_)
+        (_, _, z_, z0, n_instances, z_n, n_seg, z_seg, n_steps, z_step_, w_, w0, w_step,
+         out_, out0, out_step, limit_) = args  # fmt: skip
+        z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[10], w_)
+        out_data = e.data(sig.args[13], out_)
         acc = e.accumulators(P_ * V_)
         w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
-        with e.loop(n_seg) as segment:
-            start = e.at(z_data, builder.add(z0, builder.mul(segment.index, z_seg)))
-            z_pointer = cgutils.alloca_once_value(builder, start)
-            builder.store(start, z_pointer)
+        z_pointer = cgutils.alloca_once_value(builder, z_data)
+        with e.loop(n_instances) as instance, e.loop(n_seg) as segment:
+            start = builder.add(z0, builder.mul(instance.index, z_n))
+            start = builder.add(start, builder.mul(segment.index, z_seg))
+            builder.store(e.at(z_data, start), z_pointer)
             with e.loop(n_steps):
                 z_row, w_row = builder.load(z_pointer), builder.load(w_pointer)
                 columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
