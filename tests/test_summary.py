@@ -54,7 +54,7 @@ def test_operations_of_layer4_by_hand() -> None:
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("float64", 8)])
 def test_bytes_of_layer4_by_hand(dtype: str, size: int) -> None:
-    summary = summarise(LAYER4, batch_size=2, dtype=dtype)
+    summary = summarise(LAYER4, batch_size=2, dtype=dtype, engine="lecture")
     Z = [2 * 784, 2 * 14 * 14 * 32, 2 * 7 * 7 * 64, 2 * 576]
     phi = [25 * 1568, 288 * 392, 576 * 98, 0]
     assert [layer.Z_bytes for layer in summary.layers] == [size * n for n in Z]
