@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from . import __version__
+
 _PACKAGES = ("simplenn-py", "numba", "llvmlite", "numpy", "scipy")
 _VARIABLES = (
     "OPENBLAS_CORETYPE",
@@ -59,4 +61,5 @@ def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return None  # run from a clone that was never installed
+        # Ours is not installed where it runs from a bare clone.
+        return __version__ if package == "simplenn-py" else None

@@ -71,6 +71,12 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
         changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
         names = ", ".join(k for k in changed if k not in ("epochs", "threads"))
         raise OptionError(f"{names} cannot change in a resumed run; only epochs and threads can")
+    begun = state.epoch + (state.position > 0)
+    if options.epochs < begun:
+        raise OptionError(
+            f"epochs is {options.epochs}; the run in {resume} has begun epoch {begun}, "
+            f"give at least {begun}"
+        )
     if options.schedule == "one-cycle" and options.epochs != saved.epochs:
         raise OptionError(
             f"epochs is {options.epochs}; the schedule one-cycle was laid out for {saved.epochs}"
@@ -138,7 +144,8 @@ def check_images(images: Images, part: str) -> None:
     if images.Z.dtype.kind == "f" and not np.isfinite(images.Z).all():
         raise DataError(f"the {part} images hold NaN or infinite values; remove or replace them")
     if part == "training" and np.all(images.y == images.y[0]):
-        raise DataError(f"all training images have the label {images.y[0]!r}; two are needed")
+        label = images.y[0].item()
+        raise DataError(f"all training images have the label {label!r}; two classes are needed")
 
 
 def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:

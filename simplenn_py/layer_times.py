@@ -227,8 +227,8 @@ class _Run:
 
 def peak(dtype: DTypeLike, threads: int) -> float:
     """Measure how many operations a second `threads` cores do on registers alone."""
+    from .kernels.emitter import lanes_of
     from .kernels.peak import CHAINS, multiply_add_everywhere
-    from .kernels.tile import lanes_of
 
     dtype = np.dtype(dtype)
     numbers, rounds = np.ones((threads, CHAINS * lanes_of(dtype.itemsize)), dtype), 1_000_000

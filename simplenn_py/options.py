@@ -67,8 +67,9 @@ class TrainOptions:
         "direct", "lecture",
     )  # fmt: skip
     threads: int = _option(
-        0, "threads to compute with; 0: all cores", "a whole number, 0 or more", lambda v: v >= 0
-    )
+        0, "threads to compute with; 0: all cores that this process may use",
+        "a whole number, 0 or more", lambda v: v >= 0,
+    )  # fmt: skip
     seed: int = _option(
         0, "where random numbers start; same seed, same result",
         "a whole number, 0 or more", lambda v: v >= 0,

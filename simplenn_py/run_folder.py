@@ -24,7 +24,6 @@ from .opt.sgd import Record, SGDState
 from .options import TrainOptions
 
 FORMAT = "simplenn_py checkpoint 1"
-_FILES = ("model.npz", "checkpoint.npz", "history.csv", "run.json")
 _FIGURE_BYTES = 4 << 20
 
 
@@ -56,7 +55,8 @@ class RunFolder:
             Where it holds a run already, cannot be written, or the disk has too little room.
         """
         run = cls(path)
-        present = [name for name in _FILES if (run.path / name).exists()]
+        # What an interrupted start or a diverged first epoch leaves, a report alone, is no run.
+        present = [name for name in ("model.npz", "checkpoint.npz") if (run.path / name).exists()]
         if present:
             raise DataError(
                 f"{path} holds a run already ({', '.join(present)}); "
@@ -157,6 +157,10 @@ class RunFolder:
             return model, state, best, options, str(about["fingerprint"])
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
             raise DataError(f"{path} is no checkpoint of simplenn_py; train anew") from None
+
+    def forget_checkpoint(self) -> None:
+        """Remove the checkpoint of a run that came to nothing."""
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     def save_history(self, history: list[Record]) -> None:
         """Write ``history.csv``, one line an epoch."""

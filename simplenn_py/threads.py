@@ -43,7 +43,7 @@ def limit_threads(count: int) -> Iterator[int]:
 
     most = int(numba.config.NUMBA_NUM_THREADS)
     if count > most:
-        raise OptionError(f"threads is {count}; this process has {most}, give at most that")
+        raise OptionError(f"threads is {count}; this process has {most} cores, give at most that")
     chosen = count or most
     before = numba.get_num_threads()
     numba.set_num_threads(chosen)

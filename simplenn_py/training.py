@@ -121,10 +121,12 @@ def train(
     console = console or Console()
     with limit_threads(job.options.threads) as threads:
         report = _first_report(data, job, threads)
-        if job.run is not None:
-            job.run.save_report({"status": "running"} | report)
         engine = _engine(job)
         report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
+        if job.run is not None:
+            # Only now: a folder that holds a report also holds a checkpoint to go on from.
+            job.run.save_checkpoint(job.model, job.state, job.best, job.options, job.fingerprint)
+            job.run.save_report({"status": "running"} | report)
         history = History(job.state.history, report)
         try:
             history.interrupted = _run(job, engine, hooks, progress, console)
@@ -151,8 +153,10 @@ def _engine(job: Job) -> Engine:
 
 def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> float:
     """Run one image through every kernel, so that compiling is not counted as training."""
-    from .kernels.policy import compilations
+    from .kernels.policy import cached, cold, compilations
 
+    if progress and cold():
+        console.print("compiling, once: up to half a minute ...", highlight=False)
     began, before = time.perf_counter(), compilations()
     objective = BatchObjective(engine, job.model, job.problem, job.training)
     objective.grad(np.zeros(1, np.int64), np.empty_like(job.model.theta))
@@ -160,7 +164,8 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
     compiled = compilations() - before
     if progress and compiled:
         console.print(
-            f"compiled {compiled} kernels in {seconds:.1f} s (kept for the next run)",
+            f"compiled {compiled} kernels in {seconds:.1f} s "
+            + ("(kept for the next run)" if cached() else "(not kept: see 'simplenn doctor')"),
             highlight=False,
         )
     return seconds
@@ -281,6 +286,8 @@ def _diverged(job: Job, report: dict[str, Any], error: DivergedError) -> Diverge
     kept = ""
     if job.run is not None:
         job.run.save_report(report | {"status": "diverged", "error": str(error)})
-        if job.state.epoch:
+        if job.state.epoch == 0:
+            job.run.forget_checkpoint()  # nothing was learnt: the folder is free for another try
+        else:
             kept = f"; {job.run.path / 'model.npz'} keeps epoch {job.state.epoch}"
     return DivergedError(f"{error}{kept}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,7 +15,7 @@ from . import data, doctor, predict, profile, summary, train, warmup
 
 _EPILOG = """\
 a first session:
-  simplenn train digits                  train on the bundled images, about ten seconds
+  simplenn train digits                  train on the bundled images: seconds, once compiled
   simplenn predict runs/digits-1 digits  what it gets right, class by class
   simplenn summary layer4                every size of the lecture's section A
 """
@@ -43,7 +44,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status: 0, 2 for a mistake in use, 130 if interrupted."""
+    """Run a command; return its exit status.
+
+    0; 2 for a mistake in use; 130 if interrupted; 141 if nobody reads the output any more.
+    """
     polite_waiting()  # before NumPy loads its BLAS
     args = parser().parse_args(argv)
     try:
@@ -51,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"simplenn: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Who read our output has gone: nothing more can be said there, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         print(f"simplenn: error: {_told(error)}", file=sys.stderr)
         return 2

@@ -103,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     )
     out = args.resume or args.out or _next_folder(args.dataset)
     if not args.quiet:
-        console.print(f"{data.name}: {data.train.l} training images, {data.source}")
+        of_all = f"{options.limit} of " if options.limit else ""
+        console.print(f"{data.name}: {of_all}{data.train.l} training images, {data.source}")
     _, history = train(
         data,
         args.config,

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from ..config import NetConfig
 from ..kernels import direct, direct_backward, pack, winners
 from ..kernels.cover import Sizes
-from ..kernels.tile import lanes_of
+from ..kernels.emitter import lanes_of
 from ..layout import Array, aligned_empty
 from . import direct_plan as plan
 from .base import Engine
@@ -185,7 +185,7 @@ class DirectEngine(Engine):
 
     def _winners_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
-        pack.pack(pack.ROWS, s, W, buffers["w"])
+        pack.pack(pack.FILTERS, s, W, buffers["w"])
         winners.winners_dZ(
             s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes,
             plan.WINDOWS, plan.pass_vectors(s, self.dtype), buffers["w"], out,

@@ -9,7 +9,8 @@ import numpy as np
 from ..config import NetConfig
 from ..kernels import winners
 from ..kernels.cover import HALF, Sizes
-from ..kernels.tile import ROWS, VECTORS, lanes_of
+from ..kernels.emitter import lanes_of
+from ..kernels.tile import ROWS, VECTORS
 from ..layout import ConvGeometry
 
 #: Into how many parts a layer's work is cut, whatever the number of threads: enough for a few
@@ -18,15 +19,20 @@ CHUNKS = 16
 #: Parts of (4) are added up in memory; for large filters fewer parts fit, and the channels are
 #: divided among the threads instead.
 _PART_BYTES = 1 << 23
+#: Tile rows of a block of pixels: its S should stay in the first-level cache.
 _BLOCK_ROWS = 10 * ROWS
 _WINOGRAD_ROWS = 6 * ROWS  # its scratch memory is 32 times a row
+#: Pooling windows whose winners share the lists of (4).
 _LIST_WINDOWS = 64
+#: Pixels of S that the dense (4) adds up in registers before it touches memory.
 _DW_PIXELS = 512
-_SMALL = 1 << 15  # weights
+#: Weights of a layer that is small enough for lists.
+_SMALL = 1 << 15
+#: Pooling windows whose lists of (5) are run together, and bytes of filters in each pass.
 WINDOWS = 8
+_PASS_BYTES = 24 << 10
 #: Fewer 2x2 tiles in a batch do not pay for the transform of the filters.
 WINOGRAD_TILES = 32
-_PASS_BYTES = 24 << 10
 INT64 = ("lists", "list_places", "tables")
 
 

@@ -75,12 +75,6 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         stream.write(data)
 
 
-def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` to `path` as UTF-8 by :func:`atomic_open`."""
-    with atomic_open(path, "w") as stream:
-        stream.write(text)
-
-
 def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DataError:
     reason = error.strerror or str(error)
     return DataError(

@@ -93,7 +93,7 @@ def forward(s, l, Z, w, bias, activate, out, keep, winner, scratch, lists):
     Z, out : 1-d float arrays
         ``pad(Z^m)`` and ``pad(Z^{m+1})`` as stored, a vector's room behind them.
     w, bias : 1-d float arrays
-        From ``pack.pack_forward``.
+        Filters from ``pack.pack`` in the order TILE, or WINOGRAD where ``s.winograd``.
     activate : int
         0 leaves the ReLU out.
     keep : int

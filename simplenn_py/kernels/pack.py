@@ -10,7 +10,7 @@ from .policy import compiled
 from .winograd import transform_filters
 
 #: The orders of :func:`pack`.
-TILE, WINOGRAD, TRANSPOSED, ROWS = range(4)
+TILE, WINOGRAD, TRANSPOSED, FILTERS = range(4)
 
 
 @compiled()
@@ -59,7 +59,7 @@ def _rows(s, W, k, out):
 def pack(order, s, W, out):
     """Write the filters in one of the four orders; one kernel, as each costs a second to compile.
 
-    TILE and WINOGRAD are for the forward pass, TRANSPOSED for the dense and ROWS for the sparse
+    TILE and WINOGRAD are for the forward pass, TRANSPOSED for the dense and FILTERS for the sparse
     way back.
     """
     if order == TILE:

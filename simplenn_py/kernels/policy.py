@@ -57,7 +57,19 @@ _DISPATCHERS: list[Any] = []
 
 def compilations() -> int:
     """Return how many kernels this process has had to compile, the cached ones not counted."""
-    return sum(sum(d.stats.cache_misses.values()) for d in _DISPATCHERS) if _CACHE else -1
+    if _CACHE is None:
+        return sum(len(d.signatures) for d in _DISPATCHERS)
+    return sum(sum(d.stats.cache_misses.values()) for d in _DISPATCHERS)
+
+
+def cached() -> bool:
+    """Whether compiled code is kept for the next process."""
+    return _CACHE is not None
+
+
+def cold() -> bool:
+    """Whether the cache has no compiled code yet, so that much is about to be compiled."""
+    return _CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None
 
 
 def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:

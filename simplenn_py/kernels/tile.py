@@ -31,9 +31,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .emitter import FLOAT32_LANES, I64, Emitter, lanes_of
-
-__all__ = ["ROWS", "VECTORS", "lanes_of", "outer_tile", "tile"]
+from .emitter import FLOAT32_LANES, I64, Emitter
 
 #: Rows of the largest tile, by float32 lanes: what the registers hold beside V = 2 columns.
 ROWS = 14 if FLOAT32_LANES == 16 else 6

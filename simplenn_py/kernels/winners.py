@@ -6,7 +6,8 @@ let nothing through: the forward pass kept which.  Both products are sums over t
     dxi/dW[k, :]      = sum over winners of channel k of   g * patch of the winner
     dxi/dpad(Z)       = sum over winners, at its patch, of g * filter k
 
-at least h_pool^2 times less work than the dense products, exactly the same numbers.  So the
+at least h_pool^2 times less work than the dense products for the same sums.  (A small layer
+without a pool goes this way too: all that the ReLU lets through are winners.)  So the
 winners are first sorted into lists, by channel for (4) and by window and offset for (5); then
 each list is run over its row of vectors (``tile.sparse_tile``).
 """
@@ -18,7 +19,8 @@ from .policy import compiled
 from .tile import sparse_tile
 from .vectors import add_row, copy_row, list_row
 
-#: Vectors of one pass over a list: as many accumulators as registers allow.
+#: Vectors of one pass over a list: as many accumulators as registers allow.  Shorter rows have
+#: passes of 12, 6 and 5 vectors: 5 is a 5x5 filter of few channels, the usual first layer.
 MOST = 18 if FLOAT32_LANES == 16 else 12
 
 
@@ -172,7 +174,7 @@ def winners_dZ(
         Windows that are sorted before their lists are run, and vectors of a pass: so few that
         those of all filters fit into the first-level cache, where the windows share them.
     rows : 1-d float array
-        From ``pack.pack`` with the order ROWS.
+        From ``pack.pack`` in the order FILTERS.
     out : 1-d float array
         ``(count, b, a, d)``, without padding.
     scratch : float array, shape (chunks, ...)

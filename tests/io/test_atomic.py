@@ -8,12 +8,12 @@ import os
 import pytest
 
 from simplenn_py.errors import DataError
-from simplenn_py.io.atomic import atomic_open, atomic_write_bytes, atomic_write_text
+from simplenn_py.io.atomic import atomic_open, atomic_write_bytes
 
 
 def test_writes_bytes_and_text(tmp_path):
     atomic_write_bytes(tmp_path / "b", b"\x00\xff\r\n")
-    atomic_write_text(tmp_path / "t", "a\nb\n")
+    atomic_write_bytes(tmp_path / "t", b"a\nb\n")
     assert (tmp_path / "b").read_bytes() == b"\x00\xff\r\n"
     assert (tmp_path / "t").read_bytes() == b"a\nb\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "t"]

@@ -66,15 +66,15 @@ def test_a_vector_of_doubles_has_half_as_many_lanes():
     assert emitter.lanes_of(8) == emitter.FLOAT32_LANES // 2
 
 
-@pytest.fixture(scope="module")
-def checks():
-    """Both run at the same time: most of it is compiling."""
+@pytest.fixture(scope="module", params=["float32", pytest.param("float64", marks=pytest.mark.slow)])
+def checks(request):
+    """Both widths run at the same time: most of it is compiling."""
     tests = Path(__file__).parents[1]
     paths = [str(tests), str(tests.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     script = Path(__file__).with_name("lanes_check.py")
     started = {
         count: subprocess.Popen(
-            [sys.executable, str(script)],
+            [sys.executable, str(script), request.param],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), lanes.VARIABLE: str(count)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
