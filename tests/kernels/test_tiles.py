@@ -23,7 +23,8 @@ from agreement import Setting, assert_identical, net
 from simplenn_py.engines import direct_plan
 from simplenn_py.engines.direct import DirectEngine
 from simplenn_py.kernels.cover import HALF, cover
-from simplenn_py.kernels.tile import ROWS, VECTORS, lanes_of
+from simplenn_py.kernels.emitter import lanes_of
+from simplenn_py.kernels.tile import ROWS, VECTORS
 from simplenn_py.layout import aligned_empty
 
 PAGE = 4096
