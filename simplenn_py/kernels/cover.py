@@ -48,6 +48,13 @@ class Sizes(NamedTuple):
 
 
 @compiled()
+def clear(array, start, stop):
+    """Set part of an array to 0."""
+    for k in range(start, stop):
+        array[k] = 0
+
+
+@compiled()
 def cover(
     vectors, n, z, z_start, offsets, segments, segment_stride, steps,
     w, w_start, w_stride, out, out_start, targets, add,

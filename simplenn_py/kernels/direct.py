@@ -130,7 +130,8 @@ def _tangent_block(s, l, task, RZ, Z, w, v, v_bias, winner, out, S, offsets, tar
     for block in range(s.d_next_blocks):
         k = block * s.width
         for pixel in range(pixels):
-            S[pixel * s.width : (pixel + 1) * s.width] = v_bias[k : k + s.width]
+            for c in range(s.width):
+                S[pixel * s.width + c] = v_bias[k + c]
         cover(
             s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
             v, k * s.h * run, s.width, S, 0, targets, 1,

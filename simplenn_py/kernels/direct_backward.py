@@ -6,7 +6,7 @@ the cache, then multiplied.  Behind a max pool most of it is zero: see ``winners
 
 from numba import prange
 
-from .cover import HALF, cover
+from .cover import HALF, clear, cover
 from .policy import compiled
 from .tile import ROWS, VECTORS, outer_tile
 from .vectors import copy_row, scatter_row
@@ -88,8 +88,8 @@ def dense_dW(s, l, Z, V, winner, parts, bias_parts, scratch, splits):
         for block in range(blocks[0], blocks[1]):
             k = block * s.width
             size = s.h * s.h * s.d * s.width
-            parts[chunk, block * size : (block + 1) * size] = 0
-            bias_parts[chunk, k : k + s.width] = 0
+            clear(parts[chunk], block * size, (block + 1) * size)
+            clear(bias_parts[chunk], k, k + s.width)
             channels = min(s.width, s.d_next - k)
             for n in range(first, last, s.dW_group):
                 n_last = min(n + s.dW_group, last)
@@ -147,7 +147,7 @@ def dense_dZ(s, columns, repeat, V, winner, w_transposed, out, scratch, lists):
             n_last = min(n + s.group, columns)
             form_dS(s, n, n_last, V, repeat, winner, 0, s.d_next, dS, stride)
             for block in range(s.d_blocks):
-                dpad[: (n_last - n) * pad_size] = 0
+                clear(dpad, 0, (n_last - n) * pad_size)
                 for w in range(s.h):
                     for u in range(s.h):
                         pixels = list_pixels(s, n_last - n, stride, u, w, offsets, targets)

@@ -14,6 +14,7 @@ each list is run over its row of vectors (``tile.sparse_tile``).
 
 from numba import prange
 
+from .cover import clear
 from .emitter import FLOAT32_LANES
 from .policy import compiled
 from .tile import sparse_tile
@@ -121,14 +122,14 @@ def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, pl
         part, bias = parts[chunk], bias_parts[chunk]
         vectors = _patch_columns(s, lanes, columns, targets)
         _window_shifts(s, s.d, shifts)
-        part[:] = 0
-        bias[:] = 0
+        clear(part, 0, part.size)
+        clear(bias, 0, bias.size)
         for k in range(s.d_next):
             starts[k] = k * vectors * lanes
         last = (chunk + 1) * l // chunks
         for n_first in range(chunk * l // chunks, last, group):
             for j_first in range(0, s.b_next, strip):
-                counts[: s.d_next] = 0
+                clear(counts, 0, s.d_next)
                 for n in range(n_first, min(n_first + group, last)):
                     for j in range(j_first, min(j_first + strip, s.b_next)):
                         for i in range(s.a_next):
@@ -196,14 +197,14 @@ def winners_dZ(
         inside = tables[chunk, 5]
         vectors = _filter_columns(s, lanes, columns, targets)
         _window_shifts(s, channels, inside)
-        shifts[: offsets + 1] = 0
+        clear(shifts, 0, offsets + 1)
         for n in range(chunk * count // chunks, (chunk + 1) * count // chunks):
-            dpad[: s.b_pad * s.a_pad * channels] = 0
+            clear(dpad, 0, s.b_pad * s.a_pad * channels)
             for window in range(0, s.b_next * s.a_next, windows):
                 lists = 0
                 for ij in range(window, min(window + windows, s.b_next * s.a_next)):
                     corner = (ij // s.a_next * s.a_pad + ij % s.a_next) * pool * channels
-                    counts[lists : lists + 1 + offsets] = 0
+                    clear(counts, lists, lists + 1 + offsets)
                     for t in range(1 + offsets):
                         starts[lists + t] = corner + inside[t]
                     pixel = ij * s.d_next
