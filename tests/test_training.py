@@ -162,6 +162,31 @@ def test_a_resumed_run_keeps_its_options_and_images(data, tmp_path):
         fit(data, None, resume=tmp_path / "run")
 
 
+def test_fewer_epochs_than_were_begun_are_refused(data, tmp_path):
+    fit(data, out=tmp_path / "run", hooks=[InterruptAt(8)])  # in the second epoch of six updates
+    before = (tmp_path / "run" / "checkpoint.npz").read_bytes()
+    fewer = TrainOptions(epochs=1, batch_size=16, lr=0.05, C=1.0)
+    with pytest.raises(OptionError, match=r"epochs is 1; .* has begun epoch 2, give at least 2"):
+        fit(data, fewer, config=None, resume=tmp_path / "run")
+    assert (tmp_path / "run" / "checkpoint.npz").read_bytes() == before
+
+
+def test_a_start_that_came_to_nothing_leaves_the_folder_free(data, tmp_path, monkeypatch):
+    from simplenn_py import training
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_compile", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit(data, out=tmp_path / "run")
+    with pytest.raises(DivergedError):
+        fit(data, TrainOptions(batch_size=16, lr=1e30, loss="squared"), out=tmp_path / "run")
+    fit(data, out=tmp_path / "run")
+    assert (tmp_path / "run" / "model.npz").is_file()
+
+
 def test_validation_keeps_the_best_epoch(data, tmp_path):
     options = TrainOptions(epochs=6, batch_size=16, lr=0.05, validation=0.3)
     model, history = fit(data, options, out=tmp_path / "run")

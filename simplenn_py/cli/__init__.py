@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"simplenn: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich turns the first into the second
         # Who read our output has gone: nothing more can be said there, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -170,3 +170,14 @@ def test_your_own_npz_and_config(capsys, tmp_path):
     status, _, err = run_main(capsys, "mine.npz", "--epochs", "5")
     assert status == 2
     assert "--image-shape" in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
+def test_a_reader_who_leaves_ends_the_run_quietly():
+    process = start("digits", "--epochs", "100000", "--out", "run")
+    wait_for(process, "epoch      1/")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()
+    Model.load("run/model.npz")
