@@ -110,8 +110,8 @@ def test_the_peak_is_one_that_a_processor_can_have(dtype: str) -> None:
 
 
 def test_the_peak_kernel_does_every_round() -> None:
+    from simplenn_py.kernels.emitter import lanes_of
     from simplenn_py.kernels.peak import CHAINS, multiply_add_everywhere
-    from simplenn_py.kernels.tile import lanes_of
 
     numbers = np.arange(2.0 * CHAINS * lanes_of(8)).reshape(2, -1)
     expected = numbers.copy()
