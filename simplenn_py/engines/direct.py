@@ -44,7 +44,6 @@ class DirectEngine(Engine):
                 self._planned, batch_size, self.dtype, training
             ).items()
         }
-        self._columns = 1
         self._gradient = 0
 
     @staticmethod
@@ -128,7 +127,7 @@ class DirectEngine(Engine):
                 self._buffers[role] = self._allocate(role, shape)
 
     def set_gradient(self, V: Array, columns: int = 1) -> None:
-        self._columns, self._gradient = columns, 0
+        self._gradient = 0
         self._grown("V0", self.l * columns * self.config.nL + plan.slack_of(self.dtype))
         target = self._buffers["V0"][: V.size].reshape(V.shape[1], V.shape[0])
         target[...] = V.T

@@ -80,6 +80,8 @@ def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if numba.config.DISABLE_JIT:
+            return function  # plain Python, to step through the lecture engine's kernels
         jit = numba.njit(
             cache=False, parallel=parallel, nogil=True, error_model="numpy", fastmath=False
         )

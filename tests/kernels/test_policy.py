@@ -126,3 +126,17 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
     assert policy.cache_folder() is None
+
+
+def test_kernels_run_as_plain_python_for_a_debugger():
+    code = (
+        "import numpy as np\n"
+        "from simplenn_py import ConvGeometry, padding_and_phiZ\n"
+        "g = ConvGeometry(a=2, b=2, d=1, p=0, h=2, s=1, d_next=1, h_pool=1)\n"
+        "print(padding_and_phiZ(np.array([[1.0, 2.0, 3.0, 4.0]]), g).ravel())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "[1. 2. 3. 4.]\n", done.stderr
