@@ -66,14 +66,14 @@ def cover(
         if vectors == VECTORS:
             if left > HALF:
                 tile(ROWS, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
-                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+                     w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
             else:
                 tile(HALF, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
-                     w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+                     w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
         elif left > HALF:
             tile(ROWS, 1, z, z_start, offsets, done, segments, segment_stride, steps,
-                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+                 w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
         else:
             tile(HALF, 1, z, z_start, offsets, done, segments, segment_stride, steps,
-                 w, w_start, w_stride, out, out_start, targets, add, left)  # fmt: skip
+                 w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
         done += ROWS if left > HALF else HALF

@@ -8,6 +8,7 @@ other than the processor's and another version of Numba, which the key leaves ou
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import tempfile
@@ -21,6 +22,7 @@ polite_waiting()  # before Numba's threads start
 
 import numba  # noqa: E402
 import platformdirs  # noqa: E402
+from numba.core.compiler_lock import global_compiler_lock  # noqa: E402
 
 from .lanes import VARIABLE  # noqa: E402
 
@@ -51,6 +53,8 @@ def cache_folder() -> Path | None:
     return folder
 
 
+#: LLVM's level of optimisation.
+_OPT = 1
 _CACHE = cache_folder()
 _DISPATCHERS: list[Any] = []
 
@@ -72,28 +76,82 @@ def cold() -> bool:
     return _CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None
 
 
+class _Part:
+    """A function that kernels call: compiled as a part of them, without an entry for Python.
+
+    The entry would take a tenth of the time that a network takes to compile.  Called from Python,
+    the function is compiled once more, with it.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._entry: Any = None
+        self._part = _dispatcher(function, no_cpython_wrapper=True)
+        template = self._part.get_call_template
+        self._part.get_call_template = lambda args, kws: template(tuple(map(_signed, args)), kws)
+        # What Numba asks a global for its type: calls from kernels go straight to the dispatcher.
+        self._numba_type_ = numba.types.Dispatcher(self._part)
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any) -> Any:
+        if self._entry is None:
+            self._entry = _kept(_dispatcher(self._function))
+        return self._entry(*args)
+
+
+def _signed(kind: Any) -> Any:
+    """Make the counter of a ``prange``, which is unsigned, an ordinary integer.
+
+    What it is passed to would be compiled once more for it.
+    """
+    return numba.int64 if kind == numba.uint64 else kind
+
+
+def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
+    dispatcher = numba.njit(
+        nogil=True, error_model="numpy", fastmath=False, no_cfunc_wrapper=True, **options
+    )(function)
+    compile_ = dispatcher.compile
+
+    def compile_quickly(signature: Any) -> Any:
+        # The vectors are written out: higher levels take half as long again and make no kernel
+        # faster, of either engine.
+        with global_compiler_lock:
+            level = numba.config.OPT
+            numba.config.OPT = level if level <= _OPT else type(level)(_OPT)
+            try:
+                return compile_(signature)
+            finally:
+                numba.config.OPT = level
+
+    dispatcher.compile = compile_quickly
+    return dispatcher
+
+
+def _kept(dispatcher: Any) -> Any:
+    """Keep the compiled code for the next process."""
+    if _CACHE is not None:
+        saved = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(_CACHE)  # read while caching is switched on, just below
+        try:
+            dispatcher.enable_caching()
+        finally:
+            numba.config.CACHE_DIR = saved
+    _DISPATCHERS.append(dispatcher)
+    return dispatcher
+
+
 def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a kernel: cached, IEEE arithmetic (no fastmath), division as in NumPy.
 
     ``parallel=True`` belongs only where each index of the ``prange`` writes its own part of
     the output: the result then depends neither on the number of threads nor on their order.
+    Without it the function is a part of the kernels that call it.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         if numba.config.DISABLE_JIT:
             return function  # plain Python, to step through the lecture engine's kernels
-        jit = numba.njit(
-            cache=False, parallel=parallel, nogil=True, error_model="numpy", fastmath=False
-        )
-        dispatcher = jit(function)
-        if _CACHE is not None:
-            saved = numba.config.CACHE_DIR
-            numba.config.CACHE_DIR = str(_CACHE)  # read while caching is switched on, just below
-            try:
-                dispatcher.enable_caching()
-            finally:
-                numba.config.CACHE_DIR = saved
-        _DISPATCHERS.append(dispatcher)
-        return dispatcher
+        return _kept(_dispatcher(function, parallel=True)) if parallel else _Part(function)
 
     return decorate

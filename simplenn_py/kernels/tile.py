@@ -51,7 +51,7 @@ def tile(
     z, z_start, offsets, offsets_start,
     segments, segment_stride, steps,
     w, w_start, w_stride,
-    out, out_start, targets, add, limit,
+    out, out_start, targets, add,
 ):  # fmt: skip
     """Run one tile over P pixels: ``z[p, r] = z[z_start + offsets[p] + segment + r]``.
 
@@ -73,20 +73,22 @@ def tile(
         Row p goes to ``out_start + targets[offsets_start + p]``.
     add : int
         1 adds to `out`, 0 writes it.
-    limit : int
-        Rows from there on are computed but not written: a list's last tile may be partial, its
-        offsets must still be readable.
+
+    Notes
+    -----
+    A list's last tile may be partial.  The list then repeats its last pixel, which is computed
+    and written several times over: `out` is read before any of it is written.
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")
     signature = types.void(
         P, V, z, types.int64, offsets, types.int64, types.int64, types.int64, types.int64,
-        w, types.int64, types.int64, out, types.int64, targets, types.int64, types.int64,
+        w, types.int64, types.int64, out, types.int64, targets, types.int64,
     )  # fmt: skip
 
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, sig.args[2].dtype)
         (_, _, z_, z0, offs_, o0, n_seg, seg_stride, n_steps, w_, w0, w_step, out_, out0,
-         targets_, add_, limit_) = args  # fmt: skip
+         targets_, add_) = args  # fmt: skip
         z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[9], w_)
         offs, out_data = e.data(sig.args[4], offs_), e.data(sig.args[12], out_)
         acc = e.accumulators(P_ * V_)
@@ -113,7 +115,9 @@ def tile(
                 builder.store(e.at(w_row, w_step), w_pointer)
         base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
         rows = [e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)]
-        _write(e, acc, V_, rows, add_, limit_)
+        with builder.if_then(builder.icmp_signed("!=", add_, I64(0))):
+            _add_rows(e, acc, V_, rows)
+        _write_rows(e, acc, V_, rows)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -145,7 +149,7 @@ def outer_tile(
     out, out_start, out_stride
         Entry p goes to ``out_start + p*out_stride``.
     limit : int
-        As for :func:`tile`.
+        Entries from there on are computed but not written.
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")
     signature = types.void(
@@ -177,7 +181,17 @@ def outer_tile(
                 builder.store(e.at(z_row, z_step_), z_pointer)
                 builder.store(e.at(w_row, w_step), w_pointer)
         rows = [e.at(out_data, builder.add(out0, builder.mul(I64(p), out_step))) for p in range(P_)]
-        _write(e, acc, V_, rows, I64(1), limit_)
+        whole = builder.icmp_signed(">=", limit_, I64(P_))
+        with builder.if_else(whole) as (all_of_them, some):
+            with all_of_them:
+                _add_rows(e, acc, V_, rows)
+                _write_rows(e, acc, V_, rows)
+            with some:
+                for p in range(P_):
+                    with builder.if_then(builder.icmp_signed("<", I64(p), limit_)):
+                        own = acc[p * V_ : (p + 1) * V_]
+                        _add_rows(e, own, V_, rows[p : p + 1])
+                        _write_rows(e, own, V_, rows[p : p + 1])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -189,7 +203,7 @@ def sparse_tile(
     N,
     g, places, first, count,
     z, columns, columns_start,
-    out, out_start, targets, limit,
+    out, out_start, targets,
 ):  # fmt: skip
     """Add up a few rows, each times a number: ``out[v] += sum over i of g[i] * z[places[i] + v]``.
 
@@ -207,19 +221,16 @@ def sparse_tile(
         row of each begins.
     columns, targets : 1-d int64 arrays
         From ``columns_start`` on: where in a row each vector is, and where in `out` it goes
-        (from ``out_start`` on).
-    limit : int
-        Vectors from there on are computed but not written.
+        (from ``out_start`` on).  The last ones may repeat, as for :func:`tile`.
     """
     N_ = _literal(N, "N")
     signature = types.void(
-        N, g, places, types.int64, types.int64, z, columns, types.int64,
-        out, types.int64, targets, types.int64,
-    )  # fmt: skip
+        N, g, places, types.int64, types.int64, z, columns, types.int64, out, types.int64, targets
+    )
 
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, sig.args[5].dtype)
-        _, g_, places_, first_, n, z_, columns_, c0, out_, out0, targets_, limit_ = args
+        _, g_, places_, first_, n, z_, columns_, c0, out_, out0, targets_ = args
         g_data, places_data = e.data(sig.args[1], g_), e.data(sig.args[2], places_)
         z_data, out_data = e.data(sig.args[5], z_), e.at(e.data(sig.args[8], out_), out0)
         columns_data, targets_data = e.data(sig.args[6], columns_), e.data(sig.args[10], targets_)
@@ -239,36 +250,20 @@ def sparse_tile(
             e.at(out_data, builder.load(e.at(targets_data, builder.add(c0, I64(v)))))
             for v in range(N_)
         ]
-        _write(e, acc, 1, rows, I64(1), limit_)
+        _add_rows(e, acc, 1, rows)
+        _write_rows(e, acc, 1, rows)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-def _write(e: Emitter, acc: list[Any], V: int, rows: list[Any], add: Any, limit: Any) -> None:
-    """Write the tile's rows below `limit`, or add them."""
-    builder = e.builder
-    adds = builder.icmp_signed("!=", add, I64(0))
-    with builder.if_else(builder.icmp_signed(">=", limit, I64(len(rows)))) as (whole, partial):
-        with whole, builder.if_else(adds) as (adding, writing):
-            with adding:
-                for p, row in enumerate(rows):
-                    _write_row(e, acc[p * V : (p + 1) * V], row, True)
-            with writing:
-                for p, row in enumerate(rows):
-                    _write_row(e, acc[p * V : (p + 1) * V], row, False)
-        with partial:
-            for p, row in enumerate(rows):
-                below = builder.icmp_signed("<", I64(p), limit)
-                with builder.if_then(below), builder.if_else(adds) as (adding, writing):
-                    with adding:
-                        _write_row(e, acc[p * V : (p + 1) * V], row, True)
-                    with writing:
-                        _write_row(e, acc[p * V : (p + 1) * V], row, False)
+def _add_rows(e: Emitter, acc: list[Any], V: int, rows: list[Any]) -> None:
+    """Add what the rows hold to the accumulators."""
+    for i, slot in enumerate(acc):
+        held = e.load_vector(e.at(rows[i // V], I64(i % V * e.lanes)))
+        e.builder.store(e.builder.fadd(e.builder.load(slot), held), slot)
 
 
-def _write_row(e: Emitter, vectors: list[Any], row: Any, add: bool) -> None:
-    for v, vector in enumerate(vectors):
-        target = e.at(row, I64(v * e.lanes))
-        value = e.builder.load(vector)
-        e.store_vector(e.builder.fadd(value, e.load_vector(target)) if add else value, target)
+def _write_rows(e: Emitter, acc: list[Any], V: int, rows: list[Any]) -> None:
+    for i, slot in enumerate(acc):
+        e.store_vector(e.builder.load(slot), e.at(rows[i // V], I64(i % V * e.lanes)))

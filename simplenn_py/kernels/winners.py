@@ -35,26 +35,25 @@ def run_lists(lists, most, counts, g, places, z, columns, vectors, pass_, out, s
     done = 0
     while done < vectors:
         left = min(vectors - done, pass_)
-        limit = vectors - done
         if left > 12:
             for q in range(lists):
                 sparse_tile(MOST, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets, limit)  # fmt: skip
+                            out, starts[q], targets)  # fmt: skip
             done += MOST
         elif left > 6:
             for q in range(lists):
                 sparse_tile(12, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets, limit)  # fmt: skip
+                            out, starts[q], targets)  # fmt: skip
             done += 12
         elif left > 5:
             for q in range(lists):
                 sparse_tile(6, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets, limit)  # fmt: skip
+                            out, starts[q], targets)  # fmt: skip
             done += 6
         else:
             for q in range(lists):
                 sparse_tile(5, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets, limit)  # fmt: skip
+                            out, starts[q], targets)  # fmt: skip
             done += 5
 
 
@@ -140,7 +139,7 @@ def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, pl
                             list_row(V, entry, winner, entry, s.d_next, corner, 0,
                                      0, shifts, most, counts, own_g, own_places)  # fmt: skip
                 run_lists(s.d_next, most, counts, own_g, own_places, Z, columns, vectors,
-                          MOST, part, starts, targets)  # fmt: skip
+                          vectors, part, starts, targets)  # fmt: skip
 
 
 @compiled(parallel=True)

@@ -22,13 +22,15 @@ def amount(x):
     return x + {}
 """
 KERNEL = """
+from numba import prange
+
 from .helper import amount
 from .policy import compiled
 
 
-@compiled()
+@compiled(parallel=True)
 def add_amount(out):
-    for k in range(out.size):
+    for k in prange(out.size):
         out[k] += amount(0.0)
 
 
