@@ -166,11 +166,12 @@ class DirectEngine(Engine):
 
     def _winners_dW(self, m: int, s: Sizes, V: Array, dW: Array, dbias: Array) -> None:
         lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
-        chunks, _ = plan.divide(s, self.batch_size, self.dtype)
+        chunks, splits = plan.divide(s, self.batch_size, self.dtype)
         parts, bias_parts = self._part_buffers(chunks, *plan.part_sizes(s, self.dtype))
         winners.winners_dW(
             s, self.l, buffers[f"Z{m}"], V, buffers[f"winner{m}"], lanes, *plan.list_block(s),
-            parts, bias_parts, buffers["list_values"], buffers["list_places"], buffers["tables"],
+            splits, parts, bias_parts,
+            buffers["list_values"], buffers["list_places"], buffers["tables"],
         )  # fmt: skip
         winners.add_winner_parts(s, parts, bias_parts, lanes, dW, dbias)
 
@@ -199,7 +200,7 @@ class DirectEngine(Engine):
 
     def path(self, m: int) -> str:
         s = self._sizes[m]
-        ahead = "Winograd 2x2" if s.winograd else "direct"
+        ahead = "Winograd 4x4" if s.winograd else "direct"
         back = "winners" if s.h_pool > 1 else "lists" if plan.is_sparse(s) else "dense"
         return f"{ahead}, back {back}"
 

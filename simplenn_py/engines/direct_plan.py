@@ -11,6 +11,7 @@ from ..kernels import winners
 from ..kernels.cover import HALF, Sizes
 from ..kernels.emitter import lanes_of
 from ..kernels.tile import ROWS, VECTORS
+from ..kernels.winograd import PIECE, TILE
 from ..layout import ConvGeometry
 
 #: Into how many parts a layer's work is cut, whatever the number of threads: enough for a few
@@ -21,7 +22,7 @@ CHUNKS = 16
 _PART_BYTES = 1 << 23
 #: Tile rows of a block of pixels: its S should stay in the first-level cache.
 _BLOCK_ROWS = 10 * ROWS
-_WINOGRAD_ROWS = 6 * ROWS  # its scratch memory is 32 times a row
+_WINOGRAD_ROWS = 4 * ROWS  # of 4x4 tiles; their transforms fit into the second-level one
 #: Pooling windows whose winners share the lists of (4).
 _LIST_WINDOWS = 64
 #: Pixels of S that the dense (4) adds up in registers before it touches memory.
@@ -31,19 +32,12 @@ _SMALL = 1 << 15
 #: Pooling windows whose lists of (5) are run together, and bytes of filters in each pass.
 WINDOWS = 8
 _PASS_BYTES = 24 << 10
-#: Fewer 2x2 tiles in a batch do not pay for the transform of the filters.
-WINOGRAD_TILES = 32
 INT64 = ("lists", "list_places", "tables")
 
 
 def slack_of(dtype: np.dtype[Any]) -> int:
     """Entries behind a buffer that a whole vector, or a tile, may read past its end."""
     return max(ROWS, 2 * lanes_of(dtype.itemsize))
-
-
-def beyond(s: Sizes) -> int:
-    """Entries behind ``pad(Z)`` that the last of Winograd's 4x4 pieces reach: a column, a row."""
-    return s.winograd * (s.a_pad + 2) * s.d
 
 
 def geometries_of(config: NetConfig) -> list[ConvGeometry]:
@@ -66,9 +60,9 @@ def layer_sizes(g: ConvGeometry, p_next: int, batch_size: int, dtype: np.dtype[A
     lanes = lanes_of(dtype.itemsize)
     vectors = VECTORS if max(g.d, g.d_next) > lanes else 1
     width = vectors * lanes
-    by_winograd = _suits_winograd(g, batch_size)
+    by_winograd = _can_winograd(g) and winograd_pays(g, batch_size)
     a_use = g.a_next * g.h_pool
-    a_block = a_use + a_use % 2 if by_winograd else a_use
+    a_block = a_use + -a_use % TILE if by_winograd else a_use
     columns, group = choose_block(g, a_block, by_winograd)
     return Sizes(
         a=g.a, b=g.b, d=g.d, p=g.p, a_pad=g.a_pad, b_pad=g.b_pad, h=g.h, s=g.s,
@@ -81,16 +75,17 @@ def layer_sizes(g: ConvGeometry, p_next: int, batch_size: int, dtype: np.dtype[A
     )  # fmt: skip
 
 
-def _suits_winograd(g: ConvGeometry, batch_size: int) -> bool:
-    """Whether Winograd's tiles pay: channels to add up, and pixels to pay for the filters' pack."""
-    tiles = batch_size * -(-g.a_conv // 2) * -(-g.b_conv // 2)
-    return (
-        g.h == 3
-        and g.s == 1
-        and g.h_pool <= 2
-        and min(g.d, g.d_next) >= 16
-        and tiles >= WINOGRAD_TILES
-    )
+def _can_winograd(g: ConvGeometry) -> bool:
+    """Whether Winograd's tiles fit a layer and have channels enough to add up."""
+    return g.h == 3 and g.s == 1 and g.h_pool <= 2 and min(g.d, g.d_next) >= 16
+
+
+def winograd_pays(g: ConvGeometry, batch_size: int) -> bool:
+    """Whether the tiles save much of the work, and have it to do often enough."""
+    rows, columns = g.a_next * g.h_pool, g.b_next * g.h_pool
+    tiles = -(-rows // TILE) * -(-columns // TILE)
+    multiplications = tiles * PIECE * PIECE
+    return multiplications <= 0.6 * rows * columns * g.h * g.h and batch_size * tiles >= 32
 
 
 def choose_block(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int, int]:
@@ -99,10 +94,11 @@ def choose_block(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int,
     A tile has ROWS rows or HALF: of the blocks that are not too large, the one for which
     the fewest rows are computed in vain.
     """
-    rows = a_block // 2 if by_winograd else a_block * g.h_pool  # tile rows of a pooled column
-    step = 2 if by_winograd and g.h_pool == 1 else 1  # 2x2 tiles begin on even columns
+    # Tile rows of a step of pooled columns: Winograd's tiles begin on every 4th of S.
+    step = TILE // g.h_pool if by_winograd else 1
+    rows = a_block // TILE if by_winograd else a_block * g.h_pool
     limit = _WINOGRAD_ROWS if by_winograd else _BLOCK_ROWS
-    most = max(step, limit // rows)
+    most = step * max(1, limit // rows)
     if most >= g.b_next:
         per_instance = rows * -(-g.b_next // step)
         groups = range(1, max(1, limit // per_instance) + 1)
@@ -122,10 +118,11 @@ def tile_rows(n: int) -> int:
 
 
 def block_scratch(s: Sizes) -> int:
-    """Entries of one block's S, and of what Winograd's 2x2 tiles need."""
-    pixels = s.group * -(-s.columns * s.h_pool // 2) * 2 * s.a_block
+    """Entries of one block's S, and of the transforms of Winograd's tiles."""
+    pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
     if s.winograd:
-        return pixels * (s.width + 4 * (s.channels + s.width))
+        places = pixels * PIECE * PIECE // (TILE * TILE)
+        return pixels * s.width + places * (s.channels + s.width)
     return pixels * s.width
 
 
@@ -185,7 +182,7 @@ def divide(s: Sizes, batch_size: int, dtype: np.dtype[Any]) -> tuple[int, int]:
     """Parts of (4), and tasks among which the channels of each are divided."""
     size = part_sizes(s, dtype)[0] * dtype.itemsize
     chunks = max(1, min(CHUNKS, batch_size, _PART_BYTES // size))
-    return chunks, min(s.d_next_blocks, -(-CHUNKS // chunks))
+    return chunks, min(s.d_next_blocks, CHUNKS // chunks)
 
 
 def buffer_shapes(
@@ -194,13 +191,16 @@ def buffer_shapes(
     """Shape of every buffer of a training step, or of a forward pass."""
     l, slack, last = batch_size, slack_of(dtype), sizes[-1]
     shapes: dict[str, tuple[int, ...]] = {
-        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack + beyond(s),) for m, s in enumerate(sizes)
+        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack,) for m, s in enumerate(sizes)
     }
     shapes[f"Z{len(sizes)}"] = (l * last.b_next * last.a_next * last.d_next + slack,)
     pixels = max(s.group * max(s.columns * s.h_pool, s.b_use) * s.a_use for s in sizes)
     shapes["lists"] = (CHUNKS, 2, pixels + ROWS)
     shapes["bias"] = (max(s.d_next_blocks * s.width for s in sizes) + slack,)
-    packed = max((16 if s.winograd else s.h * s.h) * s.d * s.d_next_blocks * s.width for s in sizes)
+    packed = max(
+        (PIECE * PIECE if s.winograd else s.h * s.h) * s.d * s.d_next_blocks * s.width
+        for s in sizes
+    )
     scratch = max(CHUNKS * (block_scratch(s) + slack) for s in sizes)
     pooled = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
     if training:

@@ -50,8 +50,9 @@ class Sizes(NamedTuple):
 @compiled()
 def clear(array, start, stop):
     """Set part of an array to 0."""
-    for k in range(start, stop):
-        array[k] = 0
+    part = array[start:stop]  # its indices are not negative, as LLVM can see
+    for k in range(part.size):
+        part[k] = 0
 
 
 @compiled()

@@ -11,7 +11,7 @@ from .cover import cover
 from .policy import compiled
 from .tile import ROWS
 from .vectors import pool_row, select_row
-from .winograd import winograd_block
+from .winograd import PIECE, TILE, winograd_block
 
 
 @compiled()
@@ -40,9 +40,9 @@ def _forward_block(
     s, l, task, Z, w, bias, activate, out, keep, winner, scratch, offsets, targets
 ):  # fmt: skip
     """One block of pixels, all output channels: products, then bias, ReLU and pooling."""
-    pixels = s.group * -(-s.columns * s.h_pool // 2) * 2 * s.a_block
-    S, U = scratch[: pixels * s.width], scratch[pixels * s.width :]
-    M = U[pixels * 4 * s.channels :]  # 16 places for every 4 pixels
+    pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
+    U = pixels * s.width  # where in the scratch memory what Winograd needs begins, behind S
+    M = U + pixels * PIECE * PIECE // (TILE * TILE) * s.channels
     strips = -(-s.b_next // s.columns)
     n_first = task // strips * s.group
     n_last = min(n_first + s.group, l)
@@ -57,12 +57,12 @@ def _forward_block(
         k = block * s.width
         if s.winograd:
             winograd_block(
-                s, n_first, n_last, j_conv, j_end, Z, w, block, S, U, M, offsets, targets
+                s, n_first, n_last, j_conv, j_end, Z, w, block, scratch, U, M, offsets, targets
             )
         else:
             cover(
                 s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
-                w, k * s.h * run, s.width, S, 0, targets, 0,
+                w, k * s.h * run, s.width, scratch, 0, targets, 0,
             )  # fmt: skip
         channels = min(s.width, s.d_next - k)
         column = 0  # of S, counted through the block
@@ -74,12 +74,12 @@ def _forward_block(
                     target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
                     kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
                     pool_row(
-                        S, start, s.width, s.a_block * s.width, s.h_pool,
+                        scratch, start, s.width, s.a_block * s.width, s.h_pool,
                         bias, k, activate, channels, out, target, keep, winner, kept,
                     )  # fmt: skip
                 column += s.h_pool
             if s.winograd:
-                column += column % 2  # an instance begins on an even column
+                column += -column % TILE  # an instance begins on a tile of its own
 
 
 @compiled(parallel=True)
@@ -174,10 +174,11 @@ def tangent(s, l, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
 
 
 @compiled()
-def _scale_line(source, start, count, scale, offset, offset_start, out, out_start):
+def _scale_line(source, scale, offset, out):
     """One image column; a function of its own, so that LLVM makes vectors of it."""
-    for k in range(count):
-        out[out_start + k] = source[start + k] * scale - offset[offset_start + k]
+    number = out.dtype.type  # else a byte times a float32 would be a float64
+    for k in range(out.size):
+        out[k] = number(source[k]) * scale - offset[k]
 
 
 @compiled(parallel=True)
@@ -186,10 +187,13 @@ def gather_padded(images, indices, flips, scale, offset, s, out):
 
     The columns of an image change places where ``flips[n]``.
     """
-    for q in prange(indices.size * s.b):
-        n, j = q // s.b, q % s.b
-        source = images[indices[n]]
-        line = s.a * s.d
-        first = ((n * s.b_pad + j + s.p) * s.a_pad + s.p) * s.d
-        start = (s.b - 1 - j if flips[n] else j) * line
-        _scale_line(source, start, line, scale, offset, j * line, out, first)
+    line = s.a * s.d
+    for n in prange(indices.size):
+        image = images[indices[n]]
+        for j in range(s.b):
+            start = (s.b - 1 - j if flips[n] else j) * line
+            first = ((n * s.b_pad + j + s.p) * s.a_pad + s.p) * s.d
+            _scale_line(
+                image[start : start + line], scale, offset[j * line : (j + 1) * line],
+                out[first : first + line],
+            )  # fmt: skip

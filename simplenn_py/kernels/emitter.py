@@ -95,6 +95,22 @@ class Emitter:
             first = builder.mul(vector.index, lanes)
             yield first, builder.sub(count, first)
 
+    def load_part(self, pointer: Any, remaining: Any) -> Any:
+        """Load the first `remaining` lanes, all of them where there are more, and 0 behind them."""
+        builder = self.builder
+        slot = cgutils.alloca_once(builder, self.vector)
+        whole = builder.icmp_signed(">=", remaining, I64(self.lanes))
+        with builder.if_else(whole) as (then, otherwise):
+            with then:
+                builder.store(self.load_vector(pointer), slot)
+            with otherwise:
+                builder.store(ir.Constant(self.vector, None), slot)
+                numbers = builder.bitcast(slot, self.scalar.as_pointer())
+                with self.loop(remaining) as lane:
+                    number = builder.load(builder.gep(pointer, [lane.index]))
+                    builder.store(number, builder.gep(numbers, [lane.index]))
+        return builder.load(slot)
+
     def store_part(self, value: Any, pointer: Any, remaining: Any) -> None:
         """Store the first `remaining` lanes, all of them where there are more.
 

@@ -7,78 +7,78 @@ last channel, packed blocks are filled with zeros.
 from numba import prange
 
 from .policy import compiled
+from .vectors import copy_row, fill_row
 from .winograd import transform_filters
 
 #: The orders of :func:`pack`.
 TILE, WINOGRAD, TRANSPOSED, FILTERS = range(4)
+#: Channels of a task: what it reads and writes of a large layer lies on few pages of memory, and
+#: the tasks that follow find it in the cache.
+GROUP = 32
 
 
 @compiled()
-def _for_tile(s, W, task, out):
+def _for_tile(s, W, block, c_first, c_last, out):
     """``out[block, w, u, c, k]``: one row of vectors a patch entry, in the order of ``pad(Z)``."""
-    block, w = task // s.h, task % s.h
     k_first = block * s.width
     channels = min(s.width, s.d_next - k_first)
-    for u in range(s.h):
-        for c in range(s.d):
-            source = k_first + s.d_next * (u + s.h * (w + s.h * c))
-            target = ((task * s.h + u) * s.d + c) * s.width
-            for k in range(channels):
-                out[target + k] = W[source + k]
-            for k in range(channels, s.width):
-                out[target + k] = 0
+    for c in range(c_first, c_last):
+        for w in range(s.h):
+            for u in range(s.h):
+                source = k_first + s.d_next * (u + s.h * (w + s.h * c))
+                target = (((block * s.h + w) * s.h + u) * s.d + c) * s.width
+                fill_row(W, source, channels, out, target, s.width)
 
 
 @compiled()
-def _transposed(s, W, task, out):
+def _transposed(s, W, block, k_first, k_last, out):
     """``out[block, w, u, k, c]``: one row of vectors an output channel, for ``W' dxi/dS``."""
-    block, offset = task // (s.h * s.h), task % (s.h * s.h)
-    w, u = offset // s.h, offset % s.h
     c_first = block * s.width
-    channels = min(s.width, s.d - c_first)
-    start = task * s.d_next * s.width
-    for c in range(s.width):
-        source = s.d_next * (u + s.h * (w + s.h * (c_first + c)))
-        for k in range(s.d_next):
-            out[start + k * s.width + c] = W[source + k] if c < channels else 0
-
-
-@compiled()
-def _rows(s, W, k, out):
-    """``out[k, w, u, c]``: a row a filter, its channels filled up to whole vectors."""
     for w in range(s.h):
         for u in range(s.h):
-            target = ((k * s.h + w) * s.h + u) * s.channels
-            for c in range(s.d):
-                out[target + c] = W[k + s.d_next * (u + s.h * (w + s.h * c))]
-            for c in range(s.d, s.channels):
-                out[target + c] = 0
+            start = ((block * s.h + w) * s.h + u) * s.d_next * s.width
+            for c in range(s.width):
+                source = s.d_next * (u + s.h * (w + s.h * (c_first + c)))
+                for k in range(k_first, k_last):
+                    out[start + k * s.width + c] = W[source + k] if c_first + c < s.d else 0
+
+
+@compiled()
+def _rows(s, W, block, c_first, c_last, out):
+    """``out[k, w, u, c]``: a row a filter, its channels filled up to whole vectors."""
+    k_first, step = block * s.width, s.d_next * s.h * s.h
+    for w in range(s.h):
+        for u in range(s.h):
+            for k in range(k_first, min(k_first + s.width, s.d_next)):
+                target = ((k * s.h + w) * s.h + u) * s.channels
+                source = k + s.d_next * (u + s.h * w)
+                for c in range(c_first, c_last):
+                    out[target + c] = W[source + c * step]
+                if c_last == s.d:
+                    for c in range(s.d, s.channels):
+                        out[target + c] = 0
 
 
 @compiled(parallel=True)
 def pack(order, s, W, out):
-    """Write the filters in one of the four orders; one kernel, as each costs a second to compile.
+    """Write the filters in one of the four orders; one kernel, as each costs time to compile.
 
     TILE and WINOGRAD are for the forward pass, TRANSPOSED for the dense and FILTERS for the sparse
     way back.
     """
-    if order == TILE:
-        tasks = s.d_next_blocks * s.h
-    elif order == WINOGRAD:
-        tasks = s.d_next_blocks * s.d
-    elif order == TRANSPOSED:
-        tasks = s.d_blocks * s.h * s.h
-    else:
-        tasks = s.d_next
-    for task in prange(tasks):
+    blocks = s.d_blocks if order == TRANSPOSED else s.d_next_blocks
+    entries = s.d_next if order == TRANSPOSED else s.d
+    for task in prange(-(-entries // GROUP) * blocks):
+        group, block = task // blocks, task % blocks
+        first, last = group * GROUP, min((group + 1) * GROUP, entries)
         if order == TILE:
-            _for_tile(s, W, task, out)
+            _for_tile(s, W, block, first, last, out)
         elif order == WINOGRAD:
-            transform_filters(s, W, task // s.d, task % s.d, out)
+            transform_filters(s, W, block, first, last, out)
         elif order == TRANSPOSED:
-            _transposed(s, W, task, out)
+            _transposed(s, W, block, first, last, out)
         else:
-            _rows(s, W, task, out)
+            _rows(s, W, block, first, last, out)
 
 
 @compiled(parallel=True)
@@ -93,8 +93,7 @@ def add_parts(s, parts, bias_parts, dW, dbias):
             for c in range(s.d):
                 target = k_first + s.d_next * (u + s.h * (w + s.h * c))
                 source = ((block * s.h + w) * run + u * s.d + c) * s.width
-                for k in range(channels):
-                    dW[target + k] = parts[0, source + k]
+                copy_row(parts[0], source, channels, dW, target)
                 for part in range(1, parts.shape[0]):
                     for k in range(channels):
                         dW[target + k] += parts[part, source + k]

@@ -159,6 +159,44 @@ def copy_row(typingctx, source, source_start, count, out, out_start):
 
 
 @intrinsic
+def sum_row(typingctx, source, source_start, count, out, out_start):
+    """Add a row of `count` numbers to another."""
+    signature = types.void(source, _INT, _INT, out, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        source_, s0, n, out_, o0 = args
+        s_data, o_data = e.at(e.data(sig.args[0], source_), s0), e.at(e.data(sig.args[3], out_), o0)
+        with e.vectors_of(n) as (k, remaining):
+            held = e.at(o_data, k)
+            total = builder.fadd(e.load_vector(held), e.load_vector(e.at(s_data, k)))
+            e.store_part(total, held, remaining)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def fill_row(typingctx, source, source_start, count, out, out_start, width):
+    """Copy a row of `count` numbers, and fill it up with 0 to `width`, a multiple of the lanes.
+
+    Unlike the others it reads nothing behind the row: the filters have no room there.
+    """
+    signature = types.void(source, _INT, _INT, out, _INT, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        source_, s0, n, out_, o0, width = args
+        s_data, o_data = e.at(e.data(sig.args[0], source_), s0), e.at(e.data(sig.args[3], out_), o0)
+        with e.vectors_of(width) as (k, _):
+            value = e.load_part(e.at(s_data, k), builder.sub(n, k))
+            e.store_vector(value, e.at(o_data, k))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def list_row(
     typingctx, V, v_start, winner, winner_start, count, place, place_step,
     by_offset, shifts, most, counts, g, places,

@@ -18,7 +18,7 @@ from .cover import clear
 from .emitter import FLOAT32_LANES
 from .policy import compiled
 from .tile import sparse_tile
-from .vectors import add_row, copy_row, list_row
+from .vectors import add_row, copy_row, list_row, sum_row
 
 #: Vectors of one pass over a list: as many accumulators as registers allow.  Shorter rows have
 #: passes of 12, 6 and 5 vectors: 5 is a 5x5 filter of few channels, the usual first layer.
@@ -101,7 +101,9 @@ def _window_shifts(s, step, shifts):
 
 
 @compiled(parallel=True)
-def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, places, tables):
+def winners_dW(
+    s, l, Z, V, winner, lanes, strip, group, splits, parts, bias_parts, g, places, tables
+):  # fmt: skip
     """Equation (4) in parts, from the winners: ``parts[chunk, k, patch vector]``.
 
     Parameters
@@ -109,36 +111,42 @@ def winners_dW(s, l, Z, V, winner, lanes, strip, group, parts, bias_parts, g, pl
     strip, group : int
         A list's windows: so many pooled columns of so many instances, enough that a list is
         worth its pass and few enough that what it reads stays in the cache.
-    g, places : float and int64 arrays, shape (chunks, d_next*(windows + 1))
-    tables : int64 array, shape (chunks, 6, ...)
+    splits : int
+        Tasks among which the output channels of a chunk are divided.
+    g, places : float and int64 arrays, shape (tasks, d_next*(windows + 1))
+    tables : int64 array, shape (tasks, 6, ...)
     """
     chunks = parts.shape[0]
     most = group * strip * s.a_next + 1
-    for chunk in prange(chunks):
-        columns, targets, counts = tables[chunk, 0], tables[chunk, 1], tables[chunk, 2]
-        shifts, starts = tables[chunk, 3], tables[chunk, 4]
-        own_g, own_places = g[chunk], places[chunk]
+    for task in prange(chunks * splits):
+        chunk, split = task // splits, task % splits
+        k_first, k_last = split * s.d_next // splits, (split + 1) * s.d_next // splits
+        channels = k_last - k_first
+        columns, targets, counts = tables[task, 0], tables[task, 1], tables[task, 2]
+        shifts, starts = tables[task, 3], tables[task, 4]
+        own_g, own_places = g[task], places[task]
         part, bias = parts[chunk], bias_parts[chunk]
         vectors = _patch_columns(s, lanes, columns, targets)
+        row = vectors * lanes
         _window_shifts(s, s.d, shifts)
-        clear(part, 0, part.size)
-        clear(bias, 0, bias.size)
-        for k in range(s.d_next):
-            starts[k] = k * vectors * lanes
+        clear(part, k_first * row, k_last * row)
+        clear(bias, k_first, k_last)
+        for k in range(channels):
+            starts[k] = (k_first + k) * row
         last = (chunk + 1) * l // chunks
         for n_first in range(chunk * l // chunks, last, group):
             for j_first in range(0, s.b_next, strip):
-                clear(counts, 0, s.d_next)
+                clear(counts, 0, channels)
                 for n in range(n_first, min(n_first + group, last)):
                     for j in range(j_first, min(j_first + strip, s.b_next)):
                         for i in range(s.a_next):
-                            entry = ((n * s.b_next + j) * s.a_next + i) * s.d_next
+                            entry = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k_first
                             column = n * s.b_pad + j * s.h_pool * s.s
                             corner = (column * s.a_pad + i * s.h_pool * s.s) * s.d
-                            add_row(V, entry, winner, entry, s.d_next, bias, 0)
-                            list_row(V, entry, winner, entry, s.d_next, corner, 0,
+                            add_row(V, entry, winner, entry, channels, bias, k_first)
+                            list_row(V, entry, winner, entry, channels, corner, 0,
                                      0, shifts, most, counts, own_g, own_places)  # fmt: skip
-                run_lists(s.d_next, most, counts, own_g, own_places, Z, columns, vectors,
+                run_lists(channels, most, counts, own_g, own_places, Z, columns, vectors,
                           vectors, part, starts, targets)  # fmt: skip
 
 
@@ -147,17 +155,23 @@ def add_winner_parts(s, parts, bias_parts, lanes, dW, dbias):
     """Add the chunks' parts in a fixed order, back in the lecture's order of entries."""
     vectors = -(-s.h * s.d // lanes)
     row = s.h * vectors * lanes
-    for k in prange(s.d_next):
-        dbias[k] = bias_parts[0, k]
+    for task in prange(-(-s.d_next // lanes)):  # neighbouring filters share lines of the cache
+        k_first = task * lanes
+        k_last = min(k_first + lanes, s.d_next)
+        for k in range(k_first, k_last):
+            dbias[k] = bias_parts[0, k]
+            for part in range(1, parts.shape[0]):
+                dbias[k] += bias_parts[part, k]
         for part in range(1, parts.shape[0]):
-            dbias[k] += bias_parts[part, k]
-            for entry in range(k * row, (k + 1) * row):
-                parts[0, entry] += parts[part, entry]
+            start = part * parts.shape[1] + k_first * row
+            sum_row(parts, start, (k_last - k_first) * row, parts, k_first * row)
         for w in range(s.h):
             for u in range(s.h):
                 for c in range(s.d):
-                    source = k * row + w * vectors * lanes + u * s.d + c
-                    dW[k + s.d_next * (u + s.h * (w + s.h * c))] = parts[0, source]
+                    source = w * vectors * lanes + u * s.d + c
+                    target = s.d_next * (u + s.h * (w + s.h * c))
+                    for k in range(k_first, k_last):
+                        dW[target + k] = parts[0, k * row + source]
 
 
 @compiled(parallel=True)

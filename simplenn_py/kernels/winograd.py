@@ -1,24 +1,35 @@
-"""Winograd's F(2x2, 3x3): a 2x2 tile of S from 16 multiplications a channel instead of 36.
+"""Winograd's F(4x4, 3x3): a 4x4 tile of S from 36 multiplications a channel instead of 144.
 
-Winograd (1980); for convolutional networks Lavin and Gray (2016).  For a 4x4 piece d of
-``pad(Z)`` and a 3x3 filter g, one channel each, the 2x2 outputs are
+Winograd (1980); for convolutional networks Lavin and Gray (2016).  For a 6x6 piece d of
+``pad(Z)`` and a 3x3 filter g, one channel each, the 4x4 outputs are
 
     A' [ (G g G') .* (B' d B) ] A
 
-          | 1  0 -1  0 |        |  1    0    0  |
-     B' = | 0  1  1  0 |    G = | 1/2  1/2  1/2 |    A' = | 1  1  1  0 |
-          | 0 -1  1  0 |        | 1/2 -1/2  1/2 |         | 0  1 -1 -1 |
-          | 0  1  0 -1 |        |  0    0    1  |
+The matrices are those of polynomial products taken at the points 0, 1, -1, 1/2, -2 and infinity:
+column i of A' has the powers of point i.
 
-Summed over channels, the entrywise product of each of the 16 places is a matrix product of
-(tiles x d) and (d x d_next): the register tile does it.  The transforms are additions, done for
-a vector of channels at a time.  Rounding errors are a few times those of the direct sum.
+         |  1  3/2  -2  -3/2  1  0 |        |   1      0      0   |        | 1 1  1  1   1 0 |
+         |  0  -1   1/2  5/2  1  0 |        |  1/3    1/3    1/3  |   A' = | 0 1 -1 1/2 -2 0 |
+    B' = |  0   1  -5/2  1/2  1  0 |    G = | -1/3    1/3   -1/3  |        | 0 1  1 1/4  4 0 |
+         |  0  -2   -1    2   1  0 |        | -16/15 -8/15  -4/15 |        | 0 1 -1 1/8 -8 1 |
+         |  0  1/2  -1  -1/2  1  0 |        |  1/15  -2/15   4/15 |
+         |  0   1   3/2  -2 -3/2 1 |        |   0      0      1   |
+
+Summed over channels, the entrywise product of each of the 36 places is a matrix product of
+(tiles x d) and (d x d_next): the register tile does it.  The transforms work on a vector of
+channels at a time.
+
+Rounding errors are two to three times those of the direct sum; with the points 0, 1, -1, 2, -2,
+which are often used, they would be five times.  The point 1 matters for another reason: where an
+image does not change, along a row or a column, only its place differs from 0, so that equal
+entries of S come out as equal bits and max pooling takes the first, as in the lecture.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -27,19 +38,58 @@ from .emitter import I64, Emitter
 from .policy import compiled
 from .tile import ROWS
 
+#: Rows and columns of a tile of S, and of the piece of ``pad(Z)`` from which it comes.
+TILE = 4
+PIECE = 6
 _INT = types.int64
+
+
+def _times(e: Emitter, factor: float, x: Any, plus: Any = None) -> Any:
+    """``factor*x + plus``"""
+    spread = ir.Constant(e.vector, [factor] * e.lanes)
+    return e.builder.fmul(spread, x) if plus is None else e.fma(spread, x, plus)
 
 
 def _b_transform(e: Emitter, x: list[Any]) -> list[Any]:
     """``B' x``"""
-    sub, add = e.builder.fsub, e.builder.fadd
-    return [sub(x[0], x[2]), add(x[1], x[2]), sub(x[2], x[1]), sub(x[1], x[3])]
+    add, sub = e.builder.fadd, e.builder.fsub
+    # (x - 1/2)(x + 2), a factor of four of the six polynomials
+    near = [sub(_times(e, 3 / 2, x[k + 1], x[k + 2]), x[k]) for k in range(4)]
+    even, odd = sub(x[4], x[2]), sub(x[3], x[1])
+    return [
+        sub(near[2], near[0]),
+        add(near[2], near[1]),
+        sub(near[2], near[1]),
+        _times(e, 2, odd, even),
+        _times(e, -1 / 2, odd, even),
+        sub(near[3], near[1]),
+    ]
+
+
+def _g_transform(e: Emitter, x: list[Any]) -> list[Any]:
+    """``G x``"""
+    ends = _times(e, 1 / 3, e.builder.fadd(x[0], x[2]))
+    middle = _times(e, 1 / 3, x[1])
+    return [
+        x[0],
+        e.builder.fadd(ends, middle),
+        e.builder.fsub(middle, ends),
+        _times(e, -16 / 15, x[0], _times(e, -8 / 15, x[1], _times(e, -4 / 15, x[2]))),
+        _times(e, 1 / 15, x[0], _times(e, -2 / 15, x[1], _times(e, 4 / 15, x[2]))),
+        x[2],
+    ]
 
 
 def _a_transform(e: Emitter, x: list[Any]) -> list[Any]:
     """``A' x``"""
-    sub, add = e.builder.fsub, e.builder.fadd
-    return [add(add(x[0], x[1]), x[2]), sub(sub(x[1], x[2]), x[3])]
+    add = e.builder.fadd
+    even, odd = add(x[1], x[2]), e.builder.fsub(x[1], x[2])
+    return [
+        add(add(x[0], even), add(x[3], x[4])),
+        _times(e, 1 / 2, x[3], _times(e, -2, x[4], odd)),
+        _times(e, 1 / 4, x[3], _times(e, 4, x[4], even)),
+        _times(e, 1 / 8, x[3], _times(e, -8, x[4], add(odd, x[5]))),
+    ]
 
 
 def _transposed(rows: list[list[Any]]) -> list[list[Any]]:
@@ -47,29 +97,38 @@ def _transposed(rows: list[list[Any]]) -> list[list[Any]]:
 
 
 @intrinsic
-def transform_input(typingctx, z, start, row, column, count, out, out_start, place_stride):
-    """``B' d B`` of one 4x4 piece for `count` channels; place (w, u) goes to ``4*w + u``.
+def transform_input(
+    typingctx, z, start, row, column, rows, columns, count, out, out_start, place_stride
+):
+    """``B' d B`` of one piece for `count` channels; place (u, w) goes to ``6*u + w``.
 
-    `row` and `column` are the distances of neighbours down and to the right in `z`; places are
+    `row` and `column` are the distances of neighbours down and to the right in `z`.  Where the
+    piece has only `rows` or `columns`, at least 3, the last is repeated.  Places are
     `place_stride` apart in `out`, which is written in whole vectors.
     """
-    signature = types.void(z, _INT, _INT, _INT, _INT, out, _INT, _INT)
+    signature = types.void(z, _INT, _INT, _INT, _INT, _INT, _INT, out, _INT, _INT)
 
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, sig.args[0].dtype)
-        z_, z0, row, column, n, out_, o0, stride = args
-        z_data, o_data = e.at(e.data(sig.args[0], z_), z0), e.at(e.data(sig.args[5], out_), o0)
+        z_, z0, row, column, rows, columns, n, out_, o0, stride = args
+        z_data, o_data = e.at(e.data(sig.args[0], z_), z0), e.at(e.data(sig.args[7], out_), o0)
+
+        def up_to(last: Any, k: int) -> Any:
+            return builder.select(builder.icmp_signed("<", I64(k), last), I64(k), last)
+
+        last_row, last_column = builder.sub(rows, I64(1)), builder.sub(columns, I64(1))
+        row_at = [builder.mul(up_to(last_row, u), row) for u in range(PIECE)]
+        column_at = [builder.mul(up_to(last_column, w), column) for w in range(PIECE)]
         with e.vectors_of(n) as (c, _):
             piece = []
-            for w in range(4):
-                line = e.at(z_data, builder.add(c, builder.mul(I64(w), column)))
-                values = [e.load_vector(e.at(line, builder.mul(I64(u), row))) for u in range(4)]
-                piece.append(_b_transform(e, values))  # down the rows of column w
-            across = [_b_transform(e, line) for line in _transposed(piece)]  # [u][w]
-            for u in range(4):
-                for w in range(4):
-                    place = builder.add(c, builder.mul(I64(4 * w + u), stride))
-                    e.store_vector(across[u][w], e.at(o_data, place))
+            for at in column_at:
+                line = e.at(z_data, builder.add(c, at))
+                values = [e.load_vector(e.at(line, below)) for below in row_at]
+                piece.append(_b_transform(e, values))  # down the rows of this column
+            for u, across in enumerate(_transposed(piece)):
+                for w, value in enumerate(_b_transform(e, across)):
+                    place = builder.add(c, builder.mul(I64(PIECE * u + w), stride))
+                    e.store_vector(value, e.at(o_data, place))
         return context.get_dummy_value()
 
     return signature, codegen
@@ -77,7 +136,7 @@ def transform_input(typingctx, z, start, row, column, count, out, out_start, pla
 
 @intrinsic
 def transform_output(typingctx, m, start, place_stride, count, out, out_start, row, column):
-    """``A' M A`` for `count` channels: four rows of S, `row` and `column` apart in `out`."""
+    """``A' M A`` for `count` channels: 4x4 rows of S, `row` and `column` apart in `out`."""
     signature = types.void(m, _INT, _INT, _INT, out, _INT, _INT, _INT)
 
     def codegen(context, builder, sig, args):
@@ -86,11 +145,12 @@ def transform_output(typingctx, m, start, place_stride, count, out, out_start, r
         m_data, o_data = e.at(e.data(sig.args[0], m_), m0), e.at(e.data(sig.args[4], out_), o0)
         with e.vectors_of(n) as (k, _):
             lines = []
-            for w in range(4):
-                places = [builder.add(k, builder.mul(I64(4 * w + u), stride)) for u in range(4)]
-                lines.append(_a_transform(e, [e.load_vector(e.at(m_data, p)) for p in places]))
-            for u, line in enumerate(_transposed(lines)):
-                for w, value in enumerate(_a_transform(e, line)):
+            for u in range(PIECE):
+                at = [builder.mul(I64(PIECE * u + w), stride) for w in range(PIECE)]
+                values = [e.load_vector(e.at(m_data, builder.add(k, place))) for place in at]
+                lines.append(_a_transform(e, values))  # along row u
+            for w, line in enumerate(_transposed(lines)):
+                for u, value in enumerate(_a_transform(e, line)):
                     at = builder.add(builder.mul(I64(u), row), builder.mul(I64(w), column))
                     e.store_vector(value, e.at(o_data, builder.add(k, at)))
         return context.get_dummy_value()
@@ -98,76 +158,88 @@ def transform_output(typingctx, m, start, place_stride, count, out, out_start, r
     return signature, codegen
 
 
-@compiled()
-def transform_filters(s, W, block, c, out):
-    """``G g G'`` of one block of filters, channel c: ``out[block, place, c, k]``."""
-    k_first, step = block * s.width, s.d_next
-    channels = min(s.width, s.d_next - k_first)
-    first = k_first + s.d_next * 9 * c
-    target = (block * 16 * s.d + c) * s.width
-    place = s.d * s.width
-    for w in range(4):
-        # Row w of G combines the filter's columns, then G its rows.
-        p0 = 1.0 if w == 0 else 0.5 if w < 3 else 0.0
-        p1 = 0.5 if w == 1 else -0.5 if w == 2 else 0.0
-        p2 = 1.0 if w == 3 else 0.5 if w > 0 else 0.0
-        at = target + 4 * w * place
-        _combine(W, first, step, p0, p1, p2, channels, out, at, place)
-        for k in range(channels, s.width):
-            for u in range(4):
-                out[at + u * place + k] = 0
+@intrinsic
+def transform_filter(typingctx, W, start, step, count, out, out_start, place_stride, width):
+    """``G g G'`` of `count` neighbouring filters, one channel; 0 behind them, up to `width`.
 
-
-@compiled()
-def _combine(W, first, step, p0, p1, p2, channels, out, at, place):
-    """The four places of one column of ``G g G'``, for neighbouring filters."""
-    p0, p1, p2 = W.dtype.type(p0), W.dtype.type(p1), W.dtype.type(p2)
-    half = W.dtype.type(0.5)
-    for k in range(channels):
-        x = first + k
-        g0 = p0 * W[x] + p1 * W[x + 3 * step] + p2 * W[x + 6 * step]
-        g1 = p0 * W[x + step] + p1 * W[x + 4 * step] + p2 * W[x + 7 * step]
-        g2 = p0 * W[x + 2 * step] + p1 * W[x + 5 * step] + p2 * W[x + 8 * step]
-        out[at + k] = g0
-        out[at + place + k] = half * (g0 + g1 + g2)
-        out[at + 2 * place + k] = half * (g0 - g1 + g2)
-        out[at + 3 * place + k] = g2
-
-
-@compiled()
-def winograd_block(s, n_first, n_last, j_first, j_last, Z, w, block, S, U, M, offsets, targets):
-    """S of one block of pixels and one block of output channels, in 2x2 tiles.
-
-    S has ``a_block`` rows a column, an even number; what lies beyond ``a_use`` is not used.
+    Entry (u, w) of filter k is ``W[start + k + step*(u + 3*w)]``.
     """
-    rows, channels = s.a_block // 2, s.channels
-    tiles = (n_last - n_first) * -(-(j_last - j_first) // 2) * rows
+    signature = types.void(W, _INT, _INT, _INT, out, _INT, _INT, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        W_, w0, step, n, out_, o0, stride, width = args
+        w_data, o_data = e.at(e.data(sig.args[0], W_), w0), e.at(e.data(sig.args[4], out_), o0)
+        with e.vectors_of(width) as (k, _):
+            remaining = builder.sub(n, k)
+            filter_ = []
+            for w in range(3):
+                at = [builder.add(k, builder.mul(I64(u + 3 * w), step)) for u in range(3)]
+                column = [e.load_part(e.at(w_data, entry), remaining) for entry in at]
+                filter_.append(_g_transform(e, column))
+            for u, across in enumerate(_transposed(filter_)):
+                for w, value in enumerate(_g_transform(e, across)):
+                    place = builder.add(k, builder.mul(I64(PIECE * u + w), stride))
+                    e.store_vector(value, e.at(o_data, place))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@compiled()
+def transform_filters(s, W, block, c_first, c_last, out):
+    """``G g G'`` of one block of filters, some channels: ``out[block, place, c, k]``."""
+    k_first = block * s.width
+    channels = min(s.width, s.d_next - k_first)
+    for c in range(c_first, c_last):
+        target = (block * PIECE * PIECE * s.d + c) * s.width
+        transform_filter(
+            W, k_first + s.d_next * 9 * c, s.d_next, channels,
+            out, target, s.d * s.width, s.width,
+        )  # fmt: skip
+
+
+@compiled()
+def winograd_block(
+    s, n_first, n_last, j_first, j_last, Z, w, block, scratch, U, M, offsets, targets
+):
+    """S of one block of pixels and one block of output channels, in 4x4 tiles.
+
+    S is at the beginning of the scratch memory; at U in it are the transformed pieces, at M the
+    products.  S has ``a_block`` rows a column, a multiple of 4, and a multiple of 4 columns an
+    instance; what lies beyond ``a_use`` and ``b_use`` is not used.
+    """
+    rows, channels = s.a_block // TILE, s.channels
+    across = -(-(j_last - j_first) // TILE)
+    tiles = (n_last - n_first) * across * rows
     if block == 0:
         t = 0
         for n in range(n_first, n_last):
-            for j in range(j_first, j_last, 2):
-                for i in range(rows):
-                    start = ((n * s.b_pad + j) * s.a_pad + 2 * i) * s.d
+            for j in range(j_first, j_last, TILE):
+                for i in range(0, s.a_block, TILE):
+                    start = ((n * s.b_pad + j) * s.a_pad + i) * s.d
                     transform_input(
-                        Z, start, s.d, s.a_pad * s.d, s.d, U, t * channels, tiles * channels
-                    )
+                        Z, start, s.d, s.a_pad * s.d, s.a_pad - i, s.b_pad - j, s.d,
+                        scratch, U + t * channels, tiles * channels,
+                    )  # fmt: skip
                     offsets[t] = t * channels
                     targets[t] = t * s.width
                     t += 1
         for extra in range(ROWS):
             offsets[tiles + extra] = offsets[tiles - 1]
             targets[tiles + extra] = targets[tiles - 1]
-    for place in range(16):
+    for place in range(PIECE * PIECE):
         cover(
-            s.vectors, tiles, U, place * tiles * channels, offsets, 1, 0, s.d,
-            w, (block * 16 + place) * s.d * s.width, s.width,
-            M, place * tiles * s.width, targets, 0,
+            s.vectors, tiles, scratch, U + place * tiles * channels, offsets, 1, 0, s.d,
+            w, (block * PIECE * PIECE + place) * s.d * s.width, s.width,
+            scratch, M + place * tiles * s.width, targets, 0,
         )  # fmt: skip
     t = 0
-    for column in range((n_last - n_first) * -(-(j_last - j_first) // 2)):
-        for i in range(rows):
-            start = (2 * column * s.a_block + 2 * i) * s.width
+    for column in range((n_last - n_first) * across):
+        for i in range(0, s.a_block, TILE):
+            start = (TILE * column * s.a_block + i) * s.width
             transform_output(
-                M, t * s.width, tiles * s.width, s.width, S, start, s.width, s.a_block * s.width
-            )
+                scratch, M + t * s.width, tiles * s.width, s.width,
+                scratch, start, s.width, s.a_block * s.width,
+            )  # fmt: skip
             t += 1

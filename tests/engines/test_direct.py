@@ -57,6 +57,7 @@ TIED = {
     "padding wider than filter, pool": net(3, 4, 3, (4, 1, 2, 1, 2), (5, 2, 3, 1, 3)),
     "padding as wide as Winograd's filter, pool": net(4, 3, 16, (17, 3, 3, 1, 2)),
 }
+WINOGRAD_PAYS = direct_plan.winograd_pays
 every_net = pytest.mark.parametrize("name", NETS)
 every_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
@@ -65,7 +66,7 @@ every_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def _winograd_for_few_pixels():
     """Winograd's tiles also for the small batches here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(direct_plan, "WINOGRAD_TILES", 0)
+        patch.setattr(direct_plan, "winograd_pays", lambda *_: True)
         yield
 
 
@@ -80,14 +81,14 @@ def test_the_networks_take_every_path():
     for config in NETS.values():
         engine = Setting(config, 1, np.float64).engine()
         taken |= {engine.path(m).split(", back ")[k] for m in range(config.L) for k in (0, 1)}
-    assert taken >= {"direct", "Winograd 2x2", "dense", "winners", "lists"}
+    assert taken >= {"direct", "Winograd 4x4", "dense", "winners", "lists"}
 
 
-def test_winograd_is_for_batches_with_many_pixels(monkeypatch):
-    monkeypatch.setattr(direct_plan, "WINOGRAD_TILES", 256)
-    config = NETS["Winograd, odd, pool"]  # 20 tiles an image
-    paths = [Setting(config, l, np.float32).engine().path(0) for l in (12, 13)]
-    assert paths == ["direct, back winners", "Winograd 2x2, back winners"]
+def test_winograd_is_for_batches_with_many_pixels():
+    image = NETS["Winograd, odd, pool"].conv_layers[0]  # 6 of 7 x 8 of 9 pixels are used: 4 tiles
+    assert [WINOGRAD_PAYS(image, l) for l in (7, 8)] == [False, True]
+    pixel = NETS["Winograd of one pixel"].conv_layers[0]  # 36 multiplications instead of 9
+    assert not WINOGRAD_PAYS(pixel, 1000)
 
 
 @every_dtype
@@ -128,14 +129,37 @@ def test_an_engine_for_prediction_computes_the_same(name, dtype):
 
 @every_dtype
 @pytest.mark.parametrize("name", [*NETS, *TIED])
-def test_ties_are_decided_as_in_the_lecture(name, dtype):
-    """In whole numbers both engines compute the same bits; the first of equal maxima wins."""
+def test_ties_are_decided_as_in_the_lecture(name, dtype, monkeypatch):
+    """In whole numbers both engines compute the same bits; the first of equal maxima wins.
+
+    Not by Winograd's tiles: they have factors of 1/3.
+    """
+    monkeypatch.setattr(direct_plan, "winograd_pays", lambda *_: False)
     setting = Setting((NETS | TIED)[name], 2, dtype, integers=True)
     exact = setting.in_float64()
     wanted = exact.everything(exact.engine("lecture"))
     assert max(np.abs(x).max() for x in wanted.values()) < 2**22  # float32 has 24 bits
     found = setting.everything(setting.engine())
     assert_identical({k: x.astype(np.float64) for k, x in found.items()}, wanted)
+
+
+@every_dtype
+@pytest.mark.parametrize("constant", ["rows", "columns", "all"])
+def test_winograd_leaves_equal_maxima_equal_where_an_image_does_not_change(constant, dtype):
+    setting = Setting(net(10, 12, 17, (33, 3, 0, 1, 2)), 3, dtype)
+    images = setting.problem.images.reshape(17, 10, 12, 3, order="F")
+    if constant != "columns":
+        images[...] = images[:, :1].copy()
+    if constant != "rows":
+        images[...] = images[:, :, :1].copy()
+    setting.problem.images[:] = images.reshape(17, -1, order="F")
+    engine = setting.engine()
+    assert engine.path(0).startswith("Winograd")
+    setting.step(engine)
+    winner = engine._buffers["winner0"][: 3 * 4 * 5 * 33]
+    allowed = {"rows": {-1, 0, 2}, "columns": {-1, 0, 1}, "all": {-1, 0}}[constant]
+    assert set(winner.tolist()) <= allowed
+    assert np.mean(winner >= 0) > 0.2
 
 
 @every_dtype
@@ -296,7 +320,9 @@ def compiled():
 )
 def test_random_networks_agree_and_compile_nothing(compiled, config, batch, dtype, seed, integers):
     setting = Setting(config, batch, dtype, seed, integers)
-    actual = setting.everything(setting.engine())
+    with pytest.MonkeyPatch.context() as patch:  # whole numbers tie, but not in Winograd's tiles
+        patch.setattr(direct_plan, "winograd_pays", lambda *_: not integers)
+        actual = setting.everything(setting.engine())
     exact = setting.in_float64()
     assert_agrees(actual, exact.everything(exact.engine("lecture")), dtype, together=True)
     assert (specialisations(), policy.compilations()) == compiled

@@ -22,9 +22,10 @@ NETS = (
 
 
 def main(dtype: str) -> None:
-    direct_plan.WINOGRAD_TILES = 0  # for small batches too
     for config in NETS:
+        direct_plan.winograd_pays = lambda *_: True  # for small batches too
         assert_engines_agree(Setting(config, 5, np.dtype(dtype).type))
+        direct_plan.winograd_pays = lambda *_: False  # whose sums are not exact
         assert_engines_agree(Setting(config, 3, np.dtype(dtype).type, integers=True))
     print(f"{FLOAT32_LANES} lanes: {len(NETS)} networks agree")
 
