@@ -27,10 +27,12 @@ entries of S come out as equal bits and max pooling takes the first, as in the l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .cover import cover
@@ -92,8 +94,34 @@ def _a_transform(e: Emitter, x: list[Any]) -> list[Any]:
     ]
 
 
-def _transposed(rows: list[list[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _both_ways(
+    e: Emitter,
+    transform: Callable[[Emitter, list[Any]], list[Any]],
+    entries: int,
+    results: int,
+    load: Callable[[int, Any], Any],
+    store: Callable[[Any, Any, int], None],
+) -> None:
+    """``T x T'`` of a square x with `entries` a side: T of every column, then of every row.
+
+    ``load(u, w)`` returns entry (u, w) of x and ``store(value, u, w)`` takes one of the result.
+    Both are loops for LLVM: written out, they would take it twice as long.
+    """
+    builder = e.builder
+    columns = cgutils.alloca_once(builder, e.vector, size=I64(entries * results))
+
+    def at(u: Any, w: Any) -> Any:
+        return e.at(columns, builder.add(builder.mul(u, I64(entries)), w))
+
+    with e.loop(I64(entries)) as column:
+        w = column.index
+        for u, value in enumerate(transform(e, [load(u, w) for u in range(entries)])):
+            builder.store(value, at(I64(u), w))
+    with e.loop(I64(results)) as row:
+        u = row.index
+        values = [builder.load(at(u, I64(w))) for w in range(entries)]
+        for w, value in enumerate(transform(e, values)):
+            store(value, u, w)
 
 
 @intrinsic
@@ -112,23 +140,23 @@ def transform_input(
         e = Emitter(context, builder, sig.args[0].dtype)
         z_, z0, row, column, rows, columns, n, out_, o0, stride = args
         z_data, o_data = e.at(e.data(sig.args[0], z_), z0), e.at(e.data(sig.args[7], out_), o0)
-
-        def up_to(last: Any, k: int) -> Any:
-            return builder.select(builder.icmp_signed("<", I64(k), last), I64(k), last)
-
         last_row, last_column = builder.sub(rows, I64(1)), builder.sub(columns, I64(1))
-        row_at = [builder.mul(up_to(last_row, u), row) for u in range(PIECE)]
-        column_at = [builder.mul(up_to(last_column, w), column) for w in range(PIECE)]
+
+        def up_to(last: Any, k: Any) -> Any:
+            return builder.select(builder.icmp_signed("<", k, last), k, last)
+
+        row_at = [builder.mul(up_to(last_row, I64(u)), row) for u in range(PIECE)]
         with e.vectors_of(n) as (c, _):
-            piece = []
-            for at in column_at:
-                line = e.at(z_data, builder.add(c, at))
-                values = [e.load_vector(e.at(line, below)) for below in row_at]
-                piece.append(_b_transform(e, values))  # down the rows of this column
-            for u, across in enumerate(_transposed(piece)):
-                for w, value in enumerate(_b_transform(e, across)):
-                    place = builder.add(c, builder.mul(I64(PIECE * u + w), stride))
-                    e.store_vector(value, e.at(o_data, place))
+
+            def load(u: int, w: Any) -> Any:
+                line = builder.add(c, builder.mul(up_to(last_column, w), column))
+                return e.load_vector(e.at(z_data, builder.add(line, row_at[u])))
+
+            def store(value: Any, u: Any, w: int) -> None:
+                place = builder.add(builder.mul(u, I64(PIECE)), I64(w))
+                e.store_vector(value, e.at(o_data, builder.add(c, builder.mul(place, stride))))
+
+            _both_ways(e, _b_transform, PIECE, PIECE, load, store)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -144,15 +172,16 @@ def transform_output(typingctx, m, start, place_stride, count, out, out_start, r
         m_, m0, stride, n, out_, o0, row, column = args
         m_data, o_data = e.at(e.data(sig.args[0], m_), m0), e.at(e.data(sig.args[4], out_), o0)
         with e.vectors_of(n) as (k, _):
-            lines = []
-            for u in range(PIECE):
-                at = [builder.mul(I64(PIECE * u + w), stride) for w in range(PIECE)]
-                values = [e.load_vector(e.at(m_data, builder.add(k, place))) for place in at]
-                lines.append(_a_transform(e, values))  # along row u
-            for w, line in enumerate(_transposed(lines)):
-                for u, value in enumerate(_a_transform(e, line)):
-                    at = builder.add(builder.mul(I64(u), row), builder.mul(I64(w), column))
-                    e.store_vector(value, e.at(o_data, builder.add(k, at)))
+
+            def load(u: int, w: Any) -> Any:
+                place = builder.mul(builder.add(I64(PIECE * u), w), stride)
+                return e.load_vector(e.at(m_data, builder.add(k, place)))
+
+            def store(value: Any, u: Any, w: int) -> None:
+                at = builder.add(builder.mul(u, row), builder.mul(I64(w), column))
+                e.store_vector(value, e.at(o_data, builder.add(k, at)))
+
+            _both_ways(e, _a_transform, PIECE, TILE, load, store)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -171,16 +200,17 @@ def transform_filter(typingctx, W, start, step, count, out, out_start, place_str
         W_, w0, step, n, out_, o0, stride, width = args
         w_data, o_data = e.at(e.data(sig.args[0], W_), w0), e.at(e.data(sig.args[4], out_), o0)
         with e.vectors_of(width) as (k, _):
-            remaining = builder.sub(n, k)
-            filter_ = []
-            for w in range(3):
-                at = [builder.add(k, builder.mul(I64(u + 3 * w), step)) for u in range(3)]
-                column = [e.load_part(e.at(w_data, entry), remaining) for entry in at]
-                filter_.append(_g_transform(e, column))
-            for u, across in enumerate(_transposed(filter_)):
-                for w, value in enumerate(_g_transform(e, across)):
-                    place = builder.add(k, builder.mul(I64(PIECE * u + w), stride))
-                    e.store_vector(value, e.at(o_data, place))
+
+            def load(u: int, w: Any) -> Any:
+                entry = builder.add(I64(u), builder.mul(w, I64(3)))
+                at = builder.add(k, builder.mul(entry, step))
+                return e.load_part(e.at(w_data, at), builder.sub(n, k))
+
+            def store(value: Any, u: Any, w: int) -> None:
+                place = builder.add(builder.mul(u, I64(PIECE)), I64(w))
+                e.store_vector(value, e.at(o_data, builder.add(k, builder.mul(place, stride))))
+
+            _both_ways(e, _g_transform, 3, PIECE, load, store)
         return context.get_dummy_value()
 
     return signature, codegen
