@@ -29,6 +29,10 @@ class TrainOptions:
         Naming every option that breaks its rule, its value and the rule.
     """
 
+    solver: str = _one_of(
+        "sgd", "sgd, with momentum; adam; newton, the Gauss-Newton method of simpleNN",
+        "sgd", "adam", "newton",
+    )  # fmt: skip
     epochs: int = _option(
         20, "passes over the training images", "a whole number, 1 or more", lambda v: v >= 1
     )
@@ -36,8 +40,8 @@ class TrainOptions:
         128, "images an update", "a whole number, 1 or more", lambda v: v >= 1
     )
     lr: float = _option(
-        0.01, "learning rate, the largest of the run",
-        "a number above 0", lambda v: 0 < v < math.inf,
+        0.0, "learning rate, the largest of the run; 0: the solver's own, sgd 0.01, adam 0.001",
+        "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     momentum: float = _option(
         0.9, "share of the last step that the next one keeps",
@@ -59,6 +63,41 @@ class TrainOptions:
     C: float = _option(
         math.inf, "regularisation theta'theta/(2*C*l), l training images; inf: none",
         "a number above 0, or inf", lambda v: v > 0,
+    )  # fmt: skip
+    GNsize: int = _option(
+        0, "newton: images in the subsample of a Gauss-Newton product; 0: a twentieth of all",
+        "a whole number, 0 or more", lambda v: v >= 0,
+    )  # fmt: skip
+    iter_max: int = _option(
+        100, "newton: most iterations", "a whole number, 1 or more", lambda v: v >= 1
+    )
+    xi: float = _option(
+        0.1, "newton: CG stops when its residual is below xi*|gradient|",
+        "a number above 0 and below 1", lambda v: 0 < v < 1,
+    )  # fmt: skip
+    CGmax: int = _option(
+        250, "newton: most CG steps an iteration", "a whole number, 1 or more", lambda v: v >= 1
+    )
+    lambda_: float = _option(
+        1.0, "newton: Levenberg-Marquardt's first lambda",
+        "a number, 0 or more", lambda v: 0 <= v < math.inf,
+    )  # fmt: skip
+    drop: float = _option(
+        2 / 3, "newton: lambda's factor after a good step, ratio 3/4 or more",
+        "a number above 0, 1 at most", lambda v: 0 < v <= 1,
+    )  # fmt: skip
+    boost: float = _option(
+        3 / 2, "newton: lambda's factor after a poor step, ratio below 1/4",
+        "a number, 1 or more", lambda v: 1 <= v < math.inf,
+    )  # fmt: skip
+    eta: float = _option(
+        1e-4, "newton: share of the predicted decrease that the line search asks for",
+        "a number above 0 and below 1", lambda v: 0 < v < 1,
+    )  # fmt: skip
+    Jacobian: str = _one_of(
+        "auto", "newton, engine lecture: keep the Jacobian of the subsample in memory; auto: "
+        "where it fits and saves time",
+        "auto", "no", "yes",
     )  # fmt: skip
     loss: str = _one_of("cross-entropy", "what is minimised", "squared", "cross-entropy")
     dtype: str = _one_of("float32", "precision of all arithmetic", "float32", "float64")
