@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,11 @@ from .datasets.dataset import Dataset, Images
 from .errors import ConfigError, DataError, OptionError, closest
 from .layout import Array
 from .model import Model, Normalisation
+from .opt.adam import AdamState
+from .opt.newton import NewtonState
 from .opt.sgd import SGDState
 from .options import TrainOptions, default_options, default_preset
-from .run_folder import Best, RunFolder
+from .run_folder import Best, RunFolder, State
 from .sampling import stratified
 
 # Seeds of the four uses of randomness; a new one goes to the end, so that the others stay.
@@ -34,10 +36,10 @@ class Job:
     training: Array  # indices of the instances to train on
     validation: Array  # and of those held out
     options: TrainOptions
-    state: SGDState
+    state: State
     best: Best
-    run: RunFolder | None
-    fingerprint: str
+    run: RunFolder | None = None
+    fingerprint: str = ""
 
 
 def new_job(
@@ -57,7 +59,7 @@ def new_job(
     model = Model.initialise(
         network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
     )
-    state = SGDState(np.zeros_like(model.theta), _rng(options, _ORDER))
+    state = _new_state(options, model.theta)
     problem = _problem(data.train, y, model, options, training.size)
     fingerprint = _fingerprint(data.train)
     return Job(model, problem, training, validation, options, state, Best(), run, fingerprint)
@@ -67,14 +69,18 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
     run = RunFolder(resume)
     model, state, best, saved, fingerprint = run.load_checkpoint()
     options = options or saved
-    if replace(options, epochs=saved.epochs, threads=saved.threads) != saved:
-        changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
-        names = ", ".join(k for k in changed if k not in ("epochs", "threads"))
-        raise OptionError(f"{names} cannot change in a resumed run; only epochs and threads can")
-    begun = state.epoch + (state.position > 0)
-    if options.epochs < begun:
+    newton = options.solver == "newton"
+    length, step = ("iter_max", "iteration") if newton else ("epochs", "epoch")
+    changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
+    if set(changed) - {length, "threads"}:
+        names = ", ".join(k for k in changed if k not in (length, "threads"))
+        raise OptionError(f"{names} cannot change in a resumed run; only {length} and threads can")
+    begun = state.epoch
+    if not isinstance(state, NewtonState):
+        begun += state.position > 0
+    if getattr(options, length) < begun:
         raise OptionError(
-            f"epochs is {options.epochs}; the run in {resume} has begun epoch {begun}, "
+            f"{length} is {getattr(options, length)}; the run in {resume} has begun {step} {begun}, "
             f"give at least {begun}"
         )
     if options.schedule == "one-cycle" and options.epochs != saved.epochs:
@@ -89,6 +95,14 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
     training, validation = subsets(y, options)
     problem = _problem(data.train, y, model, options, training.size)
     return Job(model, problem, training, validation, options, state, best, run, fingerprint)
+
+
+def fresh_job(
+    model: Model, problem: Problem, training: Array, validation: Array, options: TrainOptions
+) -> Job:
+    """Put a job together that writes no files."""
+    state = _new_state(options, model.theta)
+    return Job(model, problem, training, validation, options, state, Best())
 
 
 def network_for(
@@ -178,6 +192,16 @@ def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: i
 
 def _rng(options: TrainOptions, use: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(use,)))
+
+
+def _new_state(options: TrainOptions, theta: Array) -> State:
+    if options.solver == "newton":
+        seed = int(_rng(options, _ORDER).integers(2**63))
+        return NewtonState(lambda_=options.lambda_, seed=seed)
+    rng = _rng(options, _ORDER)
+    if options.solver == "adam":
+        return AdamState(np.zeros_like(theta), np.zeros_like(theta), rng=rng)
+    return SGDState(np.zeros_like(theta), rng=rng)
 
 
 def flip_seed(options: TrainOptions) -> int | None:

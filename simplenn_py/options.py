@@ -137,6 +137,17 @@ class TrainOptions:
             raise OptionError("; ".join(problems))
 
 
+#: The learning rate where none is given: SGD's of simpleNN's example, Adam's of its authors.
+DEFAULT_LR = {"sgd": 0.01, "adam": 0.001}
+_BATCHES = ("epochs", "lr", "schedule", "decay", "augment")
+_NEWTON = ("GNsize", "iter_max", "xi", "CGmax", "lambda_", "drop", "boost", "eta", "Jacobian")
+#: Options that a solver has no use for.
+_UNUSED = {
+    "sgd": _NEWTON,
+    "adam": (*_NEWTON, "momentum"),
+    "newton": (*_BATCHES, "momentum"),
+}
+
 # Chosen on a validation part of each training set, never on a test set; CONTRIBUTING says how.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"epochs": 30, "batch_size": 32, "lr": 0.05, "decay": 1e-3, "C": 1.0},
@@ -149,22 +160,47 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "C": 0.04,
     },
 }
+# The other solvers take C and augmentation from these, and the rest from here.
+_SOLVER_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "adam": {
+        "digits": {"epochs": 30, "batch_size": 32},
+        "mnist": {"epochs": 5, "lr": 0.002, "schedule": "one-cycle"},
+        "cifar10": {"epochs": 20, "lr": 0.002, "schedule": "one-cycle"},
+    },
+    "newton": {
+        "digits": {"iter_max": 30},
+        "mnist": {"iter_max": 30},
+        "cifar10": {"iter_max": 50},
+    },
+}
 _PRESETS = {"digits": "digits"}
 
 
 def default_options(dataset: str, **given: Any) -> TrainOptions:
-    """Return the defaults for the data set of that name, with those `given` in their place.
+    """Return the defaults for data set and solver, with the options `given` in their place.
 
     Raises
     ------
     OptionError
-        For an unknown option or a value that breaks its rule.
+        For an unknown option, one that the solver does not use, or a value that breaks its rule.
     """
     known = [f.name for f in fields(TrainOptions)]
     for name in given:
         if name not in known:
             raise OptionError(f"there is no option {name!r}{closest(name, known)}")
-    return TrainOptions(**{**_DEFAULTS.get(dataset, {}), **given})
+    solver = given.get("solver", "sgd")
+    for name in given:
+        if name in _UNUSED.get(solver, ()):
+            takers = ", ".join(s for s, unused in _UNUSED.items() if name not in unused)
+            raise OptionError(
+                f"{name.strip('_')} is given, and the solver {solver} does not use it; leave it "
+                f"out, or choose the solver {takers}"
+            )
+    defaults = _DEFAULTS.get(dataset, {})
+    if solver in _SOLVER_DEFAULTS:
+        kept = {k: v for k, v in defaults.items() if k == "C" or (k, solver) == ("augment", "adam")}
+        defaults = kept | _SOLVER_DEFAULTS[solver].get(dataset, {})
+    return TrainOptions(**{**defaults, **given})
 
 
 def default_preset(dataset: str) -> str:

@@ -48,7 +48,7 @@ def plot_curves(
     Parameters
     ----------
     history : sequence of mapping
-        One record an epoch with ``epoch``, ``loss`` (mean training loss) and
+        One record an epoch, or an iteration of Newton, with its number, ``loss`` (mean training loss) and
         ``train_accuracy``, and maybe ``validation_loss`` and ``validation_accuracy``.
         Accuracies are fractions.  What is absent, None or not finite is left out.
     data : str
@@ -69,21 +69,22 @@ def plot_curves(
     """
     if not history:
         raise DataError("the history has no record, so there is no curve; train for an epoch first")
-    left, right = _new_axes(2, (9.6, 4.0)) if axes is None else axes
+    left, right = new_axes(2, (9.6, 4.0)) if axes is None else axes
     drawn = _curves(left, history, ("loss", "validation_loss"), 1)
     _curves(right, history, ("train_accuracy", "validation_accuracy"), 100)
     if drawn and min(drawn) > 0 and max(drawn) > 10 * min(drawn):
-        _log_scale(left, decades=math.log10(max(drawn) / min(drawn)))
+        log_scale(left, decades=math.log10(max(drawn) / min(drawn)))
     if test_accuracy is not None:
         label = f"test, after training: {100 * test_accuracy:.2f} %"
         right.axhline(100 * test_accuracy, color=GREEN, linestyle="--", linewidth=1.5, label=label)
     on = f" on {data}" if data else ""
-    left.set(xlabel="epoch", ylabel="loss per image")
-    right.set(xlabel="epoch", ylabel="images classified correctly (%)")
+    step = _step_of(history)
+    left.set(xlabel=step, ylabel="loss per image")
+    right.set(xlabel=step, ylabel="images classified correctly (%)")
     left.set_title(f"Mean loss{on}", parse_math=False)
     right.set_title(f"Accuracy{on}", parse_math=False)
     for panel in (left, right):
-        _epoch_axis(panel, [record["epoch"] for record in history])
+        step_axis(panel, [record[step] for record in history])
     low, high = right.get_ylim()
     right.set_ylim(max(low, -2.0), min(max(high, low + 2.0), 101.0))
     return left, right
@@ -96,7 +97,8 @@ def _curves(
     drawn: list[float] = []
     curves = zip(keys, ("training", "validation"), (BLUE, VERMILLION), strict=True)
     for key, label, colour in curves:
-        points = [(r["epoch"], factor * r[key]) for r in history if _is_number(r.get(key))]
+        step = _step_of(history)
+        points = [(r[step], factor * r[key]) for r in history if is_number(r.get(key))]
         if points:
             epochs, values = zip(*points, strict=True)
             # One epoch is a point, which only a marker shows; many markers hide the line.
@@ -106,11 +108,16 @@ def _curves(
     return drawn
 
 
-def _is_number(value: Any) -> bool:
+def _step_of(history: Sequence[Mapping[str, Any]]) -> str:
+    return "epoch" if "epoch" in history[0] else "iteration"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether `value` can be drawn: neither absent nor infinite nor NaN."""
     return value is not None and math.isfinite(value)
 
 
-def _log_scale(axes: Axes, decades: float) -> None:
+def log_scale(axes: Axes, decades: float) -> None:
     """Make the vertical scale logarithmic, with ticks in plain decimal numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -120,7 +127,8 @@ def _log_scale(axes: Axes, decades: float) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _epoch_axis(axes: Axes, epochs: list[int]) -> None:
+def step_axis(axes: Axes, epochs: list[int]) -> None:
+    """Finish a panel over `epochs`, or iterations: whole numbers below, a grid, the legend."""
     from matplotlib.ticker import MaxNLocator
 
     first, last = min(epochs), max(epochs)
@@ -184,7 +192,7 @@ def plot_confusion(
         raise DataError(f"counts has shape {counts.shape}; {k} classes need ({k}, {k})")
     if axes is None:
         side = min(max(5.0, 2.4 + (0.42 if k <= _NUMBERS_UP_TO else 0.11) * k), 14.0)
-        (axes,) = _new_axes(1, (side + 0.9, side))
+        (axes,) = new_axes(1, (side + 0.9, side))
     rows = counts.sum(axis=1, keepdims=True)
     fractions = 100 * counts / np.maximum(rows, 1)
     diagonal = np.eye(k, dtype=bool)
@@ -284,7 +292,7 @@ def plot_filters(
     columns = _tile_columns(count, height, width)
     if axes is None:
         rows = -(-count // columns)
-        (axes,) = _new_axes(1, (8.0, min(1.0 + 6.6 * rows * height / (columns * width), 12.0)))
+        (axes,) = new_axes(1, (8.0, min(1.0 + 6.6 * rows * height / (columns * width), 12.0)))
     _draw_tiles(axes, filters, columns)
     if model.config.LC:
         what, down, across = "filters of layer 1", "offset u", "offset w"
@@ -364,7 +372,7 @@ def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = N
     """
     layers = times.layers
     if axes is None:
-        (axes,) = _new_axes(1, (8.6, 1.6 + 0.42 * len(layers)))
+        (axes,) = new_axes(1, (8.6, 1.6 + 0.42 * len(layers)))
     places, ends = np.arange(len(layers)), np.zeros(len(layers))
     labels = ("forward", "dW (4)", "dZ (5)")
     passes = zip(("forward", "dW", "dZ"), labels, (BLUE, VERMILLION, GREEN), strict=True)
@@ -419,13 +427,15 @@ def check_png(path: str | os.PathLike[str]) -> None:
         raise DataError(f"{os.fspath(path)}: figures are written as PNG; let its name end in .png")
 
 
-def _new_axes(panels: int, inches: tuple[float, float]) -> list[Axes]:
+def new_axes(panels: int, inches: tuple[float, float], rows: int = 1) -> list[Axes]:
+    """Return the panels of a new figure, row by row."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.04)  # pads in inches
     figure = Figure(figsize=inches, layout=layout)
-    return [figure.add_subplot(1, panels, k + 1) for k in range(panels)]
+    columns = -(-panels // rows)
+    return [figure.add_subplot(rows, columns, k + 1) for k in range(panels)]
 
 
 def _tints(colour: str, lightest: float, darkest: float) -> LinearSegmentedColormap:

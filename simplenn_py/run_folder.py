@@ -8,7 +8,7 @@ import json
 import math
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,16 @@ from .io.npz import read_arrays, write_arrays
 from .layout import Array
 from .model import Model
 from .opt.hooks import Hook
-from .opt.sgd import Record, SGDState
+from .opt.adam import AdamState
+from .opt.minibatch import Record
+from .opt.newton import NewtonState
+from .opt.sgd import SGDState
 from .options import TrainOptions
 
-FORMAT = "simplenn_py checkpoint 1"
+State = SGDState | AdamState | NewtonState
+FORMAT = "simplenn_py checkpoint 2"
+#: What each solver goes on from.
+STATES: dict[str, Any] = {"sgd": SGDState, "adam": AdamState, "newton": NewtonState}
 _FIGURE_BYTES = 4 << 20
 
 
@@ -76,9 +82,9 @@ class RunFolder:
             raise DataError(
                 f"cannot write into {self.path}: {error.strerror or error}; choose another --out"
             ) from None
-        # theta, v and the best theta in a checkpoint, theta in a model, at most 8 bytes each;
+        # theta, m, v and the best theta in a checkpoint, theta in a model, at most 8 bytes each;
         # a new file stands beside the old one until it is complete.
-        needed = 2 * (4 * 8 * parameters + 8 * images) + _FIGURE_BYTES
+        needed = 2 * (5 * 8 * parameters + 8 * images) + _FIGURE_BYTES
         if free < needed:
             raise DataError(
                 f"{self.path} has {free >> 20} MiB free; the run needs {(needed >> 20) + 1} MiB, "
@@ -88,33 +94,35 @@ class RunFolder:
     def save_checkpoint(
         self,
         model: Model,
-        state: SGDState,
+        state: State,
         best: Best,
         options: TrainOptions,
         fingerprint: str,
     ) -> None:
         """Write all that :meth:`load_checkpoint` needs to go on bit for bit."""
-        about = {
+        values: dict[str, Any] = {}
+        about: dict[str, Any] = {
             "format": FORMAT,
             "options": asdict(options),
             "fingerprint": fingerprint,
-            "updates": state.updates,
-            "epoch": state.epoch,
-            "position": state.position,
-            "loss_sum": state.loss_sum,
-            "correct": state.correct,
-            "seconds": state.seconds,
-            "history": state.history,
-            "rng": state.rng.bit_generator.state,
+            "state": values,
             "best": [best.epoch, best.accuracy],
         }
         arrays = {f"model_{name}": array for name, array in model.arrays().items()}
-        arrays |= {"checkpoint": np.array(json.dumps(about)), "v": state.v, "order": state.order}
+        for f in fields(state):
+            value = getattr(state, f.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"state_{f.name}"] = value
+            elif isinstance(value, np.random.Generator):
+                values[f.name] = value.bit_generator.state
+            elif f.name != "stop":
+                values[f.name] = value
+        arrays["checkpoint"] = np.array(json.dumps(about))
         if best.theta is not None:
             arrays["best_theta"] = best.theta
         write_arrays(self.path / "checkpoint.npz", arrays)
 
-    def load_checkpoint(self) -> tuple[Model, SGDState, Best, TrainOptions, str]:
+    def load_checkpoint(self) -> tuple[Model, State, Best, TrainOptions, str]:
         """Read the checkpoint.
 
         Returns
@@ -139,23 +147,22 @@ class RunFolder:
             about = json.loads(str(arrays["checkpoint"][()]))
             if about["format"] != FORMAT:
                 raise DataError(f"{path} is {about['format']!r}; this version reads {FORMAT!r}")
-            rng = np.random.default_rng()
-            rng.bit_generator.state = about["rng"]
-            state = SGDState(
-                v=arrays["v"],
-                rng=rng,
-                order=arrays["order"],
-                **{k: about[k] for k in ("updates", "epoch", "position", "loss_sum", "correct")},
-                seconds=about["seconds"],
-                history=about["history"],
-            )
             best = Best(arrays.get("best_theta"), *about["best"])
             options = TrainOptions(**about["options"])
-            same = [state.v, *([] if best.theta is None else [best.theta])]
+            values = about["state"] | {
+                k.removeprefix("state_"): v for k, v in arrays.items() if k.startswith("state_")
+            }
+            if "rng" in values:
+                rng = np.random.default_rng()
+                rng.bit_generator.state = values["rng"]
+                values["rng"] = rng
+            state = STATES[options.solver](**values)
+            same = [values[k] for k in ("m", "v") if k in values]
+            same += [] if best.theta is None else [best.theta]
             if any(x.shape != model.theta.shape or x.dtype != model.theta.dtype for x in same):
                 raise DataError(f"{path}: its vectors differ in length; use another run")
             return model, state, best, options, str(about["fingerprint"])
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+        except (LookupError, TypeError, AttributeError, json.JSONDecodeError):
             raise DataError(f"{path} is no checkpoint of simplenn_py; train anew") from None
 
     def forget_checkpoint(self) -> None:
@@ -164,9 +171,11 @@ class RunFolder:
 
     def save_history(self, history: list[Record]) -> None:
         """Write ``history.csv``, one line an epoch."""
-        columns: list[str] = list(dict.fromkeys(key for record in history for key in record))
+        columns: list[str] = list(
+            dict.fromkeys(k for record in history for k, v in record.items() if type(v) is not list)
+        )
         text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
         self._write("history.csv", text.getvalue())
@@ -190,8 +199,9 @@ class RunFolder:
         confusion: Array,
         data: str,
         part: str,
+        xi: float = 0.0,
     ) -> None:
-        """Draw ``curves.png``, ``confusion.png`` and ``filters.png``.
+        """Draw ``curves.png``, ``confusion.png``, ``filters.png``, and Newton's ``newton.png``.
 
         Parameters
         ----------
@@ -203,11 +213,17 @@ class RunFolder:
             Images counted by true and by predicted class.
         data, part : str
             Name of the data set, and which of its images the confusion counts.
+        xi : float
+            Where Newton's CG stopped.
         """
         from . import plots
 
         curves = plots.plot_curves(history, data=data, test_accuracy=test_accuracy)
         plots.save(curves, self.path / "curves.png")
+        if history and "cg_steps" in history[0]:
+            from .solver_plots import plot_newton
+
+            plots.save(plot_newton(history, data=data, xi=xi), self.path / "newton.png")
         confusions = plots.plot_confusion(confusion, model.classes, part=f"{data}, {part}")
         plots.save(confusions, self.path / "confusion.png")
         plots.save(plots.plot_filters(model, data=data), self.path / "filters.png")
@@ -231,20 +247,20 @@ class CheckpointHook(Hook):
         self._run, self._model, self._best = run, model, best
         self._options, self._fingerprint = options, fingerprint
 
-    def on_start(self, state: SGDState) -> None:
+    def on_start(self, state: State) -> None:
         self._save(state)
 
-    def on_epoch(self, state: SGDState) -> None:
+    def on_epoch(self, state: State) -> None:
         # The checkpoint comes first: whatever is lost after it, a resumption writes again.
         self._save(state)
         self._run.save_history(state.history)
         self._run.save_model(self._model, self._best)
 
-    def on_stop(self, state: SGDState) -> None:
+    def on_stop(self, state: State) -> None:
         if state.stop:
             self._save(state)
 
-    def _save(self, state: SGDState) -> None:
+    def _save(self, state: State) -> None:
         self._run.save_checkpoint(self._model, state, self._best, self._options, self._fingerprint)
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cnn.objective import BatchObjective, evaluate
+from .cnn.jacobian import stored_bytes
+from .cnn.objective import BatchObjective, FullObjective, evaluate
 from .config import NetConfig
 from .datasets.dataset import Dataset, Images
 from .engines import engine_class, make_engine
@@ -22,9 +23,12 @@ from .job import Job, check_images, check_size, flip_seed, new_job, resumed_job
 from .layout import Array
 from .model import Model
 from .opt.hooks import Hook, Hooks
-from .opt.sgd import Record, SGDState, sgd
-from .options import TrainOptions
-from .run_folder import CheckpointHook
+from .opt.adam import AdamState, adam
+from .opt.minibatch import Record
+from .opt.newton import NewtonState, newton
+from .opt.sgd import sgd
+from .options import DEFAULT_LR, TrainOptions
+from .run_folder import CheckpointHook, State
 from .threads import limit_threads
 
 if TYPE_CHECKING:
@@ -40,7 +44,8 @@ class History:
     records : list of dict
         One an epoch: ``epoch``, ``updates``, ``lr``, ``loss`` (mean over the epoch's batches,
         each before its update), ``train_accuracy`` (likewise), ``seconds``, and with a
-        validation part ``validation_loss`` and ``validation_accuracy``.
+        validation part ``validation_loss`` and ``validation_accuracy``.  Newton's method has one
+        an iteration, see ``opt.newton.NewtonState``.
     report : dict
         What ``run.json`` holds: options, versions, timings, accuracies as fractions.
     interrupted : bool
@@ -63,7 +68,7 @@ def train(
     progress: bool = True,
     console: Console | None = None,
 ) -> tuple[Model, History]:
-    """Train a network by SGD with momentum.
+    """Train a network by SGD with momentum, Adam, or the Gauss-Newton method.
 
     Parameters
     ----------
@@ -73,12 +78,12 @@ def train(
         A preset takes the images' size and the number of classes from the data.  Omitted:
         the data set's usual network.
     options : TrainOptions, optional
-        Omitted: the data set's defaults.
+        Omitted: the data set's defaults.  ``options.solver`` chooses the solver.
     out : path, optional
         Folder for the model, checkpoints, history, report and figures; omitted: no files.
     resume : path, optional
         Folder of a run to go on with; `config` must then be omitted, and `options` may
-        change nothing but ``epochs`` and ``threads``.
+        change nothing but ``epochs`` (``iter_max`` of Newton) and ``threads``.
     hooks : sequence of Hook
         Called after our own.
     progress : bool
@@ -136,6 +141,31 @@ def train(
     return job.model, history
 
 
+def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool:
+    """Train a job put together by hand; its model gets the best weights.
+
+    Returns
+    -------
+    bool
+        True where it was interrupted.
+
+    Raises
+    ------
+    DivergedError, OptionError
+        As :func:`train`.
+    """
+    from rich.console import Console
+
+    console = Console()
+    with limit_threads(job.options.threads):
+        engine = _engine(job)
+        _compile(job, engine, console, progress)
+        interrupted = _run(job, engine, hooks, progress, console)
+    if job.best.theta is not None:
+        job.model.theta[:] = job.best.theta
+    return interrupted
+
+
 def _engine(job: Job) -> Engine:
     import psutil
 
@@ -158,8 +188,14 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
     if progress and cold():
         console.print("compiling, once: up to half a minute ...", highlight=False)
     began, before = time.perf_counter(), compilations()
-    objective = BatchObjective(engine, job.model, job.problem, job.training)
-    objective.grad(np.zeros(1, np.int64), np.empty_like(job.model.theta))
+    gradient = np.empty_like(job.model.theta)
+    if job.options.solver == "newton":
+        full = FullObjective(engine, job.model, job.problem, job.training[:1])
+        full.fungrad(gradient)
+        full.gauss_newton(np.zeros(1, np.int64))(gradient)
+    else:
+        objective = BatchObjective(engine, job.model, job.problem, job.training)
+        objective.grad(np.zeros(1, np.int64), gradient)
     seconds = time.perf_counter() - began
     compiled = compilations() - before
     if progress and compiled:
@@ -177,7 +213,7 @@ class _ValidationHook(Hook):
     def __init__(self, job: Job, engine: Engine) -> None:
         self._job, self._engine = job, engine
 
-    def on_epoch(self, state: SGDState) -> None:
+    def on_epoch(self, state: State) -> None:
         job = self._job
         loss, predicted = evaluate(self._engine, job.model, job.problem, job.validation)
         accuracy = float(np.mean(predicted == job.problem.y[job.validation]))
@@ -194,24 +230,70 @@ def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, consol
         ours.append(_ValidationHook(job, engine))
     if job.run is not None:
         ours.append(CheckpointHook(job.run, job.model, job.best, job.options, job.fingerprint))
+    options, state = job.options, job.state
     if progress:
-        from .progress import ProgressHook
+        from .progress import NewtonProgressHook, ProgressHook
 
-        ours.append(ProgressHook(console, job.options.epochs, job.training.size))
-    options = job.options
-    with np.errstate(over="ignore", invalid="ignore"):  # sgd itself looks at the loss
-        sgd(
-            BatchObjective(engine, job.model, job.problem, job.training, flip_seed(options)),
-            job.state,
-            Hooks([*ours, *hooks]),
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            lr=options.lr,
-            momentum=options.momentum,
-            decay=options.decay,
-            schedule=options.schedule,
+        if isinstance(state, NewtonState):
+            ours.append(NewtonProgressHook(console, options.iter_max))
+        else:
+            ours.append(ProgressHook(console, options.epochs, job.training.size))
+    with np.errstate(over="ignore", invalid="ignore"):  # the solvers look at the loss themselves
+        _solve(job, engine, Hooks([*ours, *hooks]))
+    if isinstance(state, NewtonState):
+        if not state.reason and state.iteration == options.iter_max:
+            state.reason = f"iter_max, {options.iter_max} iterations"
+        return not state.reason
+    return state.stop and state.epoch < options.epochs
+
+
+def _solve(job: Job, engine: Engine, hook: Hook) -> None:
+    options, state = job.options, job.state
+    if isinstance(state, NewtonState):
+        GNsize = options.GNsize or -(-job.training.size // 20)
+        stored = _stores_jacobian(job, GNsize)
+        newton(
+            FullObjective(engine, job.model, job.problem, job.training, stored),
+            state, hook, GNsize=GNsize, iter_max=options.iter_max, xi=options.xi,
+            CGmax=options.CGmax, drop=options.drop, boost=options.boost, eta=options.eta,
+        )  # fmt: skip
+        return
+    objective = BatchObjective(engine, job.model, job.problem, job.training, flip_seed(options))
+    common: dict[str, Any] = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "lr": options.lr or DEFAULT_LR[options.solver],
+        "decay": options.decay,
+        "schedule": options.schedule,
+    }
+    if isinstance(state, AdamState):
+        adam(objective, state, hook, **common)
+    else:
+        sgd(objective, state, hook, momentum=options.momentum, **common)
+
+
+def _stores_jacobian(job: Job, GNsize: int) -> bool:
+    """Whether the Jacobian of a subsample is kept; OptionError where it cannot be."""
+    import psutil
+
+    options, config = job.options, job.model.config
+    if options.Jacobian == "no" or (options.Jacobian == "auto" and options.engine == "direct"):
+        return False
+    if options.engine == "direct":
+        raise OptionError(
+            "Jacobian is 'yes'; the direct engine keeps none and is faster without, choose the "
+            "engine lecture or leave it out"
         )
-    return job.state.stop and job.state.epoch < options.epochs
+    needed = stored_bytes(config, min(GNsize, job.training.size), np.dtype(options.dtype).itemsize)
+    free = psutil.virtual_memory().available
+    if options.Jacobian == "auto":
+        return needed < free // 4
+    if needed > free * 3 // 4:
+        raise OptionError(
+            f"Jacobian is 'yes'; that of {GNsize} instances needs {needed:,} bytes and {free:,} are "
+            "free; give a smaller GNsize or leave it out"
+        )
+    return True
 
 
 def _first_report(data: Dataset, job: Job, threads: int) -> dict[str, Any]:
@@ -238,7 +320,11 @@ def _finish(job: Job, engine: Engine, data: Dataset, history: History, began: fl
     if job.best.theta is not None:
         job.model.theta[:] = job.best.theta
     report["status"] = "interrupted" if history.interrupted else "finished"
-    report["epochs"], report["updates"] = job.state.epoch, job.state.updates
+    if isinstance(job.state, NewtonState):
+        report["iterations"], report["stopped_because"] = job.state.iteration, job.state.reason
+        report["cg_steps"] = sum(record["cg_steps"] for record in records)
+    else:
+        report["epochs"], report["updates"] = job.state.epoch, job.state.updates
     report["best_epoch"] = job.best.epoch or job.state.epoch
     report["timings"]["train_seconds"] = sum(record["seconds"] for record in records)
     keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -266,6 +352,7 @@ def _finish(job: Job, engine: Engine, data: Dataset, history: History, began: fl
                 confusion.reshape(nL, nL),
                 data.name,
                 part,
+                job.options.xi,
             )
     report["timings"]["total_seconds"] = time.perf_counter() - began
     if job.run is not None:

@@ -14,7 +14,7 @@ from simplenn_py.options import TrainOptions, default_options, default_preset
         ("epochs", 0),
         ("epochs", 2.5),
         ("batch_size", -1),
-        ("lr", 0.0),
+        ("lr", -0.5),
         ("lr", math.nan),
         ("lr", math.inf),
         ("momentum", 1.0),

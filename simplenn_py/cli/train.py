@@ -10,7 +10,8 @@ from typing import Any
 from ..options import TrainOptions, default_options
 
 _DESCRIPTION = """\
-Train a convolutional network by stochastic gradient descent with momentum.
+Train a convolutional network: by stochastic gradient descent with momentum, Adam, or the
+Gauss-Newton method of simpleNN.
 
 DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a .mat
 file of simpleNN, a .npz file with X and y, or a folder with one sub-folder of images a class.
@@ -21,6 +22,7 @@ examples:
   simplenn train digits
   simplenn train mnist --epochs 3 --seed 7
   simplenn train cifar10 --config layer7 --validation 0.1
+  simplenn train digits --solver newton --iter-max 30
   simplenn train mine.mat --config mine.config --input-format column
   simplenn train pictures/ --image-shape 32x32x3 --out runs/pictures
 
@@ -48,7 +50,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for f in fields(TrainOptions):
         choices = f.metadata.get("choices")
         options.add_argument(
-            f"--{f.name.replace('_', '-')}",
+            f"--{f.name.strip('_').replace('_', '-')}",
+            dest=f.name,
             type={"int": _whole, "float": _number}.get(str(f.type), str),
             metavar="|".join(choices) if choices else {"int": "N"}.get(str(f.type), "X"),
             help=f"{f.metadata['help']} ({_defaults(f.name)})",
@@ -116,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.json:
         print(to_json(history.report))
+    if not args.quiet and history.report.get("stopped_because"):
+        console.print(f"stopped: {history.report['stopped_because']}")
     if history.interrupted:
         console.print(f"interrupted; go on with: {_resume_command(args, out)}")
         return 130

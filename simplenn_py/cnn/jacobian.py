@@ -1,4 +1,4 @@
-"""The Jacobian itself, dz^{L+1}/dS^m of every layer, as simpleNN stores it."""
+"""The Jacobian itself, dz^{L+1}/dS^m of every layer, as simpleNN stores it; products with it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layout import Array
+from .phi import padding_and_phiZ
 
 if TYPE_CHECKING:
+    from ..config import NetConfig
     from ..engines.base import Engine
     from ..model import Model
 
@@ -43,3 +45,61 @@ def jacobian(engine: Engine, model: Model) -> list[Array]:
         dzdS.insert(0, engine.gradient_S(m, columns=nL).copy(order="F"))
         engine.backward(m, model.W[m], columns=nL, input_gradient=m > 0)
     return dzdS
+
+
+class StoredJacobian:
+    """``J_i`` of every instance of a batch, kept as ``dz/dS^m`` and ``phi(pad(Z^m))``.
+
+    Parameters
+    ----------
+    engine : Engine
+        After ``feedforward`` on the batch.
+    model : Model
+
+    Notes
+    -----
+    ``J_i v`` and ``J_i' u`` are then products with what is kept, without a pass through the
+    network; see :func:`stored_bytes` for what it takes.
+    """
+
+    def __init__(self, engine: Engine, model: Model) -> None:
+        self._model, self._l = model, engine.l
+        self._dzdS = jacobian(engine, model)
+        self._phiZ = []
+        for m in range(model.config.L):
+            Z = engine.Z(m)
+            if m < model.config.LC:
+                self._phiZ.append(
+                    padding_and_phiZ(np.asfortranarray(Z), model.config.conv_layers[m])
+                )
+            else:
+                n_in = model.config.full_layers[m - model.config.LC].n_in
+                self._phiZ.append(Z.T.reshape(self._l, n_in).T.copy(order="F"))
+
+    def _blocks(self, m: int) -> Array:
+        """``dz_i/dvec(S^m_i)'`` of each instance: shape (l, nL, d_next*a_conv*b_conv)."""
+        return self._dzdS[m].T.reshape(self._l, self._model.config.nL, -1)
+
+    def Jv(self, v: Array) -> Array:
+        """Compute ``J_i v``: shape (nL, l), Fortran order.  ``R{S} = V phi(pad(Z)) + v_b 1'``."""
+        total = np.zeros((self._l, self._model.config.nL), v.dtype)
+        for m, (V, v_bias) in enumerate(zip(*self._model.split(v), strict=True)):
+            RS = V @ self._phiZ[m] + v_bias[:, None]
+            total += np.matmul(self._blocks(m), RS.T.reshape(self._l, -1, 1))[:, :, 0]
+        return total.T
+
+    def JTv(self, U: Array) -> Array:
+        """Compute ``sum_i J_i' u_i`` for U of shape (nL, l)."""
+        gradient = np.empty_like(self._model.theta)
+        for m, (dW, dbias) in enumerate(zip(*self._model.split(gradient), strict=True)):
+            dS = np.matmul(U.T[:, None, :], self._blocks(m)).reshape(-1, dW.shape[0]).T
+            dW[...] = dS @ self._phiZ[m].T
+            dbias[:] = dS.sum(axis=1)
+        return gradient
+
+
+def stored_bytes(config: NetConfig, l: int, itemsize: int) -> int:
+    """Return what a :class:`StoredJacobian` of `l` instances takes, in bytes."""
+    conv = sum((config.nL * g.d_next + g.hhd) * g.a_conv * g.b_conv for g in config.conv_layers)
+    full = sum(config.nL * g.n_out + g.n_in for g in config.full_layers)
+    return (conv + full) * l * itemsize

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..layout import Array
+from .gauss_newton import GaussNewton
 from .gradient import lossgrad_subset
 from .loss import Loss
 
@@ -71,18 +73,8 @@ def fungrad_minibatch(
     -----
     Section A of the lecture; simpleNN's ``fungrad_minibatch``.
     """
-    theta, l = model.theta, problem.l
-    part = None if gradient is None else np.empty_like(theta)
-    total = np.zeros(theta.shape)
-    loss = 0.0
-    for start in range(0, l, engine.batch_size):
-        indices = np.arange(start, min(start + engine.batch_size, l))
-        loss += lossgrad_subset(engine, model, problem, indices, part)
-        if part is not None:
-            total += part
-    if gradient is not None:
-        gradient[:] = theta / problem.C + total / l
-    return regularisation(theta, problem.C) + loss / l
+    objective = FullObjective(engine, model, problem, np.arange(problem.l))
+    return objective.fun() if gradient is None else objective.fungrad(gradient)[0]
 
 
 def regularisation(theta: Array, C: float) -> float:
@@ -185,3 +177,67 @@ class BatchObjective:
         z = self._engine.Z(self._model.config.L)
         correct = np.count_nonzero(z.argmax(axis=0) == self._problem.y[chosen])
         return loss, int(correct)
+
+
+class FullObjective:
+    """f over all training instances, its gradient, and the Gauss-Newton matrix of a part of them.
+
+    What a solver of second order sees of the network.
+
+    Parameters
+    ----------
+    engine : Engine
+    model : Model
+        Its ``theta`` is the point at which everything is evaluated.
+    problem : Problem
+    subset : ndarray of int64, shape (l,)
+        The instances to train on; others may be held out.
+    stored : bool
+        Keep the Jacobian of a subsample in memory.
+    """
+
+    def __init__(
+        self, engine: Engine, model: Model, problem: Problem, subset: Array, stored: bool = False
+    ) -> None:
+        self._engine, self._model, self._problem = engine, model, problem
+        self._subset, self._stored = subset, stored
+        self._part = np.empty_like(model.theta)
+
+    @property
+    def l(self) -> int:
+        return int(self._subset.size)
+
+    @property
+    def theta(self) -> Array:
+        """The flat parameter vector; a solver changes it in place."""
+        return self._model.theta
+
+    def fun(self) -> float:
+        """Return f."""
+        return self._evaluate(None)[0]
+
+    def fungrad(self, out: Array) -> tuple[float, dict[str, Any]]:
+        """Return f, with the mean loss and the accuracy, and write the gradient into `out`."""
+        f, loss, correct = self._evaluate(out)
+        return f, {"loss": loss, "train_accuracy": correct / self.l}
+
+    def gauss_newton(self, subset: Array) -> Callable[[Array], Array]:
+        """Return ``v -> G v`` on a subset, given by places among the training instances."""
+        chosen = self._subset[subset]
+        return GaussNewton(self._engine, self._model, self._problem, chosen, self._stored).product
+
+    def _evaluate(self, gradient: Array | None) -> tuple[float, float, int]:
+        engine, theta, problem = self._engine, self.theta, self._problem
+        part = None if gradient is None else self._part
+        total = np.zeros(theta.shape)
+        loss, correct = 0.0, 0
+        for start in range(0, self.l, engine.batch_size):
+            chosen = self._subset[start : start + engine.batch_size]
+            loss += lossgrad_subset(engine, self._model, problem, chosen, part)
+            if part is not None:
+                total += part
+            predicted = engine.Z(self._model.config.L).argmax(axis=0)
+            correct += int(np.count_nonzero(predicted == problem.y[chosen]))
+        if gradient is not None:
+            gradient[:] = theta / problem.C + total / self.l
+        return regularisation(theta, problem.C) + loss / self.l, loss / self.l, correct

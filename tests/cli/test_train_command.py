@@ -84,7 +84,7 @@ def test_infinite_C_is_strict_json(capsys):
     [
         (["nosuch"], "data set 'nosuch' is unknown; use one of digits, mnist"),
         (["digts"], "did you mean 'digits'"),
-        (["digits", "--lr", "-1"], "lr is -1.0; it must be a number above 0"),
+        (["digits", "--lr", "-1"], "lr is -1.0; it must be a number, 0 or more"),
         (["digits", "--config", "layer9"], "must be a preset .* did you mean 'layer"),
         (["digits", "--image-shape", "8x8"], "--image-shape is '8x8'; it must be height x width"),
         (["digits", "--resume", "nowhere"], r"nowhere has no checkpoint\.npz"),

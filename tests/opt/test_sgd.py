@@ -13,7 +13,8 @@ from simplenn_py.engines import make_engine
 from simplenn_py.errors import DivergedError
 from simplenn_py.model import Model
 from simplenn_py.opt.hooks import Hook
-from simplenn_py.opt.sgd import SGDState, learning_rate, sgd
+from simplenn_py.opt.minibatch import learning_rate
+from simplenn_py.opt.sgd import SGDState, sgd
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "traj_digits.mat"
 
@@ -45,7 +46,7 @@ def run(objective, state, hook=None, **options):
 
 
 def new_state(seed=0):
-    return SGDState(np.zeros(1), np.random.default_rng(seed))
+    return SGDState(np.zeros(1), rng=np.random.default_rng(seed))
 
 
 def recorded(golden, weight, bias):
@@ -90,7 +91,7 @@ def test_trajectory_recorded_by_simplenn():
 
     engine = make_engine("lecture", config, batch_size, np.float64)
     objective = OneBatch(engine, model, problem, np.arange(l))
-    state = SGDState(np.zeros_like(model.theta), RecordedBatches())
+    state = SGDState(np.zeros_like(model.theta), rng=RecordedBatches())
     options = {name: float(golden[name][0, 0]) for name in ("lr", "momentum", "decay")}
     run(objective, state, epochs=updates, batch_size=batch_size, **options)
     losses = [record["loss"] for record in state.history]

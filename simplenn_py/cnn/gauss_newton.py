@@ -1,0 +1,96 @@
+"""The Gauss-Newton matrix G, as a product with a vector only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..layout import Array
+from .feedforward import feedforward
+from .gradient import JTv
+from .jacobian import StoredJacobian
+from .jv import Jv
+
+if TYPE_CHECKING:
+    from ..engines.base import Engine
+    from ..model import Model
+    from .objective import Problem
+
+
+class GaussNewton:
+    """``G = I/C + (1/|S|) sum_{i in S} J_i' B_i J_i`` at the model's theta.
+
+    Parameters
+    ----------
+    engine : Engine
+        Takes ``engine.batch_size`` instances of S at a time: memory does not grow with S.  Where
+        S has more, each product runs them forward again.
+    model : Model
+        Its ``theta`` must stay while products are taken.
+    problem : Problem
+    subset : ndarray of int64, shape (l,)
+        S.
+    stored : bool
+        Keep the Jacobian of S in memory (simpleNN's ``-Jacobian 1``): see ``StoredJacobian``.
+
+    Notes
+    -----
+    Section B of the lecture; simpleNN's ``Gv``.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: Model,
+        problem: Problem,
+        subset: Array,
+        stored: bool = False,
+    ) -> None:
+        self._engine, self._model, self._problem = engine, model, problem
+        size = engine.batch_size
+        self._parts = [subset[start : start + size] for start in range(0, subset.size, size)]
+        self._l = subset.size
+        self._part = np.empty_like(model.theta)
+        self._jacobians: list[tuple[StoredJacobian, Array]] = []
+        if stored:
+            for part in self._parts:
+                z = self._forward(part).copy(order="F")
+                self._jacobians.append((StoredJacobian(engine, model), z))
+        elif len(self._parts) == 1:
+            self._z = self._forward(subset).copy(order="F")
+
+    def _forward(self, part: Array) -> Array:
+        problem = self._problem
+        self._engine.load(problem.images, part, problem.scale, problem.offset)
+        return feedforward(self._engine, self._model)
+
+    def product(self, v: Array) -> Array:
+        """Compute ``G v``, added up over the parts of S in a fixed order.
+
+        Parameters
+        ----------
+        v : ndarray, shape (n_parameters,)
+
+        Returns
+        -------
+        ndarray, shape (n_parameters,), the dtype of ``theta``
+        """
+        total = np.zeros(v.shape)
+        if self._jacobians:
+            for jacobian, z in self._jacobians:
+                BJv = self._problem.loss.hessian_product(z, jacobian.Jv(v))
+                total += jacobian.JTv(BJv)
+        else:
+            for part in self._parts:
+                z = self._z if len(self._parts) == 1 else self._forward(part)
+                BJv = self._problem.loss.hessian_product(z, Jv(self._engine, self._model, v))
+                total += JTv(self._engine, self._model, BJv, out=self._part)
+        total /= self._l
+        total += v / self._problem.C
+        return total.astype(v.dtype)
+
+
+def Gv(engine: Engine, model: Model, problem: Problem, subset: Array, v: Array) -> Array:
+    """Compute one product ``G v``; see :class:`GaussNewton`, which keeps what products share."""
+    return GaussNewton(engine, model, problem, subset).product(v)

@@ -1,0 +1,101 @@
+"""Conjugate gradients for the Newton direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..layout import Array
+
+
+@dataclass
+class CGResult:
+    """What CG found.
+
+    Parameters
+    ----------
+    s : ndarray
+        The direction.
+    steps : int
+        Products with the matrix.
+    residuals : list of float
+        ``||r||/||grad f||`` before the first step and after each.
+    Gs : ndarray
+        ``(G + lambda I) s``, which the residual holds anyway.
+    reason : str
+        Why it stopped: "tolerance", "CGmax", "curvature" (a direction d with ``d'Ad <= 0``, which
+        only rounding can bring about here) or "stopped" from outside.
+    """
+
+    s: Array
+    steps: int
+    residuals: list[float]
+    Gs: Array
+    reason: str
+
+
+def dot(x: Array, y: Array) -> float:
+    """Return ``x'y``, added up in float64 and in one order for any number of threads."""
+    return float(np.sum(x * y, dtype=np.float64))
+
+
+def CG(
+    product: Callable[[Array], Array],
+    gradient: Array,
+    *,
+    xi: float = 0.1,
+    CGmax: int = 250,
+    stop: Callable[[], bool] = lambda: False,
+) -> CGResult:
+    """Solve ``A s = -grad f`` until ``||r|| <= xi ||grad f||``, where ``r = -grad f - A s``.
+
+    Parameters
+    ----------
+    product : callable
+        ``v -> A v`` with A symmetric and positive definite, here ``G + lambda I``.
+    gradient : ndarray, shape (n,)
+    xi : float
+    CGmax : int
+        Most steps.
+    stop : callable
+        Asked after every step; True ends it.
+
+    Returns
+    -------
+    CGResult
+
+    Notes
+    -----
+    Section B of the lecture; simpleNN's ``CG``.
+    """
+    s = np.zeros_like(gradient)
+    r = -gradient
+    d = r.copy()
+    rr = dot(r, r)
+    norm = math.sqrt(rr)
+    residuals = [1.0]
+    reason = "CGmax"
+    number = gradient.dtype.type
+    while len(residuals) <= CGmax:
+        Ad = product(d)
+        curvature = dot(d, Ad)
+        if not curvature > 0:
+            reason = "curvature"
+            break
+        alpha = number(rr / curvature)
+        s += alpha * d
+        r -= alpha * Ad
+        rr, before = dot(r, r), rr
+        residuals.append(math.sqrt(rr) / norm)
+        if residuals[-1] <= xi:
+            reason = "tolerance"
+            break
+        if stop():
+            reason = "stopped"
+            break
+        d *= number(rr / before)
+        d += r
+    return CGResult(s, len(residuals) - 1, residuals, -gradient - r, reason)

@@ -1,0 +1,265 @@
+"""The Gauss-Newton method with a subsampled matrix: simpleNN's Newton method."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import DivergedError
+from ..layout import Array
+from .cg import CG, CGResult, dot
+from .hooks import Hook
+from .minibatch import Record
+
+#: The line search gives up after so many halvings: alpha is 1e-9 then.
+MOST_HALVINGS = 30
+#: The run ends where gradient or step have become so small, relative to the first gradient and to
+#: theta, in units of the precision.
+_SMALL = 10.0
+
+
+class NewtonObjective(Protocol):
+    """What Newton's method asks of an objective."""
+
+    @property
+    def l(self) -> int:
+        """Number of instances."""
+        ...
+
+    @property
+    def theta(self) -> Array:
+        """The parameter vector, changed in place."""
+        ...
+
+    def fun(self) -> float:
+        """Return f at ``theta``."""
+        ...
+
+    def fungrad(self, out: Array) -> tuple[float, Record]:
+        """Return f at ``theta`` and more to record, and write the gradient."""
+        ...
+
+    def gauss_newton(self, subset: Array) -> Callable[[Array], Array]:
+        """Return ``v -> G v`` at ``theta``, on a subset of the instances."""
+        ...
+
+
+@dataclass
+class NewtonState:
+    """Everything that a run needs to go on where it stopped: between two iterations.
+
+    Parameters
+    ----------
+    lambda_ : float
+        Levenberg-Marquardt's, of the next iteration.
+    seed : int
+        Subsample k is the same however often the run was interrupted before it.
+    iteration : int
+        Iterations completed.
+    first_norm : float
+        ``||grad f||`` at the start.
+    history : list of dict
+        One record an iteration: ``iteration``, ``f``, ``gradient_norm``, ``alpha``, ``ratio``,
+        ``lambda``, ``cg_steps``, ``actred``, ``prered``, what the objective adds, ``seconds``,
+        ``cg_residuals``.  f, gradient and lambda are those after the step, as in simpleNN.
+    reason : str
+        Why the run ended.
+    cg_steps : int
+        Of the iteration under way.
+    stop : bool
+        Set by a hook to end the run; the iteration under way is then given up.
+    """
+
+    lambda_: float
+    seed: int
+    iteration: int = 0
+    first_norm: float = 0.0
+    history: list[Record] = field(default_factory=list)
+    reason: str = ""
+    cg_steps: int = 0
+    stop: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """What a hook counts: iterations."""
+        return self.iteration
+
+
+def subsample(seed: int, k: int, size: int, l: int) -> Array:
+    """Return the instances of iteration k's matrix: the next `size` of a permutation.
+
+    A permutation serves until every instance has had its turn, its beginning once more where the
+    last part would be smaller; then comes another one.
+    """
+    parts = -(-l // size)
+    order = np.random.default_rng([seed, k // parts]).permutation(l)
+    order = np.concatenate([order, order[:size]])
+    start = k % parts * size
+    return np.sort(order[start : start + size])
+
+
+def newton(
+    objective: NewtonObjective,
+    state: NewtonState,
+    hook: Hook,
+    *,
+    GNsize: int,
+    iter_max: int = 100,
+    xi: float = 0.1,
+    CGmax: int = 250,
+    drop: float = 2 / 3,
+    boost: float = 3 / 2,
+    eta: float = 1e-4,
+    subsets: Callable[[int], Array] | None = None,
+) -> None:
+    """Minimise f by Newton's method until `iter_max`, a small gradient or a small step.
+
+    Each iteration
+
+    1. draws a subsample S, on which G is taken;
+    2. solves ``(G + lambda I) s = -grad f`` by conjugate gradients (:func:`~.cg.CG`);
+    3. halves alpha from 1 until ``f(theta + alpha s) - f(theta) <= eta alpha grad's``;
+    4. compares the decrease with the one that the quadratic model predicted, and changes lambda.
+
+    Parameters
+    ----------
+    objective : NewtonObjective
+        Its ``theta`` is changed in place.
+    state : NewtonState
+    hook : Hook
+        ``on_batch`` after every CG step, ``on_epoch`` after every iteration.
+    GNsize : int
+        Instances in S.
+    iter_max, xi, CGmax, drop, boost, eta
+        See :class:`~simplenn_py.options.TrainOptions`.
+    subsets : callable, optional
+        ``k -> S`` of iteration k, in place of :func:`subsample`.
+
+    Raises
+    ------
+    DivergedError
+        When f or its gradient is not finite at the start.
+
+    Notes
+    -----
+    Section B of the lecture; simpleNN's ``newton``, whose line search has no bound.
+    """
+    theta, l = objective.theta, objective.l
+    subsets = subsets or (lambda k: subsample(state.seed, k, min(GNsize, l), l))
+    gradient = np.empty_like(theta)
+    hook.on_start(state)
+    try:
+        f, _ = objective.fungrad(gradient)
+        norm = _norm(gradient)
+        if not math.isfinite(f) or not math.isfinite(norm):
+            raise DivergedError(
+                f"f is {f} and |grad f| is {norm} at the start; look for values that are too "
+                "large in the images or in the weights"
+            )
+        state.first_norm = state.first_norm or norm
+        _look_at_gradient(state, norm, theta)
+        while state.iteration < iter_max and not state.reason and not state.stop:
+            began = time.perf_counter()
+            cg = _direction(objective, state, hook, gradient, subsets(state.iteration), xi, CGmax)
+            if state.stop:  # given up: a resumption draws the same subsample again
+                break
+            gs = dot(gradient, cg.s)
+            sGs = dot(cg.s, cg.Gs) - state.lambda_ * dot(cg.s, cg.s)
+            before, (f, alpha, more) = f, _line_search(objective, f, gradient, cg.s, gs, eta)
+            norm = _norm(gradient)
+            actred, prered = f - before, alpha * gs + alpha**2 / 2 * sGs
+            ratio = actred / prered if prered < 0 else 0.0
+            state.lambda_ *= boost if ratio < 1 / 4 else drop if ratio >= 3 / 4 else 1.0
+            state.iteration += 1
+            state.history.append(
+                {
+                    "iteration": state.iteration,
+                    "f": f,
+                    "gradient_norm": norm,
+                    "alpha": alpha,
+                    "ratio": ratio,
+                    "lambda": state.lambda_,
+                    "cg_steps": cg.steps,
+                    "actred": actred,
+                    "prered": prered,
+                    **more,
+                    "seconds": time.perf_counter() - began,
+                    "cg_residuals": cg.residuals,
+                }
+            )
+            _look_at_gradient(state, norm, theta)
+            _look_at_step(state, alpha, cg.s, theta)
+            hook.on_epoch(state)
+    finally:
+        hook.on_stop(state)
+
+
+def _direction(
+    objective: NewtonObjective,
+    state: NewtonState,
+    hook: Hook,
+    gradient: Array,
+    subset: Array,
+    xi: float,
+    CGmax: int,
+) -> CGResult:
+    """Solve ``(G + lambda I) s = -grad f``."""
+    G = objective.gauss_newton(subset)
+    lambda_ = gradient.dtype.type(state.lambda_)
+    state.cg_steps = 0
+
+    def stop() -> bool:
+        state.cg_steps += 1
+        hook.on_batch(state)
+        return state.stop
+
+    return CG(lambda v: G(v) + lambda_ * v, gradient, xi=xi, CGmax=CGmax, stop=stop)
+
+
+def _line_search(
+    objective: NewtonObjective, f: float, gradient: Array, s: Array, gs: float, eta: float
+) -> tuple[float, float, Record]:
+    """Move ``theta`` along s, and `gradient` with it; return f there, alpha, and what to record.
+
+    The first trial computes the gradient at once, for it is nearly always taken.  Where no alpha
+    will do, everything stays, and alpha is 0.
+    """
+    theta, start = objective.theta, objective.theta.copy()
+    trial = np.empty_like(gradient)
+    theta += s
+    f_new, more = objective.fungrad(trial)
+    if f_new - f <= eta * gs:  # not so for NaN
+        gradient[:] = trial
+        return f_new, 1.0, more
+    alpha = 1.0
+    for _ in range(MOST_HALVINGS):
+        alpha /= 2
+        theta[:] = start + theta.dtype.type(alpha) * s
+        f_new = objective.fun()
+        if f_new - f <= eta * alpha * gs:
+            return f_new, alpha, objective.fungrad(gradient)[1]
+    theta[:] = start
+    return f, 0.0, objective.fungrad(gradient)[1]
+
+
+def _norm(x: Array) -> float:
+    return math.sqrt(dot(x, x))
+
+
+def _look_at_gradient(state: NewtonState, norm: float, theta: Array) -> None:
+    smallest = _SMALL * float(np.finfo(theta.dtype).eps) * state.first_norm
+    if norm <= smallest:
+        state.reason = f"|grad f| is {norm:.2g}, at most {smallest:.2g}: nothing is left to gain"
+
+
+def _look_at_step(state: NewtonState, alpha: float, s: Array, theta: Array) -> None:
+    step, smallest = alpha * _norm(s), _SMALL * float(np.finfo(theta.dtype).eps) * _norm(theta)
+    if alpha == 0:
+        state.reason = "no step along the direction lowers f: the precision is used up"
+    elif step <= smallest:
+        state.reason = f"the step is {step:.2g}, at most {smallest:.2g} beside theta"
