@@ -1,4 +1,4 @@
-"""``python -m benchmarks step|predict``."""
+"""``python -m benchmarks step|predict|gv``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from .peers import PEERS
 from .race import Entrant, RaceError, race
 
 _DESCRIPTION = """\
-Time a training step (forward, squared loss, backward, SGD with momentum), or a forward pass
-for prediction, of this package and of others on the same network, weights and images.
+Time a training step (forward, squared loss, backward, SGD with momentum), a forward pass for
+prediction, or a product with the Gauss-Newton matrix of the squared loss (once forward, then one
+product after the other, as in CG), of this package and of others on the same network, weights
+and images.
 
 Everybody has a process of its own and takes its turn, three runs of which two count, round
 after round: what disturbs the machine disturbs all.  Ratios of one call can be compared, times
@@ -30,6 +32,7 @@ examples:
   python -m benchmarks step                           layer4 on MNIST's and CIFAR-10's shapes
   python -m benchmarks step --net layer7 --shape 32x32x3 --competitors torch-channels-last
   python -m benchmarks predict --dtype float32,float64 --json
+  python -m benchmarks gv --shape 28x28x1
   SIMPLENN_LANES=8 python -m benchmarks step          our kernels as an AVX2 machine runs them
 
 The others are an extra: pip install -e '.[benchmarks]'; who is missing is skipped."""
@@ -79,9 +82,9 @@ def _row(case: Case, ours: Entrant, entrant: Entrant) -> dict[str, Any]:
 
 
 def _print(case: Case, entrants: list[Entrant], repeat: int) -> None:
-    what = "training step" if case.kind == "step" else "prediction"
+    what = {"step": "training step", "predict": "prediction", "gv": "Gauss-Newton product"}
     print(
-        f"{case.net} on {_text(case.shape)}, batch {case.batch}, {case.dtype}: {what}; "
+        f"{case.net} on {_text(case.shape)}, batch {case.batch}, {case.dtype}: {what[case.kind]}; "
         f"{available()} cores of {cpu_name()}, {repeat} turns"
     )
     width = max(len(entrant.name) for entrant in entrants)
@@ -101,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("kind", choices=("step", "predict"), help="a training step, or a forward pass")
+    add("kind", choices=("step", "predict", "gv"),
+        help="a training step, a forward pass, or a Gauss-Newton product")  # fmt: skip
     add("--net", type=_list, default=["layer4"], metavar="NET,...",
         help=f"{', '.join(PRESETS)} or a .config file (layer4)")  # fmt: skip
     add("--shape", type=_shape_list, metavar="HxWxD,...",

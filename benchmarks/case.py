@@ -23,8 +23,9 @@ class Case:
 
     Parameters
     ----------
-    kind : {"step", "predict"}
-        A training step (forward, squared loss, backward, SGD with momentum), or forward alone.
+    kind : {"step", "predict", "gv"}
+        A training step (forward, squared loss, backward, SGD with momentum), forward alone, or
+        a product with the Gauss-Newton matrix as CG takes one after the other.
     net : str
         A preset or the path of a ``.config`` file.
     shape : tuple of int
@@ -54,6 +55,13 @@ class Case:
         return Model.initialise(self.config, np.arange(self.config.nL), rng, self.dtype)
 
     @cached_property
+    def direction(self) -> Model:
+        """What the Gauss-Newton matrix is multiplied by, in the shape of the weights."""
+        rng = np.random.default_rng(4)
+        theta = rng.standard_normal(self.config.n_parameters).astype(self.dtype)
+        return Model(self.config, theta, self.model.classes)
+
+    @cached_property
     def images(self) -> Array:
         """Random images around 0, shape (batch, a, b, d)."""
         images = np.random.default_rng(2).random((self.batch, *self.shape)) - 0.5
@@ -67,18 +75,18 @@ class Case:
     def one_hot(self) -> Array:
         return np.eye(self.config.nL, dtype=self.dtype)[self.y]
 
-    def filters(self) -> list[Array]:
+    def filters(self, model: Model) -> list[Array]:
         """Weights of the convolutional layers, shape (d_next, d, h, h): row, then column."""
-        layers = zip(self.model.W, self.config.conv_layers, strict=False)
+        layers = zip(model.W, self.config.conv_layers, strict=False)
         return [W.reshape(g.d_next, g.d, g.h, g.h).transpose(0, 1, 3, 2) for W, g in layers]
 
-    def matrices(self, channels_first: bool) -> list[Array]:
+    def matrices(self, model: Model, channels_first: bool) -> list[Array]:
         """Weights of the full layers, shape (n_out, n_in).
 
         The first one's columns follow ``vec(Z)``, channel, row, column of the image from the
         fastest; here they follow (channel, row, column) or (row, column, channel) in C order.
         """
-        full = self.model.W[self.config.LC :]
+        full = model.W[self.config.LC :]
         a, b, d = self.shape
         if self.config.LC:
             last = self.config.conv_layers[-1]

@@ -48,8 +48,8 @@ def plot_curves(
     Parameters
     ----------
     history : sequence of mapping
-        One record an epoch, or an iteration of Newton, with its number, ``loss`` (mean training loss) and
-        ``train_accuracy``, and maybe ``validation_loss`` and ``validation_accuracy``.
+        One record an epoch, or an iteration of Newton, with its number, ``loss`` (mean training
+        loss) and ``train_accuracy``, and maybe ``validation_loss`` and ``validation_accuracy``.
         Accuracies are fractions.  What is absent, None or not finite is left out.
     data : str
         Name of the data set, for the title.

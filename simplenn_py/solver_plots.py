@@ -384,8 +384,9 @@ def _accuracy_scale(axes: Axes) -> None:
     low = max(0.0, float(inverse(heights.min() - margin)))
     axes.set_ylim(low, float(inverse(heights.max() + margin)))
     ticks = [0, 50, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99]
-    shown = [tick for tick in ticks if 100 - tick > 1.25 * least]
-    axes.yaxis.set_major_locator(FixedLocator([*shown, 100] if not errors.all() else shown))
+    perfect = not errors.all()
+    shown = [tick for tick in ticks if 100 - tick > (1.25 if perfect else 0.8) * least]
+    axes.yaxis.set_major_locator(FixedLocator([*shown, 100] if perfect else shown))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("correct (%), errors on a log scale")

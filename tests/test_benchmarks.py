@@ -34,7 +34,7 @@ def call(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("kind", ["step", "predict"])
+@pytest.mark.parametrize("kind", ["step", "predict", "gv"])
 def test_rows_of_our_own_engines(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "net.config"
     NetConfig.preset("digits", 9, 7, 2, 3).write(path)

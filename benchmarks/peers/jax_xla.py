@@ -10,21 +10,31 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from simplenn_py.model import Model
+
 from ..case import LR, MOMENTUM, Case, Runner
 
 
 def build(case: Case, variant: str) -> Runner:
     jax.config.update("jax_enable_x64", case.dtype == "float64")
     jax.config.update("jax_platforms", "cpu")
-    filters = [W.transpose(2, 3, 1, 0) for W in case.filters()]
-    matrices = [W.T for W in case.matrices(channels_first=False)]
-    theta = [(jnp.array(W), jnp.array(bias))
-             for W, bias in zip([*filters, *matrices], case.model.bias, strict=True)]  # fmt: skip
+    theta = _parameters(case, case.model)
     images, target = jnp.array(case.images), jnp.array(case.one_hot)
     forward, version = partial(_forward, case), f"jax {jax.__version__}"
     if case.kind == "predict":
         predict = jax.jit(forward)
         return Runner(lambda: np.asarray(predict(theta, images)), case.loss, version)
+
+    if case.kind == "gv":
+        _, Jv = jax.linearize(lambda theta: forward(theta, images), theta)
+        JTu = jax.linear_transpose(Jv, theta)
+        v = _parameters(case, case.direction)
+        product = jax.jit(lambda v: JTu(2 / case.batch * Jv(v))[0])
+
+        def v_times(Gv: Any) -> float:
+            return float(sum(jax.tree.leaves(jax.tree.map(jnp.vdot, v, Gv))))
+
+        return Runner(lambda: jax.block_until_ready(product(v)), v_times, version)
 
     def loss_of(theta: Any, images: Any, target: Any) -> Any:
         return jnp.sum((forward(theta, images) - target) ** 2) / case.batch
@@ -43,6 +53,13 @@ def build(case: Case, variant: str) -> Runner:
         return float(loss)
 
     return Runner(run, float, version)
+
+
+def _parameters(case: Case, model: Model) -> Any:
+    filters = [W.transpose(2, 3, 1, 0) for W in case.filters(model)]
+    matrices = [W.T for W in case.matrices(model, channels_first=False)]
+    layers = zip([*filters, *matrices], model.bias, strict=True)
+    return [(jnp.array(W), jnp.array(bias)) for W, bias in layers]
 
 
 def _forward(case: Case, theta: Any, Z: Any) -> Any:

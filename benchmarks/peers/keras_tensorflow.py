@@ -10,10 +10,14 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 import tensorflow as tf
 
+from simplenn_py.errors import OptionError
+
 from ..case import LR, MOMENTUM, Case, Runner
 
 
 def build(case: Case, variant: str) -> Runner:
+    if case.kind == "gv":
+        raise OptionError("it has no product with the Gauss-Newton matrix")
     keras.backend.set_floatx(case.dtype)
     net = _network(case)
     images, target = tf.constant(case.images), tf.constant(case.one_hot)
@@ -44,7 +48,7 @@ def _network(case: Case) -> Any:
     config, layers = case.config, [keras.Input(case.shape)]
     biases = iter(case.model.bias)
     weights = []
-    for g, W in zip(config.conv_layers, case.filters(), strict=True):
+    for g, W in zip(config.conv_layers, case.filters(case.model), strict=True):
         same = g.s == 1 and 2 * g.p == g.h - 1
         if not same and g.p > 0:
             layers.append(keras.layers.ZeroPadding2D(g.p))
@@ -56,7 +60,7 @@ def _network(case: Case) -> Any:
         if g.h_pool > 1:
             layers.append(keras.layers.MaxPooling2D(g.h_pool))
     layers.append(keras.layers.Flatten())
-    for m, W in enumerate(case.matrices(channels_first=False), start=1):
+    for m, W in enumerate(case.matrices(case.model, channels_first=False), start=1):
         activation = None if m == config.LF else "relu"
         layers.append(keras.layers.Dense(W.shape[0], activation=activation))
         weights += [W.T, next(biases)]

@@ -220,15 +220,17 @@ class DirectEngine(Engine):
 
     def tangent(self, m: int, W: Array, V: Array, v_bias: Array) -> Array:
         s, buffers = self._sizes[m], self._buffers
-        pack.pack(pack.TILE, s, W.T.reshape(-1), buffers["w"])
+        order = pack.WINOGRAD if s.winograd else pack.TILE
+        pack.pack(order, s, W.T.reshape(-1), buffers["w"])
         buffers["bias"][: s.d_next] = v_bias
         v = self._grown("v", buffers["w"].size)
-        pack.pack(pack.TILE, s, V.T.reshape(-1), v)
+        pack.pack(order, s, V.T.reshape(-1), v)
         RZ = self._grown(f"RZ{m}", buffers[f"Z{m}"].size, zero=True)
         out = self._grown(f"RZ{m + 1}", buffers[f"Z{m + 1}"].size, zero=True)
         direct.tangent(
-            s, self.l, RZ, buffers[f"Z{m}"], buffers["w"], v, buffers["bias"],
-            buffers[f"winner{m}"], out, self._scratch(plan.block_scratch(s)), buffers["lists"],
+            s, self.l, int(m == 0), RZ, buffers[f"Z{m}"], buffers["w"], v, buffers["bias"],
+            buffers[f"winner{m}"], out, self._scratch(plan.block_scratch(s, tangent=True)),
+            buffers["lists"],
         )  # fmt: skip
         if m + 1 < self.config.L:
             return out

@@ -117,12 +117,12 @@ def tile_rows(n: int) -> int:
     return whole * ROWS + (0 if rest == 0 else HALF if rest <= HALF else ROWS)
 
 
-def block_scratch(s: Sizes) -> int:
-    """Entries of one block's S, and of the transforms of Winograd's tiles."""
+def block_scratch(s: Sizes, tangent: bool = False) -> int:
+    """Entries of one block's S, and of the transforms of Winograd's tiles, of R{Z} as well."""
     pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
     if s.winograd:
         places = pixels * PIECE * PIECE // (TILE * TILE)
-        return pixels * s.width + places * (s.channels + s.width)
+        return pixels * s.width + places * (s.channels * (1 + tangent) + s.width)
     return pixels * s.width
 
 

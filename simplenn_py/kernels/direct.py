@@ -11,7 +11,14 @@ from .cover import cover
 from .policy import compiled
 from .tile import ROWS
 from .vectors import pool_row, select_row
-from .winograd import PIECE, TILE, winograd_block
+from .winograd import (
+    PIECE,
+    TILE,
+    list_tiles,
+    multiply_places,
+    transform_pieces,
+    transform_products,
+)
 
 
 @compiled()
@@ -49,19 +56,21 @@ def _forward_block(
     j_first = task % strips * s.columns
     j_last = min(j_first + s.columns, s.b_next)
     j_conv, j_end = j_first * s.h_pool, j_last * s.h_pool
-    if not s.winograd:
-        pixels = list_patches(s, n_first, n_last, j_conv, j_end, offsets, targets)
+    if s.winograd:
+        tiles = list_tiles(s, n_first, n_last, j_conv, j_end, offsets, targets)
+        transform_pieces(s, n_first, n_last, j_conv, j_end, Z, tiles, scratch, U)
+    else:
+        tiles = list_patches(s, n_first, n_last, j_conv, j_end, offsets, targets)
     run = s.h * s.d
     a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
     for block in range(s.d_next_blocks):
         k = block * s.width
         if s.winograd:
-            winograd_block(
-                s, n_first, n_last, j_conv, j_end, Z, w, block, scratch, U, M, offsets, targets
-            )
+            multiply_places(s, tiles, w, block, scratch, U, M, offsets, targets, 0)
+            transform_products(s, tiles, scratch, M)
         else:
             cover(
-                s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
+                s.vectors, tiles, Z, 0, offsets, s.h, s.a_pad * s.d, run,
                 w, k * s.h * run, s.width, scratch, 0, targets, 0,
             )  # fmt: skip
         channels = min(s.width, s.d_next - k)
@@ -115,60 +124,76 @@ def forward(s, l, Z, w, bias, activate, out, keep, winner, scratch, lists):
 
 
 @compiled()
-def _tangent_block(s, l, task, RZ, Z, w, v, v_bias, winner, out, S, offsets, targets):
+def _tangent_block(
+    s, l, task, first, RZ, Z, w, v, v_bias, winner, out, scratch, offsets, targets
+):  # fmt: skip
     """One block of pixels of R{S}, pooled by the winners of the forward pass."""
+    pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
+    places = pixels * PIECE * PIECE // (TILE * TILE)
+    U = pixels * s.width
+    RU = U + places * s.channels
+    M = RU + places * s.channels
     strips = -(-s.b_next // s.columns)
     n_first = task // strips * s.group
     n_last = min(n_first + s.group, l)
     j_first = task % strips * s.columns
     j_last = min(j_first + s.columns, s.b_next)
-    pixels = list_patches(
-        s, n_first, n_last, j_first * s.h_pool, j_last * s.h_pool, offsets, targets
-    )
+    j_conv, j_end = j_first * s.h_pool, j_last * s.h_pool
+    if s.winograd:
+        tiles = list_tiles(s, n_first, n_last, j_conv, j_end, offsets, targets)
+        transform_pieces(s, n_first, n_last, j_conv, j_end, Z, tiles, scratch, U)
+        if not first:
+            transform_pieces(s, n_first, n_last, j_conv, j_end, RZ, tiles, scratch, RU)
+    else:
+        tiles = list_patches(s, n_first, n_last, j_conv, j_end, offsets, targets)
     run = s.h * s.d
     a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
     for block in range(s.d_next_blocks):
         k = block * s.width
-        for pixel in range(pixels):
-            for c in range(s.width):
-                S[pixel * s.width + c] = v_bias[k + c]
-        cover(
-            s.vectors, pixels, Z, 0, offsets, s.h, s.a_pad * s.d, run,
-            v, k * s.h * run, s.width, S, 0, targets, 1,
-        )  # fmt: skip
-        cover(
-            s.vectors, pixels, RZ, 0, offsets, s.h, s.a_pad * s.d, run,
-            w, k * s.h * run, s.width, S, 0, targets, 1,
-        )  # fmt: skip
+        for term in range(1 if first else 2):
+            if s.winograd:
+                multiply_places(
+                    s, tiles, w if term else v, block, scratch, RU if term else U, M,
+                    offsets, targets, term,
+                )  # fmt: skip
+            else:
+                cover(
+                    s.vectors, tiles, RZ if term else Z, 0, offsets, s.h, s.a_pad * s.d, run,
+                    w if term else v, k * s.h * run, s.width, scratch, 0, targets, term,
+                )  # fmt: skip
+        if s.winograd:
+            transform_products(s, tiles, scratch, M)
         channels = min(s.width, s.d_next - k)
         column = 0
         for n in range(n_first, n_last):
             for j in range(j_first, j_last):
                 for i in range(s.a_next):
-                    start = (column * s.a_use + i * s.h_pool) * s.width
+                    start = (column * s.a_block + i * s.h_pool) * s.width
                     pad_j, pad_i = j + s.p_next, i + s.p_next
                     target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
                     kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
                     select_row(
-                        S, start, s.width, s.a_use * s.width, s.h_pool,
-                        winner, kept, channels, out, target,
+                        scratch, start, s.width, s.a_block * s.width, s.h_pool,
+                        v_bias, k, winner, kept, channels, out, target,
                     )  # fmt: skip
                 column += s.h_pool
+            if s.winograd:
+                column += -column % TILE
 
 
 @compiled(parallel=True)
-def tangent(s, l, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
+def tangent(s, l, first, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
     """``R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1'``, pooled and masked by the winners.
 
     Parameters as for :func:`forward`; `v` and `v_bias` are the packed direction, `RZ` and `out`
-    are stored as ``pad(Z)`` is.
+    are stored as ``pad(Z)`` is.  `first` leaves `RZ` out: of the images it is 0.
     """
     chunks = scratch.shape[0]
     tasks = -(-l // s.group) * -(-s.b_next // s.columns)
     for chunk in prange(chunks):
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
             _tangent_block(
-                s, l, task, RZ, Z, w, v, v_bias, winner, out,
+                s, l, task, first, RZ, Z, w, v, v_bias, winner, out,
                 scratch[chunk], lists[chunk, 0], lists[chunk, 1],
             )  # fmt: skip
 

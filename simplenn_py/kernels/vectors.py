@@ -112,19 +112,21 @@ def scatter_row(typingctx, V, v_start, winner, winner_start, offset, count, out,
 
 @intrinsic
 def select_row(
-    typingctx, S, start, u_stride, w_stride, h_pool, winner, winner_start, count, out, out_start
-):
-    """``out = S`` at the winner's place in the window, 0 where there is none: ``P_pool`` of a row.
+    typingctx,
+    S, start, u_stride, w_stride, h_pool,
+    bias, bias_start, winner, winner_start, count, out, out_start,
+):  # fmt: skip
+    """``out = S + bias`` at the winner's place in the window, 0 where there is none.
 
     Parameters as for :func:`pool_row`, whose `winner` this reads.
     """
-    signature = types.void(S, _INT, _INT, _INT, _INT, winner, _INT, _INT, out, _INT)
+    signature = types.void(S, _INT, _INT, _INT, _INT, bias, _INT, winner, _INT, _INT, out, _INT)
 
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, sig.args[0].dtype)
-        S_, s0, du, dw, window, win_, w0, n, out_, o0 = args
-        s_data, w_data = e.at(e.data(sig.args[0], S_), s0), e.at(e.data(sig.args[5], win_), w0)
-        o_data = e.at(e.data(sig.args[8], out_), o0)
+        S_, s0, du, dw, window, bias_, b0, win_, w0, n, out_, o0 = args
+        s_data, w_data = e.at(e.data(sig.args[0], S_), s0), e.at(e.data(sig.args[7], win_), w0)
+        b_data, o_data = e.at(e.data(sig.args[5], bias_), b0), e.at(e.data(sig.args[10], out_), o0)
         with e.vectors_of(n) as (k, remaining):
             chosen = cgutils.alloca_once(builder, e.vector)
             builder.store(ir.Constant(e.vector, None), chosen)
@@ -136,7 +138,10 @@ def select_row(
                 offset = builder.trunc(offset, e.integers.element) if e.bytes < 8 else offset
                 here = builder.icmp_signed("==", places, e.broadcast_as(e.integers, offset))
                 builder.store(builder.select(here, value, builder.load(chosen)), chosen)
-            e.store_part(builder.load(chosen), e.at(o_data, k), remaining)
+            total = builder.fadd(builder.load(chosen), e.load_vector(e.at(b_data, k)))
+            none = builder.icmp_signed("<", places, ir.Constant(e.integers, None))
+            total = builder.select(none, ir.Constant(e.vector, None), total)
+            e.store_part(total, e.at(o_data, k), remaining)
         return context.get_dummy_value()
 
     return signature, codegen

@@ -230,46 +230,57 @@ def transform_filters(s, W, block, c_first, c_last, out):
 
 
 @compiled()
-def winograd_block(
-    s, n_first, n_last, j_first, j_last, Z, w, block, scratch, U, M, offsets, targets
-):
-    """S of one block of pixels and one block of output channels, in 4x4 tiles.
+def list_tiles(s, n_first, n_last, j_first, j_last, offsets, targets):
+    """List the 4x4 tiles of one block of pixels; return how many.
 
-    S is at the beginning of the scratch memory; at U in it are the transformed pieces, at M the
-    products.  S has ``a_block`` rows a column, a multiple of 4, and a multiple of 4 columns an
-    instance; what lies beyond ``a_use`` and ``b_use`` is not used.
+    A tile is a row of the transformed pieces and of the products.  ROWS more entries repeat the
+    last one, so that a partial register tile has something to read.
     """
-    rows, channels = s.a_block // TILE, s.channels
-    across = -(-(j_last - j_first) // TILE)
-    tiles = (n_last - n_first) * across * rows
-    if block == 0:
-        t = 0
-        for n in range(n_first, n_last):
-            for j in range(j_first, j_last, TILE):
-                for i in range(0, s.a_block, TILE):
-                    start = ((n * s.b_pad + j) * s.a_pad + i) * s.d
-                    transform_input(
-                        Z, start, s.d, s.a_pad * s.d, s.a_pad - i, s.b_pad - j, s.d,
-                        scratch, U + t * channels, tiles * channels,
-                    )  # fmt: skip
-                    offsets[t] = t * channels
-                    targets[t] = t * s.width
-                    t += 1
-        for extra in range(ROWS):
-            offsets[tiles + extra] = offsets[tiles - 1]
-            targets[tiles + extra] = targets[tiles - 1]
+    tiles = (n_last - n_first) * -(-(j_last - j_first) // TILE) * (s.a_block // TILE)
+    for t in range(tiles + ROWS):
+        last = min(t, tiles - 1)
+        offsets[t] = last * s.channels
+        targets[t] = last * s.width
+    return tiles
+
+
+@compiled()
+def transform_pieces(s, n_first, n_last, j_first, j_last, Z, tiles, scratch, U):
+    """``B' d B`` of every piece of a block of pixels, from U on in the scratch memory."""
+    t = 0
+    for n in range(n_first, n_last):
+        for j in range(j_first, j_last, TILE):
+            for i in range(0, s.a_block, TILE):
+                start = ((n * s.b_pad + j) * s.a_pad + i) * s.d
+                transform_input(
+                    Z, start, s.d, s.a_pad * s.d, s.a_pad - i, s.b_pad - j, s.d,
+                    scratch, U + t * s.channels, tiles * s.channels,
+                )  # fmt: skip
+                t += 1
+
+
+@compiled()
+def multiply_places(s, tiles, w, block, scratch, U, M, offsets, targets, add):
+    """The 36 products, from M on in the scratch memory; added to what is there if `add`."""
     for place in range(PIECE * PIECE):
         cover(
-            s.vectors, tiles, scratch, U + place * tiles * channels, offsets, 1, 0, s.d,
+            s.vectors, tiles, scratch, U + place * tiles * s.channels, offsets, 1, 0, s.d,
             w, (block * PIECE * PIECE + place) * s.d * s.width, s.width,
-            scratch, M + place * tiles * s.width, targets, 0,
+            scratch, M + place * tiles * s.width, targets, add,
         )  # fmt: skip
-    t = 0
-    for column in range((n_last - n_first) * across):
-        for i in range(0, s.a_block, TILE):
-            start = (TILE * column * s.a_block + i) * s.width
-            transform_output(
-                scratch, M + t * s.width, tiles * s.width, s.width,
-                scratch, start, s.width, s.a_block * s.width,
-            )  # fmt: skip
-            t += 1
+
+
+@compiled()
+def transform_products(s, tiles, scratch, M):
+    """``A' M A`` of every tile: S at the beginning of the scratch memory.
+
+    S has ``a_block`` rows a column, a multiple of 4, and a multiple of 4 columns an instance; what
+    lies beyond ``a_use`` and ``b_use`` is not used.
+    """
+    rows = s.a_block // TILE
+    for t in range(tiles):
+        start = TILE * (t // rows * s.a_block + t % rows) * s.width
+        transform_output(
+            scratch, M + t * s.width, tiles * s.width, s.width,
+            scratch, start, s.width, s.a_block * s.width,
+        )  # fmt: skip

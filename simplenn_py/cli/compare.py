@@ -1,0 +1,168 @@
+"""``simplenn compare``: runs side by side, in a table and a figure."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..run_reader import Run
+
+_DESCRIPTION = """\
+Compare runs that 'simplenn train' wrote, of one solver or of several: a table of what each
+reached and in what time, and a figure of loss and accuracy over time and over epochs (SGD,
+Adam) or iterations (Newton).
+
+Loss and accuracies in the table are those of the weights that model.npz keeps, the loss a mean
+over all training images without regularisation.  A run that was interrupted has its history
+alone, in which SGD and Adam record means over an epoch while the weights change."""
+
+_EPILOG = """\
+examples:
+  simplenn train digits --out runs/sgd
+  simplenn train digits --out runs/newton --solver newton
+  simplenn compare runs/sgd runs/newton
+  simplenn compare runs/* --out figures/all.png
+  simplenn compare runs/digits-1 --json          one run, for a script"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``compare`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare runs: a table, and a figure of loss and accuracy over time",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("runs", nargs="+", metavar="RUN_DIR", help="the folder of a run")
+    add("--out", default="compare.png", metavar="FILE.png",
+        help="where to draw; an older figure is replaced (%(default)s)")  # fmt: skip
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare the runs in `args.runs`; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If a folder holds no run or a damaged one, or the figure cannot be written.
+    """
+    from ..plots import check_png, save
+    from ..run_reader import read_run
+
+    check_png(args.out)  # before the work
+    runs = [read_run(folder) for folder in args.runs]
+    names = _names(args.runs, runs)
+    from ..solver_plots import plot_comparison
+
+    save(plot_comparison(runs, names=names), args.out)
+    warnings = _warnings(runs)
+    if args.json:
+        from ..run_folder import to_json
+
+        rows = [_row(folder, run) for folder, run in zip(args.runs, runs, strict=True)]
+        print(to_json({"runs": rows, "warnings": warnings, "figure": args.out}))
+        return 0
+    _print(names, runs, warnings)
+    print(f"written: {args.out}")
+    return 0
+
+
+def _names(folders: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """Return the folders' own names, but whole paths where two are alike."""
+    names = [run.path.resolve().name for run in runs]
+    return [
+        name if names.count(name) == 1 else folder
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def _row(folder: str, run: Run) -> dict[str, Any]:
+    return {
+        "run": folder,
+        "status": run.status,
+        "solver": run.solver,
+        "network": run.network,
+        "dataset": run.dataset,
+        "training_images": run.training_images,
+        "objective": run.objective,
+        f"{run.step}s": run.steps[-1],
+        "seconds": run.seconds[-1],
+        **run.results(),
+    }
+
+
+def _warnings(runs: Sequence[Run]) -> list[str]:
+    """Say what makes numbers of different runs different things."""
+
+    def differing(kinds: set[str], what: str) -> list[str]:
+        return [f"{what} ({', '.join(sorted(kinds))})"] if len(kinds) > 1 else []
+
+    found = []
+    for reason in (
+        *differing({run.dataset for run in runs}, "different data sets"),
+        *differing({run.objective for run in runs}, "different loss functions"),
+    ):
+        found.append(f"these runs have {reason}: their losses are not comparable")
+    counts = {run.training_images for run in runs}
+    if len({run.dataset for run in runs}) == 1 and len(counts) > 1:
+        shown = ", ".join(f"{count:,}" for count in sorted(counts))
+        found.append(f"these runs learnt from different numbers of images ({shown})")
+    return found
+
+
+def _print(names: Sequence[str], runs: Sequence[Run], warnings: list[str]) -> None:
+    from functools import partial
+
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    console.print(_table(names, runs))
+    for name, run in zip(names, runs, strict=True):
+        if not run.measured:
+            say(f"{_shown(name)} is {_shown(run.status)}: loss and accuracies are its history's")
+    for warning in warnings:
+        say(f"warning: {_shown(warning)}")
+
+
+def _table(names: Sequence[str], runs: Sequence[Run]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("run", "solver", "network", "data set"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("trained", "time", "loss", "train", "validation", "test"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, run in zip(names, runs, strict=True):
+        results, steps = run.results(), run.steps[-1]
+        loss = results["loss"]
+        cells = [
+            *map(_shown, (name, run.solver, run.network, run.dataset)),
+            f"{steps:,} {run.step}{'s' * (steps > 1)}",
+            f"{run.seconds[-1]:,.1f} s",
+            "-" if loss is None else f"{loss:.4g}",
+            *(_percent(results[f"{part}_accuracy"]) for part in ("train", "validation", "test")),
+        ]
+        table.add_row(*map(Text, cells))  # Text: a name may look like rich's markup
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def _shown(text: str) -> str:
+    """A name as text that cannot steer a terminal."""
+    return text if text.isprintable() else repr(text)

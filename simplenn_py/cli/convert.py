@@ -1,0 +1,150 @@
+"""``simplenn convert``: models to and from simpleNN's ``.mat``, and to ONNX."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+_DESCRIPTION = """\
+Write a trained model in another format.  The suffixes say which:
+
+  .npz   this package's own, as 'simplenn train' writes it
+  .mat   simpleNN's, for MATLAB or Octave: the struct 'model' that cnn_predict takes
+  .onnx  for other programs: takes ordinary images (l, height, width, channels), float32, on the
+         scale of the training images; needs pip install "simplenn-py[onnx]"
+
+From .npz or .mat to any of the others; an .onnx file is only written.
+
+simpleNN has no normalisation of its own.  In a .mat file ours is kept in fields that simpleNN
+ignores; what is printed after writing are the two lines of MATLAB that apply it.  A model that
+simpleNN trained comes without: give it images that are scaled as they were for cnn_train."""
+
+_EPILOG = """\
+examples:
+  simplenn convert runs/mnist model.mat     a run's model, for simpleNN's cnn_predict
+  simplenn convert runs/mnist model.onnx    for onnxruntime, a browser, a phone
+  simplenn convert model.mat model.npz      one that simpleNN trained, for 'simplenn predict';
+                                            in MATLAB: save('-v7', 'model.mat', 'model')
+  simplenn convert model.npz model.onnx --probabilities
+                                            a second output, the softmax of the first"""
+
+_READ = (".npz", ".mat")
+_WRITTEN = (".npz", ".mat", ".onnx")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``convert`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "convert",
+        help="write a model for simpleNN (.mat) or as ONNX, or read one of simpleNN's",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("source", metavar="IN", help="a model.npz, the folder of a run, or simpleNN's model.mat")
+    add("target", metavar="OUT", help="what to write: NAME.npz, NAME.mat or NAME.onnx")
+    add(
+        "--probabilities",
+        action="store_true",
+        help=".onnx: a second output with probabilities, if the loss was cross-entropy",
+    )
+    add("--force", action="store_true", help="overwrite OUT")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert `args.source` to `args.target`; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If IN is no model, OUT exists, or there is no such conversion.
+    """
+    from ..errors import DataError, OptionError
+
+    source, target = Path(args.source), Path(args.target)
+    before, after = _suffix(source), target.suffix.lower()
+    if before not in _READ:
+        raise OptionError(
+            f"{args.source}: models are read from {', '.join(_READ)} files and run folders; "
+            "give one of those as IN"
+        )
+    if after not in _WRITTEN or after == before:
+        choices = " or ".join(suffix for suffix in _WRITTEN if suffix != before)
+        raise OptionError(
+            f"{args.target}: {'the same format' if after == before else 'no format'} to convert "
+            f"{args.source} to; give OUT the suffix {choices}"
+        )
+    if args.probabilities and after != ".onnx":
+        raise OptionError("--probabilities is for .onnx files; leave it out")
+    if os.path.lexists(target) and not args.force:
+        raise DataError(f"{args.target} exists; choose another name for OUT, or give --force")
+    model = _load(source, before)
+    _write(args, model, after)
+    print(f"written: {args.target}")
+    _explain(args, model, after)
+    return 0
+
+
+def _suffix(source: Path) -> str:
+    return ".npz" if source.is_dir() else source.suffix.lower()
+
+
+def _load(source: Path, suffix: str) -> Model:
+    if suffix == ".mat":
+        from ..io.simplenn_mat import read_simplenn
+
+        return read_simplenn(source)
+    from .predict import load_model
+
+    return load_model(source)
+
+
+def _write(args: argparse.Namespace, model: Model, suffix: str) -> None:
+    if suffix == ".npz":
+        model.save(args.target)
+    elif suffix == ".mat":
+        from ..io.simplenn_mat import write_simplenn
+
+        write_simplenn(args.target, model)
+    else:
+        from ..io.onnx import write_onnx
+
+        write_onnx(args.target, model, args.probabilities)
+
+
+def _explain(args: argparse.Namespace, model: Model, suffix: str) -> None:
+    """Say what its user must know, of the images above all."""
+    from ..io.simplenn_mat import matlab_lines, not_square, without_normalisation
+
+    if suffix == ".onnx":
+        a, b, d = model.config.image_shape
+        print(
+            f"input 'images': float32, (l, {a}, {b}, {d}); output 'values': (l, {model.config.nL})"
+        )
+    if without_normalisation(model):
+        print(
+            "note: this model has no normalisation; scale its images, and subtract the mean, as "
+            "was done before it was trained"
+        )
+    elif suffix == ".mat":
+        reorder, normalise = matlab_lines(model)
+        print("raw images, Z with one image a row, need this before cnn_predict(y, Z, model):")
+        print("% only where a row holds the image's rows one after the other, as in MNIST's files")
+        print(reorder)
+        print("% always")
+        print(normalise)
+    if ".mat" in (suffix, _suffix(Path(args.source))) and not_square(model.config):
+        print(
+            "note: some revisions of simpleNN mix up height and width where a convolution's padded "
+            "images are not square; compare some labels of both packages before you rely on it"
+        )
+    if suffix == ".mat" and model.classes.dtype.kind == "U":
+        print(f"the labels there are 1 to {model.config.nL}, and these their names:")
+        print("jsondecode(model.simplenn_py_classes)")
