@@ -10,7 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .classifier import CNNClassifier as CNNClassifier
     from .cnn.feedforward import feedforward
+    from .cnn.gauss_newton import GaussNewton, Gv
     from .cnn.gradient import JTv, lossgrad_subset
     from .cnn.jacobian import jacobian
     from .cnn.jv import Jv
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
     from .datasets import Dataset, Images, load_dataset
     from .engines import make_engine
     from .layout import ConvGeometry
+    from .matlab import cnn_predict, cnn_train
     from .model import Model
+    from .opt.cg import CG
+    from .opt.newton import newton
     from .options import TrainOptions, default_options
     from .training import History, train
 
@@ -43,11 +48,16 @@ _HOME = {
     "cnn.objective": ("Problem", "fungrad_minibatch"),
     "cnn.jv": ("Jv",),
     "cnn.jacobian": ("jacobian",),
+    "cnn.gauss_newton": ("Gv", "GaussNewton"),
+    "opt.cg": ("CG",),
+    "opt.newton": ("newton",),
     "engines": ("make_engine",),
     "datasets": ("Dataset", "Images", "load_dataset"),
     "model": ("Model",),
     "options": ("TrainOptions", "default_options"),
     "training": ("History", "train"),
+    "matlab": ("cnn_train", "cnn_predict"),
+    "classifier": ("CNNClassifier",),  # needs scikit-learn, so that "import *" leaves it out
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -73,6 +83,10 @@ __all__ = [
     "fungrad_minibatch",
     "Jv",
     "jacobian",
+    "Gv",
+    "GaussNewton",
+    "CG",
+    "newton",
     "make_engine",
     "Dataset",
     "Images",
@@ -82,6 +96,8 @@ __all__ = [
     "default_options",
     "History",
     "train",
+    "cnn_train",
+    "cnn_predict",
 ]
 
 
@@ -92,4 +108,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *_MODULE_OF})

@@ -25,11 +25,11 @@ from .threads import limit_threads
 from .training import History, train
 
 try:  # it has no types, and the type checks also run where it is not installed
-    from sklearn.base import BaseEstimator, ClassifierMixin  # type: ignore[import]
-    from sklearn.utils import check_random_state  # type: ignore[import]
-    from sklearn.utils.metaestimators import available_if  # type: ignore[import]
-    from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import]
-    from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import]
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.metaestimators import available_if
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError(
         "CNNClassifier needs scikit-learn 1.6 or newer, which cannot be imported "

@@ -80,8 +80,8 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
         begun += state.position > 0
     if getattr(options, length) < begun:
         raise OptionError(
-            f"{length} is {getattr(options, length)}; the run in {resume} has begun {step} {begun}, "
-            f"give at least {begun}"
+            f"{length} is {getattr(options, length)}; the run in {resume} has begun {step} "
+            f"{begun}, give at least {begun}"
         )
     if options.schedule == "one-cycle" and options.epochs != saved.epochs:
         raise OptionError(

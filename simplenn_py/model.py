@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -41,6 +42,11 @@ class Normalisation:
     @classmethod
     def none(cls, entries: int) -> Normalisation:
         return cls(0.0, 1.0, np.zeros(entries))
+
+    @property
+    def is_none(self) -> bool:
+        """Whether images are taken as they are: simpleNN's models leave scaling to their user."""
+        return self.shift == 0 and self.scale == 1 and not self.mean.any()
 
     @classmethod
     def of(cls, images: Array, chosen: Array, entries: int) -> Normalisation:
@@ -147,6 +153,10 @@ class Model:
             parts.append(np.zeros(rows))
         theta = np.concatenate(parts).astype(dtype)
         return cls(config, theta, classes, normalisation, loss)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle without the views, which would become arrays of their own."""
+        return Model, (self.config, self.theta, self.classes, self.normalisation, self.loss)
 
     def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
         """Return the weights and the biases that the flat vector `theta` holds, as views."""

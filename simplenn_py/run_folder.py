@@ -19,8 +19,8 @@ from .io.atomic import atomic_open
 from .io.npz import read_arrays, write_arrays
 from .layout import Array
 from .model import Model
-from .opt.hooks import Hook
 from .opt.adam import AdamState
+from .opt.hooks import Hook
 from .opt.minibatch import Record
 from .opt.newton import NewtonState
 from .opt.sgd import SGDState

@@ -22,8 +22,8 @@ from .interrupt import InterruptHook
 from .job import Job, check_images, check_size, flip_seed, new_job, resumed_job
 from .layout import Array
 from .model import Model
-from .opt.hooks import Hook, Hooks
 from .opt.adam import AdamState, adam
+from .opt.hooks import Hook, Hooks
 from .opt.minibatch import Record
 from .opt.newton import NewtonState, newton
 from .opt.sgd import sgd
@@ -290,8 +290,8 @@ def _stores_jacobian(job: Job, GNsize: int) -> bool:
         return needed < free // 4
     if needed > free * 3 // 4:
         raise OptionError(
-            f"Jacobian is 'yes'; that of {GNsize} instances needs {needed:,} bytes and {free:,} are "
-            "free; give a smaller GNsize or leave it out"
+            f"Jacobian is 'yes'; that of {GNsize} instances needs {needed:,} bytes and {free:,} "
+            "are free; give a smaller GNsize or leave it out"
         )
     return True
 

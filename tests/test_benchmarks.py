@@ -117,11 +117,11 @@ def test_weights_in_the_others_layouts_are_the_same_network(modules: Any) -> Non
     engine.load(from_nhwc(case.images), np.arange(3), 1.0, np.zeros(9 * 7 * 2))
     z = feedforward(engine, case.model)
     channels_first = case.images.transpose(0, 3, 1, 2)
-    for g, W in zip(case.config.conv_layers, case.filters(), strict=True):
+    for g, W in zip(case.config.conv_layers, case.filters(case.model), strict=True):
         channels_first = _layer(channels_first, W, g)
     pixels_first = channels_first.transpose(0, 2, 3, 1)
     for images, first in ((channels_first, True), (pixels_first, False)):
-        (W,) = case.matrices(first)
+        (W,) = case.matrices(case.model, first)
         np.testing.assert_allclose(images.reshape(3, -1) @ W.T, z.T, rtol=1e-12)
 
 

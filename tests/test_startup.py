@@ -6,7 +6,10 @@ import sys
 import pytest
 
 HEAVY = ("numba", "matplotlib", "scipy", "numpy", "rich", "pooch", "PIL")
-COMMANDS = ("", "train", "predict", "summary", "profile", "data", "doctor", "warmup")
+COMMANDS = (
+    *("", "train", "predict", "compare", "summary", "profile", "convert", "data", "doctor"),
+    "warmup",
+)
 
 
 def imported_by(code):

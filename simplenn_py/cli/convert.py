@@ -121,14 +121,14 @@ def _write(args: argparse.Namespace, model: Model, suffix: str) -> None:
 
 def _explain(args: argparse.Namespace, model: Model, suffix: str) -> None:
     """Say what its user must know, of the images above all."""
-    from ..io.simplenn_mat import matlab_lines, not_square, without_normalisation
+    from ..io.simplenn_mat import matlab_lines, not_square
 
     if suffix == ".onnx":
         a, b, d = model.config.image_shape
         print(
             f"input 'images': float32, (l, {a}, {b}, {d}); output 'values': (l, {model.config.nL})"
         )
-    if without_normalisation(model):
+    if model.normalisation.is_none:
         print(
             "note: this model has no normalisation; scale its images, and subtract the mean, as "
             "was done before it was trained"

@@ -32,6 +32,7 @@ examples:
   simplenn predict runs/digits digits --split train  those that it was trained on
   simplenn predict model.npz pictures/               a folder with a sub-folder a class
   simplenn predict model.npz seven.png --invert      a photographed digit, pen on paper
+  simplenn predict model.mat mnist --normalise mnist a model that simpleNN trained
   simplenn predict model.npz mnist --out out.csv     every decision value, one line an image"""
 
 _FEW = 8  # labels listed in a line
@@ -47,7 +48,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a model.npz, or the folder of a run that holds one")
+    add(
+        "model",
+        metavar="MODEL",
+        help="a model.npz, the folder of a run that holds one, or a .mat file of simpleNN",
+    )
     add(
         "inputs",
         nargs="+",
@@ -63,6 +68,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="row",
         help="how a line of a .mat or flat .npz holds an image: its rows one after the other, or "
         "its columns (%(default)s)",
+    )
+    add(
+        "--normalise",
+        metavar="DATASET|none",
+        help="for a model of simpleNN, which has no scale and mean of its own: those of the "
+        "training images of that data set; none: the images are treated already",
     )
     add("--batch-size", type=int, default=256, metavar="N", help="images at a time (%(default)s)")
     add("--invert", action="store_true", help="picture files: dark ink on light paper, see above")
@@ -90,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = not any(map(_is_dataset, args.inputs))
     _check_options(args, pictures)
     model = load_model(args.model)
+    _normalise(args, model)
     report = _pictures(args, model) if pictures else _dataset(args, model)
     if args.json:
         import json
@@ -99,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model.npz, or the one in the folder of a run.
+    """Read a model.npz, the one in the folder of a run, or a .mat file of simpleNN.
 
     Raises
     ------
@@ -117,7 +129,39 @@ def load_model(path: str | Path) -> Model:
                 "'simplenn train' wrote, or a model file"
             )
         path /= "model.npz"
+    if path.suffix.lower() == ".mat":
+        from ..io.simplenn_mat import read_simplenn
+
+        return read_simplenn(path)
     return Model.load(path)
+
+
+def _normalise(args: argparse.Namespace, model: Model) -> None:
+    """Give a model that has no normalisation the one that --normalise names."""
+    import numpy as np
+
+    from ..datasets import load_dataset
+    from ..errors import OptionError
+    from ..job import check_size
+    from ..model import Normalisation
+
+    if args.normalise is None:
+        if model.normalisation.is_none:
+            raise OptionError(
+                f"{args.model} has no normalisation, as simpleNN's models have none; give "
+                "--normalise DATASET, whose training images' scale and mean are then applied, or "
+                "--normalise none for images that are treated already"
+            )
+        return
+    a, b, d = model.config.image_shape
+    if args.normalise == "none":
+        model.normalisation = Normalisation.none(a * b * d)
+        return
+    images = load_dataset(
+        args.normalise, data_dir=args.data_dir, shape=(a, b, d), input_format=args.input_format
+    ).train
+    check_size(images, model.config, "--normalise")
+    model.normalisation = Normalisation.of(images.Z, np.arange(images.l), a * b * d)
 
 
 def _is_dataset(text: str) -> bool:

@@ -1,1 +1,1 @@
-"""Files: atomic writing, archives of arrays, simpleNN's ``.mat``."""
+"""Files: atomic writing, archives of arrays, simpleNN's ``.mat``, ONNX."""

@@ -85,7 +85,7 @@ def read_simplenn(path: Path) -> Model:
     -------
     Model
         float32 where simpleNN worked in single.  simpleNN's own models come with the squared
-        loss and without normalisation: ask :func:`without_normalisation`.
+        loss and without normalisation: ``model.normalisation.is_none``.
 
     Raises
     ------
@@ -126,16 +126,6 @@ def read_simplenn(path: Path) -> Model:
         raise DataError(f"{where}.{_PREFIX}loss is {loss!r:.60}; it must be {' or '.join(_LOSSES)}")
     classes = _classes(fields, config.nL)
     return Model(config, theta, classes, _normalisation(fields, config), loss)
-
-
-def without_normalisation(model: Model) -> bool:
-    """Tell whether `model` takes its input as it is, as all models trained by simpleNN do.
-
-    It survives :meth:`Model.save`.  Such a model gives no sensible labels to raw images: they
-    need the scale and the mean that were applied before ``cnn_train``.
-    """
-    n = model.normalisation
-    return n.shift == 0 and n.scale == 1 and not n.mean.any()
 
 
 def not_square(config: NetConfig) -> bool:

@@ -170,7 +170,9 @@ def newton(
                 break
             gs = dot(gradient, cg.s)
             sGs = dot(cg.s, cg.Gs) - state.lambda_ * dot(cg.s, cg.s)
-            before, (f, alpha, more) = f, _line_search(objective, f, gradient, cg.s, gs, eta)
+            likely = not state.history or state.history[-1]["alpha"] == 1
+            before = f
+            f, alpha, more = _line_search(objective, f, gradient, cg.s, gs, eta, likely)
             norm = _norm(gradient)
             actred, prered = f - before, alpha * gs + alpha**2 / 2 * sGs
             ratio = actred / prered if prered < 0 else 0.0
@@ -222,27 +224,32 @@ def _direction(
 
 
 def _line_search(
-    objective: NewtonObjective, f: float, gradient: Array, s: Array, gs: float, eta: float
+    objective: NewtonObjective,
+    f: float,
+    gradient: Array,
+    s: Array,
+    gs: float,
+    eta: float,
+    likely: bool,
 ) -> tuple[float, float, Record]:
     """Move ``theta`` along s, and `gradient` with it; return f there, alpha, and what to record.
 
-    The first trial computes the gradient at once, for it is nearly always taken.  Where no alpha
-    will do, everything stays, and alpha is 0.
+    Where alpha 1 is likely, its trial computes the gradient at once.  Where no alpha will do,
+    everything stays, and alpha is 0.
     """
     theta, start = objective.theta, objective.theta.copy()
     trial = np.empty_like(gradient)
-    theta += s
-    f_new, more = objective.fungrad(trial)
-    if f_new - f <= eta * gs:  # not so for NaN
-        gradient[:] = trial
-        return f_new, 1.0, more
     alpha = 1.0
-    for _ in range(MOST_HALVINGS):
-        alpha /= 2
+    for halvings in range(MOST_HALVINGS + 1):
         theta[:] = start + theta.dtype.type(alpha) * s
-        f_new = objective.fun()
-        if f_new - f <= eta * alpha * gs:
-            return f_new, alpha, objective.fungrad(gradient)[1]
+        eager = likely and halvings == 0
+        f_new, more = objective.fungrad(trial) if eager else (objective.fun(), {})
+        if f_new - f <= eta * alpha * gs:  # not so for NaN
+            if not eager:
+                more = objective.fungrad(trial)[1]
+            gradient[:] = trial
+            return f_new, alpha, more
+        alpha /= 2
     theta[:] = start
     return f, 0.0, objective.fungrad(gradient)[1]
 

@@ -15,6 +15,7 @@ from simplenn_py.cli import predict
 from simplenn_py.config import NetConfig
 from simplenn_py.datasets import Dataset, load_dataset
 from simplenn_py.errors import DataError, OptionError
+from simplenn_py.io.simplenn_mat import write_simplenn
 from simplenn_py.model import Model, Normalisation
 
 
@@ -300,10 +301,32 @@ class TestMistakes:
         config = NetConfig(LC=0, LF=1, ht_input=6, wd_input=6, ch_input=(1,), full_neurons=(10,))
         Model(config, np.zeros(370), np.arange(10)).save(tmp_path / "m.npz")
         with pytest.raises(DataError, match="its images are 8x8x1, this model takes 6x6x1"):
-            call(tmp_path / "m.npz", "digits")
+            call(tmp_path / "m.npz", "digits", "--normalise", "none")
         np.savez(tmp_path / "d.npz", X=np.zeros((2, 5, 5)), y=np.arange(2))
         with pytest.raises(DataError, match=r"5x5x1.*\(this model takes images of 6x6x1\)"):
-            call(tmp_path / "m.npz", tmp_path / "d.npz")
+            call(tmp_path / "m.npz", tmp_path / "d.npz", "--normalise", "none")
+
+    def test_a_model_without_normalisation_asks_for_it(
+        self, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """One of simpleNN's: what was done to its images is not in its file."""
+        bare = Model(model.config, model.theta, model.classes)
+        bare.save(tmp_path / "m.npz")
+        with pytest.raises(OptionError, match=r"no normalisation.*--normalise DATASET"):
+            call(tmp_path / "m.npz", "digits")
+        write_simplenn(tmp_path / "m.mat", bare)
+        Model(model.config, model.theta, model.classes, model.normalisation).save(
+            tmp_path / "own.npz"
+        )
+        shown = [
+            as_json(capsys, tmp_path / "own.npz", "digits"),
+            as_json(capsys, tmp_path / "m.npz", "digits", "--normalise", "digits"),
+            as_json(capsys, tmp_path / "m.mat", "digits", "--normalise", "digits"),
+        ]
+        for report in shown:
+            del report["model"]
+        assert shown[0] == shown[1] == shown[2]
+        assert as_json(capsys, tmp_path / "m.npz", "digits", "--normalise", "none") != shown[0]
 
     def test_no_test_part(self, saved: Path, tmp_path: Path) -> None:
         np.savez(tmp_path / "d.npz", X=np.zeros((2, 8, 8)), y=np.arange(2))

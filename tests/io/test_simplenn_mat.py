@@ -22,7 +22,6 @@ from simplenn_py.io.simplenn_mat import (
     matlab_lines,
     not_square,
     read_simplenn,
-    without_normalisation,
     write_simplenn,
 )
 from simplenn_py.layout import to_rows
@@ -81,7 +80,7 @@ def test_round_trip_is_exact(tmp_path, config, dtype, classes):
     ours, theirs = model.normalisation, back.normalisation
     assert (ours.shift, ours.scale) == (theirs.shift, theirs.scale)
     assert np.array_equal(ours.mean, theirs.mean)
-    assert not without_normalisation(back)
+    assert not back.normalisation.is_none
 
 
 def test_equal_models_give_equal_bytes(tmp_path):
@@ -141,12 +140,12 @@ def test_a_model_of_simplenn_has_no_normalisation(tmp_path):
     fields["bias"][0, 0] = np.zeros((3, 1), np.uint8)  # MATLAB packs whole numbers like that
     scipy.io.savemat(tmp_path / "theirs.mat", {"model": fields, "other": 1})
     model = read_simplenn(tmp_path / "theirs.mat")
-    assert without_normalisation(model)
+    assert model.normalisation.is_none
     assert model.loss == "squared"
     assert model.classes.tolist() == [7, 2, 30]
     assert model.theta.dtype == np.float64
     model.save(tmp_path / "m.npz")
-    assert without_normalisation(Model.load(tmp_path / "m.npz"))
+    assert Model.load(tmp_path / "m.npz").normalisation.is_none
     for name in ("labels", "float_type", "net_config", "like", "gpu_use"):  # older versions
         del fields[name]
     scipy.io.savemat(tmp_path / "older.mat", {"model": fields})
