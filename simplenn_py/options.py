@@ -96,7 +96,7 @@ class TrainOptions:
     )  # fmt: skip
     Jacobian: str = _one_of(
         "auto", "newton, engine lecture: keep the Jacobian of the subsample in memory; auto: "
-        "where it fits and saves time",
+        "where it takes less than 1 GiB and the last iteration's CG was long enough to gain by it",
         "auto", "no", "yes",
     )  # fmt: skip
     loss: str = _one_of("cross-entropy", "what is minimised", "squared", "cross-entropy")

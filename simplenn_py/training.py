@@ -272,12 +272,14 @@ def _solve(job: Job, engine: Engine, hook: Hook) -> None:
         sgd(objective, state, hook, momentum=options.momentum, **common)
 
 
-def _stores_jacobian(job: Job, GNsize: int) -> bool:
-    """Whether the Jacobian of a subsample is kept; OptionError where it cannot be."""
+def _stores_jacobian(job: Job, GNsize: int) -> bool | None:
+    """Whether the Jacobian of a subsample is kept, None: now and then; OptionError where not."""
     import psutil
 
     options, config = job.options, job.model.config
-    if options.Jacobian == "no" or (options.Jacobian == "auto" and options.engine == "direct"):
+    if options.Jacobian == "auto":
+        return False if options.engine == "direct" else None
+    if options.Jacobian == "no":
         return False
     if options.engine == "direct":
         raise OptionError(
@@ -286,8 +288,6 @@ def _stores_jacobian(job: Job, GNsize: int) -> bool:
         )
     needed = stored_bytes(config, min(GNsize, job.training.size), np.dtype(options.dtype).itemsize)
     free = psutil.virtual_memory().available
-    if options.Jacobian == "auto":
-        return needed < free // 4
     if needed > free * 3 // 4:
         raise OptionError(
             f"Jacobian is 'yes'; that of {GNsize} instances needs {needed:,} bytes and {free:,} "

@@ -44,8 +44,8 @@ class NewtonObjective(Protocol):
         """Return f at ``theta`` and more to record, and write the gradient."""
         ...
 
-    def gauss_newton(self, subset: Array) -> Callable[[Array], Array]:
-        """Return ``v -> G v`` at ``theta``, on a subset of the instances."""
+    def gauss_newton(self, subset: Array, products: int) -> Callable[[Array], Array]:
+        """Return ``v -> G v`` at ``theta``, on a subset; about so many products will be taken."""
         ...
 
 
@@ -211,7 +211,8 @@ def _direction(
     CGmax: int,
 ) -> CGResult:
     """Solve ``(G + lambda I) s = -grad f``."""
-    G = objective.gauss_newton(subset)
+    last = state.history[-1]["cg_steps"] if state.history else 0
+    G = objective.gauss_newton(subset, last)
     lambda_ = gradient.dtype.type(state.lambda_)
     state.cg_steps = 0
 

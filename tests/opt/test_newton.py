@@ -99,7 +99,7 @@ class Bowl:
         out[:] = self.A @ self.theta - self.b
         return self.fun(), {"loss": 0.0}
 
-    def gauss_newton(self, subset):
+    def gauss_newton(self, subset, products):
         self.subsets.append(subset)
         return lambda v: self.A @ v
 
@@ -160,14 +160,16 @@ class TestNewton:
         problem = bowl()
         assert run(problem, iter_max=1, drop=0.5).lambda_ == 0.5  # an exact model: a good step
         poor = bowl()
-        poor.gauss_newton = lambda subset: lambda v: poor.A @ v / 50  # far too flat a model
+        poor.gauss_newton = lambda subset, products: (
+            lambda v: poor.A @ v / 50
+        )  # far too flat a model
         state = run(poor, lambda_=1e-3, iter_max=1, boost=3.0)
         assert state.history[0]["alpha"] < 1
         assert state.lambda_ == 3e-3
 
     def test_line_search_keeps_its_promise(self):
         poor = bowl()
-        poor.gauss_newton = lambda subset: lambda v: poor.A @ v / 50
+        poor.gauss_newton = lambda subset, products: lambda v: poor.A @ v / 50
         f, g = poor.fun(), poor.A @ poor.theta - poor.b
         state = run(poor, lambda_=0.0, iter_max=1, eta=0.1)
         step = poor.theta  # from 0
