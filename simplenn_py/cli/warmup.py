@@ -16,7 +16,8 @@ for doing it in advance, for instance before a course or when an image is built.
 _EPILOG = """\
 examples:
   simplenn warmup                              digits and layer4 in float32
-  simplenn warmup vgg11 mynet.config --dtype float64"""
+  simplenn warmup vgg11 mynet.config --dtype float64
+  simplenn warmup layer4 --solver newton"""
 
 _DEFAULT = ("digits", "layer4")
 
@@ -39,6 +40,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--dtype", default="float32", metavar="D",
                         help="float32 or float64 (%(default)s)")  # fmt: skip
     parser.add_argument("--engine", default="", metavar="E", help="how layers are run")
+    parser.add_argument("--solver", choices=("sgd", "adam", "newton"), default="sgd",
+                        help="newton needs a kernel more (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     for name, config in zip(names, configs, strict=True):
         began, before = perf_counter(), compilations()
         with console.status(f"{name}: compiling"):
-            warm(config, args.dtype, engine)
+            warm(config, args.dtype, engine, args.solver)
         seconds, compiled = perf_counter() - began, compilations() - before
         console.print(
             f"{name}: {compiled} kernels compiled, {seconds:.1f} s of compile time"
@@ -88,10 +91,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def warm(config: NetConfig, dtype: str, engine: str) -> None:
+def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
     """Run a tiny batch forward and back, and forward alone as prediction does."""
     import numpy as np
 
+    from ..cnn.gauss_newton import Gv
     from ..cnn.loss import get_loss
     from ..cnn.objective import BatchObjective, Problem, evaluate
     from ..engines import make_engine
@@ -109,5 +113,7 @@ def warm(config: NetConfig, dtype: str, engine: str) -> None:
             trainer = make_engine(engine, config, 2, dtype)
             objective = BatchObjective(trainer, model, problem, chosen)
             objective.grad(chosen, np.empty_like(model.theta))
+            if solver == "newton":
+                Gv(trainer, model, problem, chosen, model.theta)
             predictor = make_engine(engine, config, 2, dtype, training=False)
             evaluate(predictor, model, problem, chosen)

@@ -17,8 +17,9 @@ _AFTERWARDS = """\
 import numpy as np, simplenn_py as nn
 from simplenn_py.kernels.policy import compilations
 data = nn.load_dataset("digits")
-options = nn.default_options("digits", epochs=1, limit=50)
-model, history = nn.train(data, options=options, progress=False)
+for given in ({"epochs": 1}, {"solver": "newton", "iter_max": 1}):
+    options = nn.default_options("digits", limit=50, **given)
+    model, history = nn.train(data, options=options, progress=False)
 model.decision_values(np.zeros((2, 8, 8)))
 print("compiled:", compilations())
 """
@@ -34,7 +35,7 @@ def test_training_and_prediction_find_all_code(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    first = run("-m", "simplenn_py", "warmup", "digits")
+    first = run("-m", "simplenn_py", "warmup", "digits", "--solver", "newton")
     found = re.match(r"digits: (\d+) kernels compiled, [\d.]+ s of compile time\n", first)
     assert found is not None
     assert int(found[1]) > 0
