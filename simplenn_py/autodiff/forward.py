@@ -1,0 +1,113 @@
+"""Forward mode: dual numbers, by the same rules as the tape.
+
+A :class:`Dual` carries a value and its derivative along one direction; every operation
+computes both at once, and nothing is recorded.  One direction costs about as much as the
+function, so this is the mode for few inputs (section E of the lecture).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .tape import Box, Rule, Trace, Value, apply, constant, plain, real
+
+
+class Dual(Box):
+    """A value and its tangent, of the same shape."""
+
+    __slots__ = ("tangent",)
+
+    def __init__(self, trace: ForwardTrace, value: Value, tangent: Value) -> None:
+        super().__init__(trace, value)
+        self.tangent = tangent
+
+
+class ForwardTrace(Trace):
+    """Runs operations on dual numbers: value by the function, tangent by the rules' jvp."""
+
+    def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
+        own = [x if isinstance(x, Dual) and x.trace is self else None for x in inputs]
+        values = tuple(x if v is None else v.value for x, v in zip(inputs, own, strict=True))
+        result = apply(rule, values, options)
+        parts = [
+            rule.jvp(k, v.tangent, result, values, **options)
+            for k, v in enumerate(own)
+            if v is not None
+        ]
+        tangent = parts[0]
+        for part in parts[1:]:
+            tangent = tangent + part
+        return Dual(self, result, tangent)
+
+
+def jvp(f: Callable[..., Value], x: Any, v: Any) -> tuple[Value, Value]:
+    """Compute ``f(x)`` and ``J v``, its derivative at `x` along `v`.
+
+    Parameters
+    ----------
+    f : callable
+        Of one array; of several where `x` is a tuple.
+    x : array_like, any shape, or a tuple of them
+    v : array_like, the shape of `x`, or a tuple of them
+
+    Returns
+    -------
+    value : ndarray or number
+    tangent : ndarray or number, the shape of the value
+
+    Raises
+    ------
+    ValueError
+        Where `v` does not have the shape of `x`.
+    TypeError
+        Where an entry is not a real number, or `f` uses a function without a rule or returns
+        a tuple.
+
+    Notes
+    -----
+    Section B of the lecture calls the tangent ``R{.}``.
+    """
+    points, directions = (x, v) if isinstance(x, tuple) else ((x,), (v,))
+    if len(points) != len(directions):
+        raise ValueError(f"x has {len(points)} parts but v has {len(directions)}")
+    trace = ForwardTrace()
+    duals = []
+    for point, direction in zip(points, directions, strict=True):
+        point = point if isinstance(point, Box) else real(point, "x")
+        direction = direction if isinstance(direction, Box) else real(direction, "v")
+        if point.shape != direction.shape:
+            raise ValueError(f"v has shape {direction.shape}; it must be that of x, {point.shape}")
+        duals.append(Dual(trace, point, direction))
+    result = f(*duals)
+    if isinstance(result, Dual) and result.trace is trace:
+        return result.value, result.tangent
+    return result, constant(result)
+
+
+def derivative(f: Callable[[Value], Value], x: Any) -> Value:
+    """Compute ``f'(x)`` of a function of one number.
+
+    Parameters
+    ----------
+    f : callable
+        Of a number; its result may be an array.
+    x : float
+
+    Returns
+    -------
+    number or ndarray, the shape of ``f(x)``
+
+    Raises
+    ------
+    ValueError
+        Where `x` is not a number: an array has one derivative for each direction.
+    """
+    if np.shape(x) != ():
+        raise ValueError(
+            f"x has shape {np.shape(x)}; it must be a number: for an array use gradient, "
+            "jacobian, or jvp with a direction"
+        )
+    return jvp(f, x, np.ones_like(real(plain(x), "x")))[1]

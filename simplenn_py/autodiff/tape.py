@@ -1,0 +1,454 @@
+"""Reverse mode on a tape: the mechanism, without a single derivative rule.
+
+A watched array is a :class:`Box`.  An operation on boxes computes its value on what they
+hold and leaves a record on the tape: which rule, which inputs, which result.  Records are
+appended as they are computed, so the tape is a topological order of the computational graph
+and the pass back only reads it from its end, adding up cotangents (section E of the lecture).
+
+What a box holds may itself be a box, of a tape or a forward trace that was made earlier: an
+outer one.  Every operation is handed to the innermost trace among its inputs, and the rules
+are written in NumPy's functions, so that the pass back of an inner tape is recorded by the
+outer ones.  That is all that gradients of gradients need.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+#: An array, a number or a box: what rules take and return.
+Value = Any
+#: What runs a function (of NumPy, mostly) when an argument is a box; ``rules.py`` fills it.
+HANDLERS: dict[Any, Callable[..., Value]] = {}
+
+_levels = itertools.count()
+_USED = (
+    "the tape has been used for its one gradient; make it GradientTape(persistent=True) to keep "
+    "its records"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An operation and its derivatives.
+
+    Parameters
+    ----------
+    name : str
+    function : callable
+        ``function(*inputs, **options)`` on plain arrays.
+    vjp : callable
+        ``vjp(k, delta, result, inputs, **options)``: from the cotangent `delta` of the
+        result, that of input k, in that input's shape.
+    jvp : callable
+        ``jvp(k, tangent, result, inputs, **options)``: what a tangent of input k adds to the
+        tangent of the result, in the result's shape.
+    """
+
+    name: str
+    function: Callable[..., Value]
+    vjp: Callable[..., Value]
+    jvp: Callable[..., Value]
+
+
+class Trace(ABC):
+    """What runs an operation for boxes of its own; a larger level is further inside."""
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+
+    @abstractmethod
+    def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
+        """Compute the operation on what the trace's own boxes hold, and box the result."""
+
+
+def apply(rule: Rule, inputs: Sequence[Value], options: dict[str, Any] | None = None) -> Value:
+    """Run an operation: by the innermost trace among its inputs, or plainly if there is none."""
+    inputs = tuple(x if isinstance(x, Box | int | float) else np.asarray(x) for x in inputs)
+    traces = [x.trace for x in inputs if isinstance(x, Box)]
+    if not traces:
+        return rule.function(*inputs, **(options or {}))
+    return max(traces, key=lambda trace: trace.level).run(rule, inputs, options or {})
+
+
+def plain(x: Value) -> Any:
+    """Return the plain array or number inside all boxes; lists and tuples entry by entry."""
+    while isinstance(x, Box):
+        x = x.value
+    return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
+
+
+def handle(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Value:
+    """Run `function` on arguments of which some are boxes.
+
+    Raises
+    ------
+    TypeError
+        Where there is no rule for the function.
+    """
+    handler = HANDLERS.get(function)
+    if handler is None:
+        name = getattr(function, "__name__", function)
+        raise TypeError(
+            f"{name} has no derivative rule; write it with functions that have one (the keys of "
+            "simplenn_py.autodiff.RULES), or take .value where no derivative is wanted"
+        )
+    return handler(*args, **kwargs)
+
+
+class Box:
+    """An array that a trace follows; it answers to NumPy's operators, ufuncs and functions.
+
+    Parameters
+    ----------
+    trace : Trace
+    value : ndarray, number or Box
+        What it holds: a box of an outer trace where traces are nested.
+    """
+
+    __slots__ = ("trace", "value")
+    __hash__ = None  # type: ignore[assignment]  # == compares entries, as an array's does
+
+    def __init__(self, trace: Trace, value: Value) -> None:
+        self.trace = trace
+        self.value = value
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Value:
+        if method != "__call__":
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.max or "
+                "another function that has one"
+            )
+        return handle(ufunc, args, kwargs)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Value:
+        return handle(function, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise TypeError(
+            "a watched array cannot become a plain one: its derivative would be lost in silence; "
+            "join watched arrays by np.stack or np.concatenate, or take .value"
+        )
+
+    def __float__(self) -> float:
+        raise TypeError(
+            "float() and the functions of math would lose the derivative of a watched number; "
+            "use NumPy's functions, or float(x.value)"
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(plain(self))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.size(plain(self)))
+
+    @property
+    def dtype(self) -> Any:
+        return np.asarray(plain(self)).dtype
+
+    @property
+    def T(self) -> Value:
+        return np.transpose(self)  # type: ignore[call-overload]
+
+    def __len__(self) -> int:
+        return len(plain(self))
+
+    def __bool__(self) -> bool:
+        return bool(plain(self))
+
+    def __iter__(self) -> Iterator[Value]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, key: Any) -> Value:
+        return handle(operator.getitem, (self, key), {})
+
+    def reshape(self, *shape: Any, order: str = "C") -> Value:
+        return handle(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {"order": order})
+
+    def transpose(self, *axes: Any) -> Value:
+        return handle(np.transpose, (self, (axes[0] if len(axes) == 1 else axes) or None), {})
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value!r})"
+
+
+def _method(function: Any, reflected: bool = False) -> Callable[..., Value]:
+    def method(self: Box, *args: Any, **kwargs: Any) -> Value:
+        if reflected:
+            return function(args[0], self)
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+for _name, _ufunc in {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "pow": np.power,
+    "matmul": np.matmul,
+}.items():
+    setattr(Box, f"__{_name}__", _method(_ufunc))
+    setattr(Box, f"__r{_name}__", _method(_ufunc, reflected=True))
+for _name, _function in {
+    "__neg__": np.negative,
+    "__pos__": np.positive,
+    "__abs__": np.absolute,
+    "__lt__": np.less,
+    "__le__": np.less_equal,
+    "__gt__": np.greater,
+    "__ge__": np.greater_equal,
+    "__eq__": np.equal,
+    "__ne__": np.not_equal,
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "ravel": np.ravel,
+    "dot": np.dot,
+}.items():
+    setattr(Box, _name, _method(_function))
+
+
+class Variable(Box):
+    """A watched array: a value and its place on a tape."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, tape: GradientTape, value: Value, index: int) -> None:
+        super().__init__(tape, value)
+        self.index = index
+
+
+@dataclass(frozen=True)
+class Record:
+    """One operation on a tape; ``rule`` is None for a watched input.
+
+    ``inputs`` are the values that went in, ``parents`` their places on the tape (None for a
+    constant), so that ``parents[k] < `` the record's own place.
+    """
+
+    rule: Rule | None
+    inputs: tuple[Value, ...]
+    parents: tuple[int | None, ...]
+    options: dict[str, Any]
+    result: Value
+
+
+class GradientTape(Trace):
+    """Records operations on watched arrays, and differentiates what it recorded.
+
+    Parameters
+    ----------
+    persistent : bool
+        Keep the records after :meth:`gradient`, for more gradients; they hold every
+        intermediate array.
+
+    Examples
+    --------
+    >>> with GradientTape() as tape:
+    ...     x, y = tape.watch(2.0, 5.0)
+    ...     f = np.log(x) + x * y - np.sin(y)
+    >>> dx, dy = tape.gradient(f, [x, y])
+    >>> float(dx)
+    5.5
+
+    Notes
+    -----
+    Section E of the lecture, whose example this is.  A gradient of a gradient takes a tape
+    inside a tape: ``x = inner.watch(outer.watch(x0))``.  Outside the ``with`` block nothing is
+    recorded: there an operation returns a plain value.
+    """
+
+    def __init__(self, persistent: bool = False) -> None:
+        super().__init__()
+        self.persistent = persistent
+        self.records: list[Record] = []
+        self._recording = self._used = False
+
+    def __enter__(self) -> Self:
+        if self._used:
+            raise ValueError(_USED)
+        self._recording = True
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._recording = False
+
+    def watch(self, *values: Value) -> Any:
+        """Return each of the arrays as a Variable: the one if there is one, else a tuple.
+
+        Parameters
+        ----------
+        *values : array_like or Box, any shape
+            Floating arrays are taken as they are, not copied; integers become float64.
+
+        Raises
+        ------
+        TypeError
+            Where an entry is not a real number.
+        ValueError
+            Outside the ``with`` block, or for a box of a tape further inside.
+        """
+        if not self._recording:
+            raise ValueError(
+                _USED if self._used else "the tape is not recording; watch inside its 'with' block"
+            )
+        watched = tuple(self._append(Record(None, (), (), {}, self._start(x))) for x in values)
+        return watched[0] if len(watched) == 1 else watched
+
+    def _start(self, x: Value) -> Value:
+        if not isinstance(x, Box):
+            return real(x, "a watched value")
+        if x.trace.level >= self.level:
+            raise ValueError(
+                "this array is already watched by this tape or by one made later; with nested "
+                "tapes watch by the one made first, then by the inner: inner.watch(outer.watch(x))"
+            )
+        return x
+
+    def _append(self, record: Record) -> Variable:
+        self.records.append(record)
+        return Variable(self, record.result, len(self.records) - 1)
+
+    def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
+        """Compute an operation; record it while the tape is recording."""
+        own = [x if isinstance(x, Variable) and x.trace is self else None for x in inputs]
+        values = tuple(x if v is None else v.value for x, v in zip(inputs, own, strict=True))
+        result = apply(rule, values, options)
+        if not self._recording:
+            return result
+        parents = tuple(None if v is None else v.index for v in own)
+        return self._append(Record(rule, values, parents, options, result))
+
+    def find(self, x: Value, role: str) -> int:
+        """Return the place of a variable on this tape, looking through boxes of inner traces."""
+        while isinstance(x, Box) and x.trace.level > self.level:
+            x = x.value
+        if not isinstance(x, Variable) or x.trace is not self:
+            raise ValueError(
+                f"the {role} is not on this tape; it must be an array that the tape watches, or "
+                "that was computed from one inside the 'with' block (for a gradient of a gradient "
+                "use a tape inside a tape)"
+            )
+        if self._used:
+            raise ValueError(_USED)
+        return x.index
+
+    def gradient(self, target: Any, sources: Any, delta: Any = None) -> Any:
+        """Differentiate ``<target, delta>``, the sum over the targets, in every source.
+
+        Parameters
+        ----------
+        target : Variable, or a list or tuple of them
+        sources : Variable, or a list or tuple of them
+        delta : array_like or list of them, optional
+            The cotangent of every target, in its shape, held fixed; 1 for a scalar.
+
+        Returns
+        -------
+        ndarray, or a list of them where `sources` is a list or tuple
+            In the shape of the source (a number for a number); zero where the target does not
+            depend on it.  A box where an outer trace follows the computation.
+
+        Raises
+        ------
+        ValueError
+            For an array that is not on the tape, a tape already used, or a target that is not
+            a scalar and has no `delta`, or one of another shape.
+        """
+        many = isinstance(target, list | tuple)
+        targets = list(target) if many else [target]
+        deltas = [delta] * len(targets) if delta is None or not many else list(delta)
+        if len(deltas) != len(targets):
+            raise ValueError(f"there are {len(targets)} targets but {len(deltas)} deltas")
+        several = isinstance(sources, list | tuple)
+        wanted = [self.find(x, "source") for x in (sources if several else [sources])]
+        cotangents: dict[int, Value] = {}
+        for x, v in zip(targets, deltas, strict=True):
+            index = self.find(x, "target")
+            _add(cotangents, index, _cotangent(self.records[index].result, v))
+        self._back(cotangents, frozenset(wanted))
+        found = [_own(cotangents.get(i), self.records[i].result) for i in wanted]
+        if not self.persistent:  # nothing may be recorded any more: places would be given twice
+            self.records, self._used, self._recording = [], True, False
+        return found if several else found[0]
+
+    def _back(self, cotangents: dict[int, Value], keep: frozenset[int]) -> None:
+        """Read the tape from its end; cotangents that nobody wants are dropped once used."""
+        for index in range(max(cotangents, default=-1), -1, -1):
+            record = self.records[index]
+            if index not in cotangents or record.rule is None:
+                continue
+            delta = cotangents[index] if index in keep else cotangents.pop(index)
+            for k, parent in enumerate(record.parents):
+                if parent is not None:
+                    part = record.rule.vjp(k, delta, record.result, record.inputs, **record.options)
+                    _add(cotangents, parent, part)
+
+
+def real(x: Any, name: str) -> Any:
+    """Return `x` as a floating array (integers as float64); TypeError if it is not real."""
+    array = np.asarray(x)
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name} has dtype {array.dtype}; it must be real: float32 or float64")
+    return array
+
+
+def constant(result: Any) -> Any:
+    """Return the zeros that are the derivative of a result that depends on nothing watched.
+
+    Raises
+    ------
+    TypeError
+        Where it is no array or number; of a tuple the entries might depend on what is watched.
+    """
+    if isinstance(result, list | tuple):
+        raise TypeError(
+            f"the function returned a {type(result).__name__}; it must return one array or number: "
+            "join several by np.stack or np.concatenate"
+        )
+    return np.zeros_like(real(plain(result), "the result of the function"))[()]
+
+
+def _add(cotangents: dict[int, Value], index: int, part: Value) -> None:
+    cotangents[index] = cotangents[index] + part if index in cotangents else part
+
+
+def _cotangent(result: Value, delta: Value) -> Value:
+    shape = np.shape(plain(result))
+    if delta is None and shape != ():
+        raise ValueError(
+            f"the target has shape {shape}; give delta, its cotangent: np.ones({shape}) "
+            "differentiates the sum of its entries"
+        )
+    if delta is None:
+        return np.ones((), np.asarray(plain(result)).dtype)
+    delta = delta if isinstance(delta, Box) else np.asarray(delta)
+    if delta.shape != shape:
+        raise ValueError(f"delta has shape {delta.shape}; it must be that of the target, {shape}")
+    return delta
+
+
+def _own(part: Value | None, source: Value) -> Value:
+    """Give a plain gradient memory of its own: rules may return views, shared or read-only."""
+    if part is None:
+        return np.zeros_like(plain(source))[()]
+    return part if isinstance(part, Box) else np.array(part)[()]
