@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = ("numba", "matplotlib", "scipy", "numpy", "rich", "pooch", "PIL")
 COMMANDS = (
-    *("", "train", "predict", "compare", "summary", "profile", "convert", "data", "doctor"),
+    *("", "train", "predict", "compare", "summary", "profile", "gemm", "roofline", "convert", "data", "doctor"),
     "warmup",
 )
 

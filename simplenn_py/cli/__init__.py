@@ -11,7 +11,19 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import UserError
 from ..threads import polite_waiting
-from . import compare, convert, data, doctor, predict, profile, summary, train, warmup
+from . import (
+    compare,
+    convert,
+    data,
+    doctor,
+    gemm,
+    predict,
+    profile,
+    roofline,
+    summary,
+    train,
+    warmup,
+)
 
 _EPILOG = """\
 a first session:
@@ -38,7 +50,19 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"simplenn_py {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, predict, compare, summary, profile, convert, data, doctor, warmup):
+    for module in (
+        train,
+        predict,
+        compare,
+        summary,
+        profile,
+        gemm,
+        roofline,
+        convert,
+        data,
+        doctor,
+        warmup,
+    ):
         module.add_parser(commands)
     return top
 

@@ -45,3 +45,16 @@ def multiply_add_everywhere(numbers, rounds, x, y):
     """Keep one thread a row of `numbers` busy: ``2 * CHAINS * lanes * rounds`` operations each."""
     for thread in prange(numbers.shape[0]):
         multiply_add(numbers[thread], rounds, x, y)
+
+
+@compiled()
+def _triad(a, b, c, x):
+    for k in range(a.size):
+        a[k] = b[k] + x * c[k]
+
+
+@compiled(parallel=True)
+def triad_everywhere(a, b, c, x):
+    """``a <- b + x*c``, a row of each a thread: three numbers moved for two operations."""
+    for thread in prange(a.shape[0]):
+        _triad(a[thread], b[thread], c[thread], x)

@@ -1,0 +1,122 @@
+"""``simplenn gemm``: a matrix product, from three loops to the machine's peak."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..linalg.ladder import Ladder
+
+_DESCRIPTION = """\
+Multiply square matrices in six ways and draw GFLOP/s against size, one curve a way:
+
+  three-loops   as everybody writes it first: C[i, j] = sum over p of A[i, p] B[p, j]
+  reordered     j innermost: memory is read as it lies
+  blocked       blocks that stay in the cache
+  parallel      the same on all cores
+  packed-tile   blocks packed into the order of reading, a tile of C in registers
+                (Goto and van de Geijn); the tile is that of our convolutions
+  blas          the library that NumPy calls
+
+The dashed line is the peak: multiply-adds on registers, on all cores, measured just before.
+What would take longer than two seconds is left out.  OpenBLAS chooses its kernels by the CPU; a
+star shows what it loses with those of an older one, as OPENBLAS_CORETYPE can make it choose."""
+
+_EPILOG = """\
+examples:
+  simplenn gemm                             64 to 2048, float32; draws gemm.png
+  simplenn gemm --sizes 100,1000,4000 --dtype float64 --out products.png"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``gemm`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "gemm",
+        help="a matrix product, from three loops to the machine's peak",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sizes", type=_sizes, default=[64, 128, 256, 512, 1024, 2048], metavar="N,N,...",
+        help="m = n = k of the products (64 to 2048)")  # fmt: skip
+    add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
+    add("--out", default="gemm.png", metavar="FILE.png", help="the figure (%(default)s)")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and draw; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If an option is out of its range.
+    """
+    from rich.console import Console
+
+    from ..linalg.ladder import measure
+    from ..linalg.plots import plot_ladder
+    from ..plots import check_png, save
+    from ..threads import limit_threads
+
+    check_png(args.out)  # before the work
+    console = Console(stderr=args.json, highlight=False, markup=False)
+    with limit_threads(0), console.status("measuring the peak") as status:
+        ladder = measure(args.sizes, args.dtype, say=status.update)
+    save(plot_ladder(ladder), args.out)
+    if args.json:
+        import json
+
+        print(json.dumps(ladder.as_dict(), indent=2))
+        return 0
+    _print(ladder)
+    print(f"written: {args.out}")
+    return 0
+
+
+def _print(ladder: Ladder) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..environment import cpu_name
+    from ..threads import available
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    table = Table(box=None, pad_edge=False)
+    table.add_column("GFLOP/s")
+    for n in ladder.sizes:
+        table.add_column(str(n), justify="right")
+    table.add_column("of peak", justify="right")
+    for step, rates in ladder.rates.items():
+        known = [r for r in rates if r is not None]
+        table.add_row(
+            step,
+            *("-" if r is None else f"{r / 1e9:.3g}" for r in rates),
+            f"{100 * known[-1] / ladder.peak:.1f} %" if known else "-",
+        )
+    console.print(table)
+    console.print(
+        f"peak: {ladder.peak / 1e9:.0f} GFLOP/s of {ladder.dtype} multiply-adds, {available()} "
+        f"cores of {cpu_name()}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    own = ladder.rates.get("blas", [None])[-1]
+    for name, rate in ladder.foreign.items():
+        if own is not None:
+            console.print(
+                f"BLAS with its kernels for {name}: {rate / 1e9:.0f} GFLOP/s at "
+                f"{ladder.sizes[-1]}, {rate / own:.2f} of its own choice",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+
+def _sizes(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**16 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 64,128,256")
+    return [int(part) for part in parts]

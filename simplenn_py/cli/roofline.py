@@ -1,0 +1,109 @@
+"""``simplenn roofline``: whether a network's layers are bound by arithmetic or by memory."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..linalg.roofline import Machine, Work
+
+_DESCRIPTION = """\
+Count, for every layer's forward product W phi(pad(Z)), its operations and the bytes that it must
+move at least, and draw them below the roof of this machine: its peak, and its memory's bandwidth
+times the arithmetic intensity.  Left of the machine's balance memory is the bound.
+
+Three ways: no phi formed (the direct engine), phi written and read (the lecture engine), and W
+replaced by two thin factors of a quarter of its rank, which saves operations and intensity alike.
+Crosses are measured with the engine chosen; Winograd's tiles do fewer multiplications than are
+counted, and may stand above the roof."""
+
+_EPILOG = """\
+examples:
+  simplenn roofline layer4
+  simplenn roofline vgg11 --image-shape 32x32x3 --batch-size 32 --out vgg.png"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``roofline`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "roofline",
+        help="operations, bytes and the machine's bound for every layer",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("network", metavar="CONFIG|PRESET|MODEL", help="as for 'simplenn profile'")
+    add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
+    add("--dtype", metavar="D", help="float32 or float64 (float32; a model's own)")
+    add("--engine", default="", metavar="E", help="which engine is measured")
+    add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
+    add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
+    add("--out", default="roofline.png", metavar="FILE.png", help="the figure (%(default)s)")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Count, measure, print and draw; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, or an option is out of its range.
+    """
+    import numpy as np
+
+    from ..layer_times import measure
+    from ..linalg.plots import plot_roofline
+    from ..linalg.roofline import layer_work, measure_machine
+    from ..plots import check_png, save
+    from ..threads import limit_threads
+    from .summary import find_network
+
+    check_png(args.out)  # before the work
+    config, dtype = find_network(args)
+    times = measure(config, args.batch_size, args.dtype or dtype, args.engine, 10)
+    with limit_threads(0):
+        machine = measure_machine(times.dtype)
+    work = layer_work(config, args.batch_size, np.dtype(times.dtype).itemsize)
+    rates = {layer.m: layer.rate("forward") for layer in times.layers}
+    save(plot_roofline(machine, work, rates, name=args.network), args.out)
+    if args.json:
+        import json
+        from dataclasses import asdict
+
+        rows = [asdict(w) | {"intensity": w.intensity} for w in work]
+        measured = {str(layer): rate for layer, rate in rates.items()}
+        print(json.dumps({"machine": machine.as_dict(), "work": rows, "rates": measured}, indent=2))
+        return 0
+    _print(machine, work, rates)
+    print(f"written: {args.out}")
+    return 0
+
+
+def _print(machine: Machine, work: list[Work], rates: dict[int, float]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    table = Table(box=None, pad_edge=False)
+    for title in ("layer", "way", "MFLOP", "MB", "operations/byte", "bound", "GFLOP/s at most",
+                  "measured"):  # fmt: skip
+        table.add_column(title, justify="left" if title in ("way", "bound") else "right")
+    for w in work:
+        bound = "arithmetic" if w.intensity >= machine.balance else "memory"
+        table.add_row(
+            str(w.layer), w.way, f"{w.operations / 1e6:.1f}", f"{w.bytes / 1e6:.2f}",
+            f"{w.intensity:.1f}", bound, f"{machine.attainable(w.intensity) / 1e9:.0f}",
+            f"{rates[w.layer] / 1e9:.0f}" if w.way == "direct" and w.layer in rates else "",
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        f"peak {machine.peak / 1e9:.0f} GFLOP/s, memory {machine.bandwidth / 1e9:.1f} GB/s: "
+        f"balance {machine.balance:.1f} operations a byte",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip

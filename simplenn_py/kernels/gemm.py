@@ -1,0 +1,152 @@
+"""Matrix products step by step, from three loops to the register tile of the direct engine.
+
+Every kernel computes ``C = A B`` for row-major ``C``; see ``linalg/products.py`` for what each step
+teaches.
+"""
+
+from numba import prange
+
+from .cover import cover
+from .policy import compiled
+from .tile import ROWS
+from .vectors import copy_row, fill_row
+
+
+@compiled(parallel=True)
+def three_loops(A, B, C, threads):
+    """One entry of C after the other, each a dot product: B is read down its columns."""
+    for thread in prange(threads):
+        for i in range(thread * A.shape[0] // threads, (thread + 1) * A.shape[0] // threads):
+            for j in range(B.shape[1]):
+                total = C.dtype.type(0)
+                for p in range(A.shape[1]):
+                    total += A[i, p] * B[p, j]
+                C[i, j] = total
+
+
+@compiled()
+def _add_row(alpha, x, y):
+    """``y += alpha x``: numbers side by side, of which LLVM makes vectors."""
+    for j in range(y.size):
+        y[j] += alpha * x[j]
+
+
+@compiled(parallel=True)
+def reordered(A, B, C, threads):
+    """The same three loops with j innermost: rows of B and C are read as they lie."""
+    for thread in prange(threads):
+        for i in range(thread * A.shape[0] // threads, (thread + 1) * A.shape[0] // threads):
+            C[i, :] = 0
+            for p in range(A.shape[1]):
+                _add_row(A[i, p], B[p], C[i])
+
+
+@compiled(parallel=True)
+def blocked(A, B, C, threads, m_c, k_c, n_c):
+    """Blocks of the reordered loops, small enough that a block of B stays in the cache."""
+    blocks = -(-A.shape[0] // m_c)
+    for thread in prange(threads):
+        for block in range(thread * blocks // threads, (thread + 1) * blocks // threads):
+            first, last = block * m_c, min((block + 1) * m_c, A.shape[0])
+            C[first:last] = 0
+            for j in range(0, B.shape[1], n_c):
+                j_last = min(j + n_c, B.shape[1])
+                for p_first in range(0, A.shape[1], k_c):
+                    for i in range(first, last):
+                        for p in range(p_first, min(p_first + k_c, A.shape[1])):
+                            _add_row(A[i, p], B[p, j:j_last], C[i, j:j_last])
+
+
+@compiled()
+def _pack_rows(X, row, column, i_first, i_last, p_first, p_last, out, out_start, stride):
+    """Rows ``i_first..i_last`` of a block of A, each side by side: ``out[i, p]``.
+
+    Entry (i, p) is ``X[i*row + p*column]``; for A of either memory order.
+    """
+    for i in range(i_first, i_last):
+        target = out_start + (i - i_first) * stride
+        if column == 1:
+            fill_row(X, i * row + p_first, p_last - p_first, out, target, stride)
+        else:
+            for p in range(p_last - p_first):
+                out[target + p] = X[i * row + (p_first + p) * column]
+
+
+@compiled()
+def _pack_panel(X, row, column, p_first, p_last, j, width, n, out, out_start):
+    """A panel of B, `width` columns from j on: ``out[p, column]``, filled up with 0."""
+    count = min(width, n - j)
+    for p in range(p_first, p_last):
+        target = out_start + (p - p_first) * width
+        if column == 1:
+            fill_row(X, p * row + j, count, out, target, width)
+        else:
+            for c in range(width):
+                out[target + c] = X[p * row + (j + c) * column] if c < count else 0
+
+
+@compiled(parallel=True)
+def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_c, k_c, n_c,
+          packed_A, packed_B, edge, lists):  # fmt: skip
+    """Goto and van de Geijn's loops around the register tile.
+
+        for a panel of n_c columns of B              (its packed block: the last-level cache)
+          for a block of k_c rows of it              packed once, shared by all threads
+            for a block of m_c rows of A             packed by the thread that multiplies it (L2)
+              for panels of n_r columns of B         (L1)
+                for tiles of m_r rows of A           the register tile, ``tile.tile``
+
+    Parameters
+    ----------
+    A, B : 1-d float arrays
+        Entry (i, p) of A is ``A[i*a_row + p*a_column]``; of B likewise: any memory order.
+    C : 1-d float array
+        ``(m, n)`` row-major; written.
+    vectors, lanes : int
+        ``n_r = vectors*lanes``.
+    packed_A : float array, shape (chunks, ...)
+    packed_B : 1-d float array
+    edge : float array, shape (chunks, m_c*n_r)
+        Takes the tiles that reach beyond C's last column.
+    lists : int64 array, shape (chunks, 3, m_c + ROWS)
+    """
+    n_r = vectors * lanes
+    chunks = packed_A.shape[0]
+    stride = -(-k_c // lanes) * lanes
+    blocks = -(-m // m_c)
+    for j_c in range(0, n, n_c):
+        j_last = min(j_c + n_c, n)
+        panels = -(-(j_last - j_c) // n_r)
+        for p_c in range(0, k, k_c):
+            p_last = min(p_c + k_c, k)
+            for panel in prange(panels):
+                _pack_panel(B, b_row, b_column, p_c, p_last, j_c + panel * n_r, n_r, n,
+                            packed_B, panel * n_r * k_c)  # fmt: skip
+            for chunk in prange(chunks):
+                own, offsets, targets = packed_A[chunk], lists[chunk, 0], lists[chunk, 1]
+                beside = lists[chunk, 2]
+                for block in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
+                    first, last = block * m_c, min((block + 1) * m_c, m)
+                    rows = last - first
+                    _pack_rows(A, a_row, a_column, first, last, p_c, p_last, own, 0, stride)
+                    for r in range(rows + ROWS):
+                        i = min(r, rows - 1)
+                        offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
+                    for panel in range(panels):
+                        j = j_c + panel * n_r
+                        start, steps = panel * n_r * k_c, p_last - p_c
+                        if j + n_r <= n:
+                            cover(
+                                vectors, rows, own, 0, offsets, 1, 0, steps,
+                                packed_B, start, n_r, C, j, targets, int(p_c > 0),
+                            )  # fmt: skip
+                            continue
+                        for i in range(rows):
+                            if p_c > 0:
+                                fill_row(C, (first + i) * n + j, n - j, edge[chunk], i * n_r, n_r)
+                        cover(
+                            vectors, rows, own, 0, offsets, 1, 0, steps,
+                            packed_B, start, n_r, edge[chunk], 0, beside, int(p_c > 0),
+                        )  # fmt: skip
+                        for i in range(rows):
+                            copy_row(edge[chunk], i * n_r, n - j, C, (first + i) * n + j)

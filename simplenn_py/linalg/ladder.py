@@ -1,0 +1,149 @@
+"""The matrix products of ``products.py`` measured against the machine's peak and its BLAS."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from .products import STEPS
+
+#: A product that would take longer is left out, and the larger ones of its step.
+_LONGEST = 2.0
+_FOREIGN = """\
+import json, sys, time
+import numpy as np
+n, dtype = int(sys.argv[1]), sys.argv[2]
+A, B = np.random.default_rng(0).random((2, n, n)).astype(dtype)
+best = float("inf")
+for _ in range(6):
+    began = time.perf_counter()
+    A @ B
+    best = min(best, time.perf_counter() - began)
+print(json.dumps(2 * n**3 / best))
+"""
+
+
+@dataclass
+class Ladder:
+    """What was measured.
+
+    Attributes
+    ----------
+    dtype : str
+    sizes : list of int
+        m = n = k of the products.
+    rates : dict
+        By step, operations a second at each size; None where it would have taken too long.
+    peak : float
+        Of multiply-adds on registers, on all cores, in operations a second.
+    foreign : dict
+        By the name of another kernel of BLAS's, its rate at the largest size.
+    """
+
+    dtype: str
+    sizes: list[int]
+    rates: dict[str, list[float | None]]
+    peak: float
+    foreign: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(
+    sizes: Sequence[int],
+    dtype: str = "float32",
+    steps: Sequence[str] = tuple(STEPS),
+    repeat: int = 5,
+    say: Callable[[str], None] = lambda text: None,
+) -> Ladder:
+    """Time every step at every size, in turns, and return the best rate of each.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        1 or more.
+    dtype : {"float32", "float64"}
+    steps : sequence of str
+        Of ``products.STEPS``.
+    repeat : int
+        Turns; the shortest counts.
+    say : callable
+        Told what is being measured.
+
+    Raises
+    ------
+    OptionError
+    """
+    import numba
+
+    from ..layer_times import peak
+
+    for n in sizes:
+        if n < 1:
+            raise OptionError(f"sizes has {n}; a size must be 1 or more")
+    if dtype not in ("float32", "float64"):
+        raise OptionError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
+    ordered = sorted(set(sizes))
+    ladder = Ladder(
+        dtype, ordered, {step: [] for step in steps}, peak(dtype, numba.get_num_threads())
+    )
+    small = np.ones((2, 2), dtype)
+    for step in steps:
+        say(f"compiling {step}")
+        STEPS[step](small, small)
+    for n in ordered:
+        say(f"{n} x {n}")
+        _measure_size(ladder, n, repeat)
+    ladder.foreign = foreign_blas(ordered[-1], dtype)
+    return ladder
+
+
+def _measure_size(ladder: Ladder, n: int, repeat: int) -> None:
+    A, B = np.random.default_rng(n).random((2, n, n)).astype(ladder.dtype)
+    best: dict[str, float] = {}
+    for turn in range(repeat):
+        for step, rates in ladder.rates.items():
+            known = next((r for r in reversed(rates) if r is not None), None)
+            too_long = known is not None and 2 * n**3 / known > _LONGEST
+            if too_long or (turn > 0 and best[step] * repeat > _LONGEST):
+                continue
+            began = time.perf_counter()
+            STEPS[step](A, B)
+            best[step] = min(time.perf_counter() - began, best.get(step, np.inf))
+    for step, rates in ladder.rates.items():
+        rates.append(2 * n**3 / best[step] if step in best else None)
+
+
+def foreign_blas(n: int, dtype: str) -> dict[str, float]:
+    """Measure what OpenBLAS does with the kernels of an older CPU; empty for another BLAS.
+
+    The variable ``OPENBLAS_CORETYPE`` chooses them, which some machines set for everybody.
+    """
+    from threadpoolctl import threadpool_info
+
+    chosen = [i.get("architecture") for i in threadpool_info() if i["internal_api"] == "openblas"]
+    if not chosen:
+        return {}
+    older = {"SkylakeX": "Haswell", "Cooperlake": "Haswell", "Sapphirerapids": "Haswell",
+             "Zen": "Nehalem", "Haswell": "Nehalem"}  # fmt: skip
+    name = older.get(str(chosen[0]))
+    if name is None:
+        return {}
+    done = subprocess.run(
+        [sys.executable, "-c", _FOREIGN, str(n), dtype],
+        env=os.environ | {"OPENBLAS_CORETYPE": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {name: json.loads(done.stdout)} if done.returncode == 0 else {}

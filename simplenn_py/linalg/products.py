@@ -1,0 +1,193 @@
+"""Matrix products, step by step: from three loops to what the experts' libraries do.
+
+    step            what is new in it
+    three-loops     C[i, j] is a dot product; B is read down its columns, a cache line for a number
+    reordered       j innermost: everything is read as it lies in memory, and in SIMD vectors
+    blocked         blocks of B that stay in the cache are used for several rows of A
+    parallel        the same by all cores
+    packed-tile     blocks copied into the order of reading, a tile of C in registers
+                    (Goto and van de Geijn): the tile is the direct engine's, ``kernels/tile.py``
+    blas            the library that NumPy calls
+
+All take ``A`` (m x k) and ``B`` (k x n) of one dtype and return ``C = A B``, row-major.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from ..errors import DataError
+from ..layout import Array, aligned_empty
+
+#: Rows, depth and columns of the blocks: an m_c x k_c block of A stays in the second-level cache,
+#: a k_c x n_r panel of B in the first, k_c x n_c of B in the last.
+M_C, K_C, N_C = 140, 256, 4096
+#: Blocks of the step "blocked".
+_BLOCK = (64, 64, 512)
+
+
+def three_loops(A: Array, B: Array) -> Array:
+    """Multiply as everybody writes it down first: C[i, j] = sum over p of A[i, p] B[p, j]."""
+    from ..kernels import gemm
+
+    C = _result(A, B)
+    gemm.three_loops(*_row_major(A, B), C, 1)
+    return C
+
+
+def reordered(A: Array, B: Array) -> Array:
+    """Multiply with the loops in the order i, p, j."""
+    from ..kernels import gemm
+
+    C = _result(A, B)
+    gemm.reordered(*_row_major(A, B), C, 1)
+    return C
+
+
+def blocked(A: Array, B: Array) -> Array:
+    """Multiply block by block, on one core."""
+    from ..kernels import gemm
+
+    C = _result(A, B)
+    gemm.blocked(*_row_major(A, B), C, 1, *_BLOCK)
+    return C
+
+
+def parallel(A: Array, B: Array) -> Array:
+    """Multiply block by block, the rows of C divided among all cores."""
+    import numba
+
+    from ..kernels import gemm
+
+    C = _result(A, B)
+    gemm.blocked(*_row_major(A, B), C, 4 * numba.get_num_threads(), *_BLOCK)
+    return C
+
+
+def packed_tile(A: Array, B: Array) -> Array:
+    """Multiply as Goto and van de Geijn do, on the register tile.
+
+    Parameters
+    ----------
+    A : ndarray, shape (m, k), float32 or float64, any memory order
+    B : ndarray, shape (k, n), the same dtype, any memory order
+
+    Returns
+    -------
+    ndarray, shape (m, n), row-major
+
+    Raises
+    ------
+    DataError
+        Where shapes or dtypes do not fit.
+
+    Notes
+    -----
+    "Anatomy of high-performance matrix multiplication" (2008); see ``kernels/gemm.py`` for the
+    loops.  A transposed operand costs no copy: packing reads it as it lies.
+    """
+    import numba
+
+    from ..kernels import gemm
+    from ..kernels.emitter import lanes_of
+    from ..kernels.tile import ROWS, VECTORS
+
+    C = _result(A, B)
+    (m, k), n = A.shape, B.shape[1]
+    if 0 in (m, n, k):
+        C[...] = 0
+        return C
+    lanes = lanes_of(A.itemsize)
+    n_r = VECTORS * lanes
+    threads = numba.get_num_threads()
+    m_c = max(1, min(M_C, -(-m // threads)))
+    chunks = min(-(-m // m_c), threads)
+    n_c, k_c = min(N_C, -(-n // n_r) * n_r), min(K_C, k)
+    stride = -(-k_c // lanes) * lanes
+    gemm.tiled(
+        *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, m_c, k_c, n_c,
+        aligned_empty((m_c * stride + ROWS, chunks), A.dtype).T,
+        aligned_empty((k_c * n_c,), A.dtype),
+        aligned_empty((m_c * n_r, chunks), A.dtype).T,
+        np.empty((chunks, 3, m_c + ROWS), np.int64),
+    )  # fmt: skip
+    return C
+
+
+def blas(A: Array, B: Array) -> Array:
+    """Multiply by the library that NumPy was built with."""
+    _result(A, B)
+    return np.ascontiguousarray(A @ B)
+
+
+#: The steps, slowest first.
+STEPS: dict[str, Callable[[Array, Array], Array]] = {
+    "three-loops": three_loops,
+    "reordered": reordered,
+    "blocked": blocked,
+    "parallel": parallel,
+    "packed-tile": packed_tile,
+    "blas": blas,
+}
+
+
+def partitioned(
+    A: Array, B: Array, rows: list[int], middle: list[int], columns: list[int]
+) -> Array:
+    """Multiply partitioned matrices: the entries of the formula are submatrices.
+
+        C[I, J] = sum over P of A[I, P] B[P, J]
+
+    Parameters
+    ----------
+    A : ndarray, shape (m, k)
+    B : ndarray, shape (k, n)
+    rows, middle, columns : list of int
+        Where the rows of A, the columns of A with the rows of B, and the columns of B are cut.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+
+    Notes
+    -----
+    Section C of the lecture: any cuts give the same product, which is why blocks may be chosen to
+    fit the caches.
+    """
+    C = _result(A, B)
+    C[...] = 0
+    for i, i_end in _cuts(rows, A.shape[0]):
+        for j, j_end in _cuts(columns, B.shape[1]):
+            for p, p_end in _cuts(middle, A.shape[1]):
+                C[i:i_end, j:j_end] += A[i:i_end, p:p_end] @ B[p:p_end, j:j_end]
+    return C
+
+
+def _cuts(at: list[int], size: int) -> list[tuple[int, int]]:
+    edges = [0, *at, size]
+    if edges != sorted(edges):
+        raise DataError(f"the cuts are {at}; they must rise from 0 to {size}")
+    return list(pairwise(edges))
+
+
+def _result(A: Array, B: Array) -> Array:
+    """Check the operands and make room for the product."""
+    if A.ndim != 2 or B.ndim != 2 or A.shape[1] != B.shape[0]:
+        raise DataError(f"A is {A.shape} and B is {B.shape}; A must be m x k and B k x n")
+    if A.dtype != B.dtype or A.dtype not in (np.float32, np.float64):
+        raise DataError(f"A is {A.dtype} and B is {B.dtype}; both must be float32, or float64")
+    return aligned_empty((B.shape[1], A.shape[0]), A.dtype).T
+
+
+def _row_major(A: Array, B: Array) -> tuple[Array, Array]:
+    return np.ascontiguousarray(A), np.ascontiguousarray(B)
+
+
+def _flat(X: Array) -> tuple[Array, int, int]:
+    """Return the numbers as they lie, and how far neighbours in a column and in a row are."""
+    if X.flags.f_contiguous and not X.flags.c_contiguous:
+        return X.T.reshape(-1), 1, X.shape[0]
+    return np.ascontiguousarray(X).reshape(-1), X.shape[1], 1

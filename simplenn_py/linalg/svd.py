@@ -1,0 +1,400 @@
+"""Randomized SVD: the leading singular triplets for the price of a few thin products.
+
+    A ~ U diag(s) Vt,    stage 1: Q spans the range of (A A')^q A Omega, Omega Gaussian,
+                         stage 2: B = Q'A is small, B = U~ diag(s) Vt, U = Q U~.
+
+N. Halko, P. G. Martinsson, J. A. Tropp, "Finding structure with randomness: probabilistic
+algorithms for constructing approximate matrix decompositions", arXiv:0909.4061 (2009),
+called [HMT] below: algorithms 4.4 and 5.1, section 4.3 and the theorems of section 10.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import DataError, OptionError
+from ..layout import Array
+
+# Columns of the sample come in whole tiles of BLAS's register blocks: 32 columns cost hardly
+# more than 25, and each further one makes the error smaller.
+_TILE = 16
+# The Gram matrix squares the condition number; up to here Cholesky still finds a useful factor,
+_SPANS = 1e7
+# and up to here the factors also multiply to the matrix again to 12 digits.
+_REPRODUCES = 1e4
+_BLOCK = 1 << 18  # entries of A - U S Vt formed at a time: they stay in a core's cache
+
+
+class SVD(NamedTuple):
+    """Factors of ``A ~ U @ np.diag(s) @ Vt``."""
+
+    U: Array
+    s: Array
+    Vt: Array
+
+
+def randomized_svd(
+    A: ArrayLike,
+    rank: int,
+    oversampling: int | None = None,
+    power_iterations: int = 1,
+    rng: int | np.random.Generator = 0,
+) -> SVD:
+    """Approximate the `rank` largest singular values of `A` and their vectors.
+
+    Parameters
+    ----------
+    A : array_like, shape (m, n)
+        Real, in C or Fortran order, which the products read as it lies (any other stride is
+        copied once).  float32 and float64 stay what they are, other numbers become float64.
+    rank : int
+        From 1 to ``min(m, n)``.
+    oversampling : int, optional
+        Columns sampled beyond `rank`, 0 or more.  By default 10 or ``rank // 2``, whichever is
+        more, and as many as make their total a multiple of 16.  Where ``rank + oversampling``
+        is ``min(m, n)`` or more, nothing is sampled: LAPACK computes the SVD.
+    power_iterations : int
+        Products with ``A A'`` (q in [HMT]); each costs two passes over `A`.  One suffices where
+        the singular values fall like 1/j; take 2 to 4 where they hardly fall.
+    rng : int or numpy.random.Generator
+        Seed of the test matrix, or where to draw it from.
+
+    Returns
+    -------
+    SVD
+        Named tuple of ``U`` (m, rank), ``s`` (rank,) from large to small, ``Vt`` (rank, n), in
+        C order and of `A`'s dtype.  The entry of largest modulus in each column of ``U`` is
+        positive (the first one of equals).
+
+    Raises
+    ------
+    OptionError
+        Where `rank`, `oversampling` or `power_iterations` is out of its range.
+    DataError
+        Where `A` is no matrix, complex, empty, or not finite.
+
+    Notes
+    -----
+    The sample is orthonormalised after every product, so that small singular values do not drown
+    in the large ones.  It is done by Cholesky: ``Y = Q R`` with ``R'R = Y'Y``, in float64, all
+    matrix products; where ``Y`` is too close to rank-deficient, by Householder reflections
+    (``numpy.linalg.qr``), several times slower.
+
+    Equal seeds give equal bits for a fixed number of BLAS threads.
+
+    Examples
+    --------
+    >>> A = np.outer(np.arange(1.0, 5.0), [3.0, 4.0])
+    >>> U, s, Vt = randomized_svd(A, rank=1)
+    >>> bool(np.allclose(U * s @ Vt, A))
+    True
+    """
+    matrix = _matrix(A)
+    m, n = matrix.shape
+    smallest = min(m, n)
+    _whole("rank", rank, 1, smallest, f"min(m, n) of the {m} x {n} matrix")
+    if oversampling is None:
+        wanted = rank + max(10, rank // 2)
+        oversampling = -(-wanted // _TILE) * _TILE - rank
+    _whole("oversampling", oversampling, 0)
+    _whole("power_iterations", power_iterations, 0)
+    columns = min(rank + oversampling, smallest)
+    if columns < smallest:
+        U, s, Vt = _sampled(matrix, rank, columns, power_iterations, np.random.default_rng(rng))
+    else:
+        # A square Gaussian sample would span all the same, but lose digits by its condition.
+        _check_finite(matrix, matrix)
+        U, s, Vt = np.linalg.svd(matrix, full_matrices=False)
+        U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
+    largest = U[np.abs(U).argmax(axis=0), np.arange(rank)]
+    signs = np.where(largest < 0, -1.0, 1.0)
+    dtype = matrix.dtype
+    return SVD(
+        (U * signs).astype(dtype, order="C"),
+        s.astype(dtype),
+        (Vt * signs[:, np.newaxis]).astype(dtype, order="C"),
+    )
+
+
+def _sampled(A: Array, k: int, columns: int, q: int, rng: np.random.Generator) -> SVD:
+    """Find `k` triplets of `A` in the range of a sample; float64, signs as they come."""
+    m, n = A.shape
+    # The test matrix has as many rows as the smaller side, so there is little to draw.
+    W = A if m >= n else A.T
+    # Drawn in float32 for both precisions: any Gaussian numbers do, and these come faster.
+    Omega = rng.standard_normal((W.shape[1], columns), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # checked once, on a thin matrix
+        Y = W @ Omega.astype(W.dtype)
+        _check_finite(Y, A)
+        for _ in range(q):
+            Z = W.T @ _spanning(Y)
+            Y = W @ _spanning(Z)
+        Q, _ = _orthonormal(Y, _SPANS)
+        # B = Q'W is Z', and Z = P R makes it R'P': only the small R' needs an SVD.
+        P, R = _orthonormal(W.T @ Q.astype(W.dtype), _REPRODUCES)
+    left, s, right = np.linalg.svd(R.T)
+    left, s, right = left[:, :k], s[:k], right[:k]
+    if m >= n:
+        return SVD(Q @ left, s, right @ P.T)
+    return SVD(P @ right.T, s, left.T @ Q.T)
+
+
+def error_estimate(
+    A: ArrayLike,
+    U: Array,
+    s: Array,
+    Vt: Array,
+    rng: int | np.random.Generator = 0,
+    probes: int = 10,
+) -> float:
+    """Bound the spectral error of a factorization from above by a few random products.
+
+        ||A - U S Vt|| <= 10 sqrt(2/pi) max_i ||(A - U S Vt) w_i||,   w_i Gaussian,
+
+    holds with probability ``1 - 10**-probes``, for any factors, and costs two thin products.
+
+    Parameters
+    ----------
+    A : array_like, shape (m, n)
+    U, s, Vt : ndarray, shapes (m, k), (k,), (k, n)
+    rng : int or numpy.random.Generator
+        It must not be what made the factors: they are good for their own test matrix.
+    probes : int
+        Number of vectors ``w_i``, 1 or more.
+
+    Returns
+    -------
+    float
+        The bound; typically 5 to 30 times the error itself.
+
+    Raises
+    ------
+    OptionError
+        Where `probes` is less than 1.
+    DataError
+        Where `A` is no real finite matrix, or the factors do not fit it.
+
+    Notes
+    -----
+    [HMT], section 4.3 and equation (4.3); the lemma there asks nothing of the matrix.
+    """
+    matrix = _matrix(A)
+    _fitting(matrix, U, s, Vt)
+    _whole("probes", probes, 1)
+    # A stream of its own: for an equal seed these are not the columns of Omega.
+    generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng([rng, 1])
+    w = generator.standard_normal((matrix.shape[1], probes), np.float32).astype(matrix.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        image = matrix @ w
+        _check_finite(image, matrix)
+    residual = (image - (U * s) @ (Vt @ w)).astype(np.float64)
+    return 10 * math.sqrt(2 / math.pi) * float(np.linalg.norm(residual, axis=0).max())
+
+
+def frobenius_error(A: ArrayLike, U: Array, s: Array, Vt: Array) -> float:
+    """Compute ``||A - U S Vt||_F`` exactly, some rows at a time.
+
+    Parameters
+    ----------
+    A : array_like, shape (m, n)
+    U, s, Vt : ndarray, shapes (m, k), (k,), (k, n)
+
+    Returns
+    -------
+    float
+        Summed in float64; the difference has the precision of its arrays.
+
+    Raises
+    ------
+    DataError
+        Where `A` is no real matrix, or the factors do not fit it.
+
+    Notes
+    -----
+    ``sqrt(||A||^2 - ||s||^2)`` is cheaper, but cancels where the error is small.
+    """
+    matrix = _matrix(A)
+    _fitting(matrix, U, s, Vt)
+    rows = max(1, _BLOCK // matrix.shape[1])
+    total = 0.0
+    for start in range(0, matrix.shape[0], rows):
+        part = slice(start, start + rows)
+        residual = matrix[part] - (U[part] * s) @ Vt
+        total += float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
+    return math.sqrt(total)
+
+
+def bound_spectral(sigma: ArrayLike, k: int, q: int, shape: tuple[int, int]) -> float:
+    """Bound the expected spectral error of rank ``2k`` with `q` power iterations.
+
+        E ||A - U S Vt|| <= (1 + 4 sqrt(2 min(m, n) / (k - 1)))^(1/(2q + 1)) sigma_{k+1}
+
+    Parameters
+    ----------
+    sigma : array_like
+        Singular values of A from large to small, at least ``k + 1``.
+    k : int
+        From 2 to ``min(m, n) / 2``: the bound is for ``randomized_svd(A, rank=2*k,
+        oversampling=0, power_iterations=q)``.
+    q : int
+        Power iterations, 0 or more.
+    shape : (int, int)
+        ``(m, n)`` of A.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    OptionError
+        Where `k` or `q` is out of its range.
+    DataError
+        Where `sigma` are no ``k + 1`` singular values or more.
+
+    Notes
+    -----
+    [HMT], equation (1.8).
+    """
+    smallest = min(shape)
+    _whole("k", k, 2, smallest // 2, "min(m, n) / 2")
+    _whole("q", q, 0)
+    values = _spectrum(sigma, k + 1)
+    factor = 1 + 4 * math.sqrt(2 * smallest / (k - 1))
+    return float(factor ** (1 / (2 * q + 1)) * values[k])
+
+
+def bound_frobenius(sigma: ArrayLike, k: int, p: int) -> float:
+    """Bound the expected error of the sampled range, without power iterations.
+
+        E ||A - QQ'A||_F <= sqrt(1 + k/(p - 1)) (sum_{j > k} sigma_j^2)^(1/2)
+
+    Parameters
+    ----------
+    sigma : array_like, shape (min(m, n),)
+        All singular values of A from large to small.
+    k, p : int
+        Target rank and oversampling, each 2 or more, ``k + p <= min(m, n)``: Q has ``k + p``
+        columns.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    OptionError
+        Where `k` or `p` is out of its range.
+    DataError
+        Where `sigma` are no singular values.
+
+    Notes
+    -----
+    [HMT], theorem 10.5.
+    """
+    values = _spectrum(sigma, 1)
+    _whole("p", p, 2)
+    _whole("k", k, 2, values.size - p, "the number of singular values less p")
+    return math.sqrt(1 + k / (p - 1)) * float(np.linalg.norm(values[k:]))
+
+
+def _spanning(Y: Array) -> Array:
+    """Return a well-conditioned basis of the columns of `Y`, in its dtype: one Cholesky pass."""
+    factor = _cholesky(Y.astype(np.float64), _SPANS)
+    if factor is None:
+        return np.linalg.qr(Y)[0]
+    return Y @ factor[1].astype(Y.dtype)
+
+
+def _orthonormal(Y: Array, limit: float) -> tuple[Array, Array]:
+    """Factor ``Y = Q R`` in float64, orthonormal to the precision of the dtype of `Y`."""
+    Q = Y.astype(np.float64)
+    factor = _cholesky(Q, limit)
+    if factor is None:
+        # Householder's Q is orthonormal whatever the rank of Y.
+        return np.linalg.qr(Y.astype(np.float64))
+    R, inverse, condition = factor
+    Q = Q @ inverse
+    # One pass leaves Q'Q - I at about eps * condition^2; the second makes it eps.
+    if condition**2 * np.finfo(np.float64).eps > np.finfo(Y.dtype).eps:
+        again = _cholesky(Q, limit)
+        if again is None:
+            return np.linalg.qr(Y.astype(np.float64))
+        Q, R = Q @ again[1], again[0] @ R
+    return Q, R
+
+
+def _cholesky(Y: Array, limit: float) -> tuple[Array, Array, float] | None:
+    """Return the R of ``Y'Y = R'R``, its inverse and condition; None where that is not safe."""
+    try:
+        lower = np.linalg.cholesky(Y.T @ Y)
+        # A product with the small inverse is threaded; NumPy has no triangular solve.
+        inverse = np.linalg.inv(lower)
+    except np.linalg.LinAlgError:
+        return None
+    condition = float(np.linalg.norm(lower) * np.linalg.norm(inverse))
+    # Written so that NaN fails too: entries near the end of the range overflow when squared.
+    return (lower.T, inverse.T, condition) if condition <= limit else None
+
+
+def _matrix(A: ArrayLike) -> Array:
+    matrix = np.asarray(A)
+    if matrix.dtype.kind not in "biuf":
+        raise DataError(
+            f"A has dtype {matrix.dtype}; it must be real numbers, give A.real and A.imag "
+            "one after the other, or convert it with A.astype(float)"
+        )
+    if matrix.ndim != 2:
+        raise DataError(f"A has shape {matrix.shape}; it must be a matrix, reshape it to (m, n)")
+    if matrix.size == 0:
+        raise DataError(f"A has shape {matrix.shape}; it must have entries, give 1 x 1 or more")
+    if matrix.dtype not in (np.float32, np.float64):
+        matrix = matrix.astype(np.float64)
+    if not (matrix.flags.c_contiguous or matrix.flags.f_contiguous):
+        matrix = np.ascontiguousarray(matrix)  # else every product would copy it
+    return matrix
+
+
+def _check_finite(product: Array, A: Array) -> None:
+    """A NaN or infinity in `A` spoils a row or column of its products, which are thin to search."""
+    if np.isfinite(product).all():
+        return
+    bad = np.argwhere(~np.isfinite(A))
+    if bad.size:
+        i, j = bad[0]
+        raise DataError(f"A[{i}, {j}] is {A[i, j]}; all entries must be finite, replace {len(bad)}")
+    largest = float(np.abs(A).max())
+    raise DataError(f"A has entries up to {largest:g}; its products overflow, scale it down")
+
+
+def _fitting(A: Array, U: Array, s: Array, Vt: Array) -> None:
+    k = np.size(s)
+    if (U.shape, s.shape, Vt.shape) != ((A.shape[0], k), (k,), (k, A.shape[1])):
+        raise DataError(
+            f"U, s, Vt have shapes {U.shape}, {s.shape}, {Vt.shape}; they must be (m, k), (k,), "
+            f"(k, n) for A of shape {A.shape}, pass what randomized_svd returned for this A"
+        )
+
+
+def _spectrum(sigma: ArrayLike, least: int) -> Array:
+    values = np.asarray(sigma, np.float64)
+    if values.ndim != 1 or values.size < least:
+        raise DataError(
+            f"sigma has shape {values.shape}; it must be a vector of {least} singular values or "
+            "more, give numpy.linalg.svd(A, compute_uv=False)"
+        )
+    if not (np.isfinite(values).all() and values[-1] >= 0 and (np.diff(values) <= 0).all()):
+        raise DataError("sigma is not a descending list of numbers >= 0, sort it: -numpy.sort(-x)")
+    return values
+
+
+def _whole(name: str, value: Any, least: int, most: int | None = None, what: str = "") -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if whole and least <= value and (most is None or value <= most):
+        return
+    rule = f"{least} or more" if most is None else f"from {least} to {most} ({what})"
+    raise OptionError(f"{name} is {value!r}; it must be a whole number, {rule}")
