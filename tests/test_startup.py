@@ -7,8 +7,8 @@ import pytest
 
 HEAVY = ("numba", "matplotlib", "scipy", "numpy", "rich", "pooch", "PIL")
 COMMANDS = (
-    *("", "train", "predict", "compare", "summary", "profile", "gemm", "roofline", "convert", "data", "doctor"),
-    "warmup",
+    *("", "train", "predict", "compare", "summary", "profile", "gemm", "roofline", "gradcheck"),
+    *("convert", "data", "doctor", "warmup"),
 )
 
 

@@ -17,6 +17,7 @@ from . import (
     data,
     doctor,
     gemm,
+    gradcheck,
     predict,
     profile,
     roofline,
@@ -50,19 +51,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"simplenn_py {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (
-        train,
-        predict,
-        compare,
-        summary,
-        profile,
-        gemm,
-        roofline,
-        convert,
-        data,
-        doctor,
-        warmup,
-    ):
+    for module in (train, predict, compare, summary, profile, gemm, roofline, gradcheck, convert,
+                   data, doctor, warmup):  # fmt: skip
         module.add_parser(commands)
     return top
 

@@ -66,7 +66,8 @@ def layer_work(
     if not 0 < rank_share <= 1:
         raise OptionError(f"rank_share is {rank_share}; it must be above 0 and at most 1")
     found = []
-    for m, g in enumerate([*config.conv_layers, *config.full_layers]):
+    geometries: list[ConvGeometry | FullGeometry] = [*config.conv_layers, *config.full_layers]
+    for m, g in enumerate(geometries):
         rows, depth, columns, entries = _product(g, batch_size)
         weights, result, phi = rows * depth, rows * columns, depth * columns
         rank = max(1, round(rank_share * min(rows, depth)))

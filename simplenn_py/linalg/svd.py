@@ -22,10 +22,8 @@ from ..layout import Array
 # Columns of the sample come in whole tiles of BLAS's register blocks: 32 columns cost hardly
 # more than 25, and each further one makes the error smaller.
 _TILE = 16
-# The Gram matrix squares the condition number; up to here Cholesky still finds a useful factor,
-_SPANS = 1e7
-# and up to here the factors also multiply to the matrix again to 12 digits.
-_REPRODUCES = 1e4
+# The Gram matrix squares the condition number: up to here Cholesky finds a useful factor.
+_LIMIT = 1e7
 _BLOCK = 1 << 18  # entries of A - U S Vt formed at a time: they stay in a core's cache
 
 
@@ -133,9 +131,9 @@ def _sampled(A: Array, k: int, columns: int, q: int, rng: np.random.Generator) -
         for _ in range(q):
             Z = W.T @ _spanning(Y)
             Y = W @ _spanning(Z)
-        Q, _ = _orthonormal(Y, _SPANS)
+        Q, _ = _orthonormal(Y)
         # B = Q'W is Z', and Z = P R makes it R'P': only the small R' needs an SVD.
-        P, R = _orthonormal(W.T @ Q.astype(W.dtype), _REPRODUCES)
+        P, R = _orthonormal(W.T @ Q.astype(W.dtype))
     left, s, right = np.linalg.svd(R.T)
     left, s, right = left[:, :k], s[:k], right[:k]
     if m >= n:
@@ -304,16 +302,16 @@ def bound_frobenius(sigma: ArrayLike, k: int, p: int) -> float:
 
 def _spanning(Y: Array) -> Array:
     """Return a well-conditioned basis of the columns of `Y`, in its dtype: one Cholesky pass."""
-    factor = _cholesky(Y.astype(np.float64), _SPANS)
+    factor = _cholesky(Y.astype(np.float64))
     if factor is None:
         return np.linalg.qr(Y)[0]
     return Y @ factor[1].astype(Y.dtype)
 
 
-def _orthonormal(Y: Array, limit: float) -> tuple[Array, Array]:
+def _orthonormal(Y: Array) -> tuple[Array, Array]:
     """Factor ``Y = Q R`` in float64, orthonormal to the precision of the dtype of `Y`."""
     Q = Y.astype(np.float64)
-    factor = _cholesky(Q, limit)
+    factor = _cholesky(Q)
     if factor is None:
         # Householder's Q is orthonormal whatever the rank of Y.
         return np.linalg.qr(Y.astype(np.float64))
@@ -321,14 +319,14 @@ def _orthonormal(Y: Array, limit: float) -> tuple[Array, Array]:
     Q = Q @ inverse
     # One pass leaves Q'Q - I at about eps * condition^2; the second makes it eps.
     if condition**2 * np.finfo(np.float64).eps > np.finfo(Y.dtype).eps:
-        again = _cholesky(Q, limit)
+        again = _cholesky(Q)
         if again is None:
             return np.linalg.qr(Y.astype(np.float64))
         Q, R = Q @ again[1], again[0] @ R
     return Q, R
 
 
-def _cholesky(Y: Array, limit: float) -> tuple[Array, Array, float] | None:
+def _cholesky(Y: Array) -> tuple[Array, Array, float] | None:
     """Return the R of ``Y'Y = R'R``, its inverse and condition; None where that is not safe."""
     try:
         lower = np.linalg.cholesky(Y.T @ Y)
@@ -338,7 +336,7 @@ def _cholesky(Y: Array, limit: float) -> tuple[Array, Array, float] | None:
         return None
     condition = float(np.linalg.norm(lower) * np.linalg.norm(inverse))
     # Written so that NaN fails too: entries near the end of the range overflow when squared.
-    return (lower.T, inverse.T, condition) if condition <= limit else None
+    return (lower.T, inverse.T, condition) if condition <= _LIMIT else None
 
 
 def _matrix(A: ArrayLike) -> Array:

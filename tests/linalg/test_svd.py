@@ -18,6 +18,7 @@ from simplenn_py.linalg import (
     frobenius_error,
     randomized_svd,
 )
+from simplenn_py.linalg.svd import _orthonormal
 
 SHAPES = [(90, 90), (200, 60), (60, 200), (7, 300), (300, 7)]
 
@@ -105,6 +106,16 @@ def test_any_condition(exponent: int, q: int) -> None:
     limit = 1e-13 if q else 1e-12
     np.testing.assert_allclose(factors.s, sigma, rtol=0, atol=limit)
     assert frobenius_error(A, *factors) <= limit
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("exponent", range(0, 17, 2))
+def test_orthonormal_factor(exponent: int, dtype: type) -> None:
+    sigma = np.concatenate([np.ones(6), np.full(6, 10.0**-exponent)])
+    Y = with_spectrum((300, 12), sigma).astype(dtype)
+    Q, R = _orthonormal(Y)
+    np.testing.assert_allclose(Q.T @ Q, np.eye(12), rtol=0, atol=5 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(Q @ R, Y, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.1, 0.05])

@@ -1,0 +1,120 @@
+"""``simplenn gradcheck``: table, JSON, figure and exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simplenn_py import gradcheck as library
+from simplenn_py.cli import gradcheck
+from simplenn_py.cnn.padding import unpad
+from simplenn_py.config import NetConfig
+from simplenn_py.engines.lecture import LectureEngine
+from simplenn_py.engines.operators import Operators
+from simplenn_py.errors import UserError
+
+NETWORK = NetConfig(
+    LC=2, LF=1, ht_input=9, wd_input=8, ch_input=(1, 2, 3), wd_pad_added=(1, 1), wd_filter=(3, 3),
+    strides=(2, 1), wd_subimage_pool=(1, 2), full_neurons=(3,),
+)  # fmt: skip
+
+
+def call(*words: object) -> int:
+    parser = argparse.ArgumentParser()
+    gradcheck.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["gradcheck", *map(str, words)])
+    return int(args.run(args))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    NETWORK.write(tmp_path / "net.config")
+    return tmp_path / "net.config"
+
+
+def test_a_right_network(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = config.parent / "v.png"
+    assert call(config, "--out", out, "--images", "3") == 0
+    shown = capsys.readouterr().out
+    assert "direct engine, squared loss, 3 random images" in shown
+    assert "conv 3x3, 1 -> 2, stride 2" in shown
+    assert "all derivatives are right" in shown
+    assert f"written: {out}" in shown
+    assert "\x1b" not in shown
+    table = [line for line in shown.splitlines() if str(config.parent) not in line]
+    assert max(map(len, table)) <= 100
+    with Image.open(out) as image:
+        assert image.width > image.height
+
+
+def test_json(config: Path, engine_name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = config.parent / "v.png"
+    words = ["--loss", "cross-entropy", "--engine", engine_name, "--seed", 4, "--json"]
+    assert call(config, *words, "--out", out) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True
+    assert [layer["verdict"] for layer in report["layers"]] == ["ok"] * 3
+    assert report["layers"][0]["checks"]["gradient W"]["error"] < 1e-6
+    assert (report["engine"], report["loss"], report["seed"]) == (engine_name, "cross-entropy", 4)
+    assert len(report["sweep"]) == 23
+    assert report["figure"] == str(out)
+
+
+def test_a_fault_is_shown_and_is_status_1(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operators = Operators().replace(unpad=lambda V, g: 1.001 * unpad(V, g))
+    check = library.check
+
+    def broken(network, loss, engine, seed, images):
+        mine = LectureEngine(network, images, np.float64, operators=operators)
+        return check(network, loss, mine, seed, images)
+
+    monkeypatch.setattr(library, "check", broken)
+    assert call(config, "--out", config.parent / "v.png") == 1
+    shown = capsys.readouterr().out
+    assert "worst: layer 1, " in shown
+    assert "cause: layer 1, from (5) of layer 2 or (3) of layer 1 on" in shown
+    assert "1.001 times the right one" in shown
+    assert "a derivative is WRONG" in shown
+    assert call(config, "--out", config.parent / "v.png", "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [layer["verdict"] for layer in report["layers"]] == ["wrong", "ok", "ok"]
+    assert report["layers"][0]["worst"]["place"].startswith("layer 1, ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["layer5"], "did you mean 'layer"),
+        (["digits", "--images", "0"], "images is 0"),
+        (["digits", "--seed", "-1"], "seed is -1"),
+        (["digits", "--loss", "hinge"], "loss is 'hinge'"),
+        (["digits", "--engine", "fast"], "engine is 'fast'"),
+        (["digits", "--out", "v.pdf"], r"let its name end in \.png"),
+    ],
+)
+def test_mistakes(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call(*words)
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        call("--help")
+    shown = capsys.readouterr().out
+    for word in ("examples:", "<u, Jv> = <J'u, v>", "kinks", "status:"):
+        assert word in shown
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, simplenn_py.cli.gradcheck; print('numpy' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "False"
