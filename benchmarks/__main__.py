@@ -1,4 +1,4 @@
-"""``python -m benchmarks step|predict|gv``."""
+"""``python -m benchmarks step|predict|gv``, and ``svd``."""
 
 from __future__ import annotations
 
@@ -35,12 +35,17 @@ examples:
   python -m benchmarks gv --shape 28x28x1
   SIMPLENN_LANES=8 python -m benchmarks step          our kernels as an AVX2 machine runs them
 
+python -m benchmarks svd compares randomized SVDs; see its own --help.
 The others are an extra: pip install -e '.[benchmarks]'; who is missing is skipped."""
 
 _COMPETITORS = [name for name in PEERS if name != "ours"]
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["svd"]:  # of matrices, not of networks
+        from . import svd
+
+        return svd.main(sys.argv[2:])
     args = _parser().parse_args()
     try:
         cases = [

@@ -1,0 +1,327 @@
+"""Leading singular triplets, timed: ``python -m benchmarks svd``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simplenn_py.environment import cpu_name
+from simplenn_py.errors import UserError
+from simplenn_py.linalg import frobenius_error, randomized_svd
+from simplenn_py.threads import available
+
+from .race import _HARMFUL, REST, _ask, _foreign_seconds, _let_run, _stop
+
+_DESCRIPTION = """\
+Time the rank-k SVD of matrices with singular values 1, 1/2, 1/3, ... and random singular
+vectors, by this package and by others, and tell each one's error beside its time:
+||A - U S V'||_F divided by that of the best approximation of rank k, so 1 is the best there is.
+
+Everybody has a process of its own and takes its turn, a run that does not count and one that
+does, round after round.  Ratios of one call can be compared, times of two calls cannot.
+The first table is the talk's, on 1000 x 1000."""
+
+_EPILOG = """\
+examples:
+  python -m benchmarks svd
+  python -m benchmarks svd --sizes 512x3136 --dtype float32 --competitors torch,torch-1
+  python -m benchmarks svd --rank 50 --json
+
+Who is missing is skipped."""
+
+_TALK = ("numpy", "tensorflow", "sklearn", "ours")  # its table, in its order
+_TALK_SIZE = (1000, 1000)
+Solver = Callable[[], tuple[Any, Any, Any]]
+
+
+def _ours(A: Any, k: int) -> Solver:
+    return lambda: randomized_svd(A, k)
+
+
+def _numpy(A: Any, k: int) -> Solver:
+    def run() -> tuple[Any, Any, Any]:
+        U, s, Vt = np.linalg.svd(A, full_matrices=False)
+        return U[:, :k], s[:k], Vt[:k]
+
+    return run
+
+
+def _tensorflow(A: Any, k: int) -> Solver:
+    import tensorflow as tf
+
+    tensor = tf.constant(A)
+
+    def run() -> tuple[Any, Any, Any]:
+        s, U, V = tf.linalg.svd(tensor, full_matrices=False)
+        return U.numpy()[:, :k], s.numpy()[:k], V.numpy()[:, :k].T
+
+    return run
+
+
+def _scipy(A: Any, k: int) -> Solver:
+    from scipy.sparse.linalg import svds
+
+    start = np.ones(min(A.shape), A.dtype)  # else a random one: the same work every time
+    return lambda: svds(A, k, v0=start)
+
+
+def _sklearn(A: Any, k: int, **options: Any) -> Solver:
+    from sklearn.utils.extmath import randomized_svd as theirs
+
+    return lambda: theirs(A, k, random_state=0, **options)
+
+
+def _torch(A: Any, k: int, niter: int, columns: int) -> Solver:
+    import torch
+
+    tensor = torch.from_numpy(A)
+
+    def run() -> tuple[Any, Any, Any]:
+        U, s, V = torch.svd_lowrank(tensor, min(columns, *A.shape), niter)
+        return U[:, :k].numpy(), s[:k].numpy(), V[:, :k].T.numpy()
+
+    return run
+
+
+# Each with the package whose version is shown.  Those with a number do as few power iterations
+# as reach the best error to about 1 %, as ours do by default; the others do as they are told to
+# by their own defaults (scikit-learn) or by common usage (torch: 4 iterations, rank + 10 columns).
+_ENTRANTS: dict[str, tuple[Callable[[Any, int], Solver], str]] = {
+    "ours": (_ours, "simplenn-py"),
+    "numpy": (_numpy, "numpy"),
+    "tensorflow": (_tensorflow, "tensorflow"),
+    "scipy": (_scipy, "scipy"),
+    "sklearn": (_sklearn, "scikit-learn"),
+    "sklearn-2": (lambda A, k: _sklearn(A, k, n_iter=2), "scikit-learn"),
+    "torch": (lambda A, k: _torch(A, k, 4, k + 10), "torch"),
+    "torch-1": (lambda A, k: _torch(A, k, 1, 2 * k + 2), "torch"),
+}
+# Without huge pages torch is slower in some processes.
+_ENVIRONMENT = {"torch": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}}
+_COMPETITORS = [name for name in _ENTRANTS if name != "ours"]
+
+
+@dataclass
+class _Entrant:
+    """A competitor that runs, and its times so far."""
+
+    name: str
+    process: subprocess.Popen[str]
+    version: str
+    error: float
+    seconds: list[float] = field(default_factory=list)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the races that the command line asks for; return the exit status."""
+    args = _parser().parse_args(arguments)
+    if args.worker:
+        return _work(*args.worker)
+    rows: list[dict[str, Any]] = []
+    try:
+        for size in args.sizes:
+            for dtype in args.dtype:
+                found = _race(size, dtype, args)
+                rows += found
+                if args.json:
+                    continue
+                if size == _TALK_SIZE:
+                    talk = [row for name in _TALK for row in found if row["competitor"] == name]
+                    _print("the talk's table, ", talk)
+                _print("", found)
+    except (UserError, RuntimeError) as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 1
+    if args.json:
+        keep = [{key: row[key] for key in row if key != "version"} for row in rows]
+        print(json.dumps(keep, indent=2))
+    return 0
+
+
+def _race(size: tuple[int, int], dtype: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    A = _matrix(size, dtype)
+    randomized_svd(A, args.rank)  # a rank out of range is said before anything is started
+    entrants: list[_Entrant] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "A.npy"))
+        np.save(path, A)
+        try:
+            for name in ["ours", *args.competitors]:
+                if name == "tensorflow" and size != _TALK_SIZE:
+                    continue  # it is in the talk's table only
+                entrant = _enter(name, path, args.rank)
+                if entrant is not None:
+                    entrants.append(entrant)
+                    _let_run(entrant.process, False)
+            if not entrants or entrants[0].name != "ours":
+                raise RuntimeError("ours does not run, so there is nothing to compare with")
+            foreign, began = _foreign_seconds(entrants), time.perf_counter()  # type: ignore[arg-type]
+            for _ in range(args.repeat):
+                for entrant in entrants:
+                    time.sleep(REST)
+                    _let_run(entrant.process, True)
+                    entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
+                    _let_run(entrant.process, False)
+            foreign = _foreign_seconds(entrants) - foreign  # type: ignore[arg-type]
+            share = foreign / (time.perf_counter() - began) / available()
+        finally:
+            for entrant in entrants:
+                _stop(entrant.process)
+    if share > 0.05:
+        print(
+            f"benchmarks: other programs took {100 * share:.0f} % of the cores meanwhile, so do "
+            "not trust these ratios",
+            file=sys.stderr,
+        )
+    ours = 1000 * min(entrants[0].seconds)
+    return [
+        {
+            "shape": f"{size[0]}x{size[1]}",
+            "dtype": dtype,
+            "rank": args.rank,
+            "competitor": entrant.name,
+            "ms_min": 1000 * min(entrant.seconds),
+            "ms_median": 1000 * statistics.median(entrant.seconds),
+            "ours_ms_min": ours,
+            "ratio": 1000 * min(entrant.seconds) / ours,
+            "error": entrant.error,
+            "version": entrant.version,
+        }
+        for entrant in entrants
+    ]
+
+
+def _enter(name: str, path: str, rank: int) -> _Entrant | None:
+    environment = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
+    best = _ENVIRONMENT.get(_ENTRANTS[name][1], {})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.svd", "--worker", name, path, str(rank)],
+        cwd=Path(__file__).parents[1],
+        env=best | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        ready = _ask(process, "ready")
+    except EOFError:
+        ready = {"reason": "its process ended"}
+    if "reason" not in ready:
+        return _Entrant(name, process, ready["version"], ready["error"])
+    _stop(process)
+    print(f"benchmarks: {name} is skipped: {ready['reason']}", file=sys.stderr)
+    return None
+
+
+def _work(name: str, path: str, rank_text: str) -> int:
+    """Be one competitor: every line of stdin is a turn, every answer a line of JSON."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints must not get between the answers
+    A, rank = np.load(path), int(rank_text)
+    build, package = _ENTRANTS[name]
+    sys.stdin.readline()
+    try:
+        run = build(A, rank)
+        U, s, Vt = run()
+    except Exception as error:  # a peer may fail in ways of its own: it is skipped by name
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(json.dumps({"reason": reason}), file=answers, flush=True)
+        return 1
+    tail = 1 / np.arange(rank + 1, min(A.shape) + 1)
+    best = float(np.linalg.norm(tail)) or 1.0
+    error_of = frobenius_error(A, *map(np.ascontiguousarray, (U, s, Vt))) / best
+    try:
+        version = f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        version = package
+    print(json.dumps({"version": version, "error": error_of}), file=answers, flush=True)
+    for _ in sys.stdin:
+        run()  # caches and threads are the last one's
+        began = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - began
+        print(json.dumps({"seconds": seconds}), file=answers, flush=True)
+    return 0
+
+
+def _matrix(size: tuple[int, int], dtype: str) -> Any:
+    """Make a matrix with singular values 1/j and random singular vectors, in C order."""
+    rng, k = np.random.default_rng(0), min(size)
+    U, V = (np.linalg.qr(rng.standard_normal((n, k)))[0] for n in size)
+    return np.ascontiguousarray((U / np.arange(1, k + 1)) @ V.T, dtype=dtype)
+
+
+def _print(title: str, rows: list[dict[str, Any]]) -> None:
+    first = rows[0]
+    print(
+        f"{title}rank {first['rank']} of {first['shape']}, {first['dtype']}; "
+        f"{available()} cores of {cpu_name()}"
+    )
+    width = max(len(row["competitor"]) for row in rows)
+    print(f"  {'':{width}}    ms min  ms median    ratio    error")
+    for row in rows:
+        numbers = f"{row['ms_min']:10.2f} {row['ms_median']:10.2f} {row['ratio']:8.2f}"
+        print(f"  {row['competitor']:{width}}{numbers} {row['error']:8.4f}   {row['version']}")
+    print(flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks svd",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sizes", type=_sizes, default=[_TALK_SIZE, (4000, 1000), (512, 3136)],
+        metavar="MxN,...", help="matrices (1000x1000,4000x1000,512x3136)")  # fmt: skip
+    add("--rank", type=_positive, default=15, metavar="K", help="rank (%(default)s)")
+    add("--dtype", type=_choices("float32", "float64"), default=["float32", "float64"],
+        metavar="D,...", help="float32, float64 (both)")  # fmt: skip
+    add("--competitors", type=_choices(*_COMPETITORS), default=_COMPETITORS, metavar="NAME,...",
+        help=f"of {', '.join(_COMPETITORS)} (all)")  # fmt: skip
+    add("--repeat", type=_positive, default=20, metavar="N", help="turns of each (%(default)s)")
+    add("--json", action="store_true", help="print a list of rows, and nothing else on stdout")
+    add("--worker", nargs=3, help=argparse.SUPPRESS)
+    return parser
+
+
+def _sizes(text: str) -> list[tuple[int, int]]:
+    sizes = [tuple(int(n) for n in part.split("x") if n.isdigit()) for part in text.split(",")]
+    if not all(len(size) == 2 and min(size) > 0 for size in sizes):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 1000x1000,512x3136")
+    return [(size[0], size[1]) for size in sizes]
+
+
+def _choices(*known: str) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        for part in text.split(","):
+            if part not in known:
+                raise argparse.ArgumentTypeError(f"{part!r} is none of {', '.join(known)}")
+        return text.split(",")
+
+    return parse
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
