@@ -62,7 +62,7 @@ def verdicts(report: Report) -> list[str]:
 
 
 @every_loss
-@pytest.mark.parametrize("net", ["digits", "small", "full"])
+@pytest.mark.parametrize("net", [pytest.param("digits", marks=pytest.mark.slow), "small", "full"])
 def test_what_is_right_passes(net: str, engine_name: str, loss: str) -> None:
     nets = {"digits": NetConfig.preset("digits", 8, 8, 1), "small": SMALL, "full": TINY}
     config = nets[net]
