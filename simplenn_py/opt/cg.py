@@ -90,11 +90,11 @@ def CG(
         r -= alpha * Ad
         rr, before = dot(r, r), rr
         residuals.append(math.sqrt(rr) / norm)
-        if residuals[-1] <= xi:
-            reason = "tolerance"
-            break
         if stop():
             reason = "stopped"
+            break
+        if residuals[-1] <= xi:
+            reason = "tolerance"
             break
         d *= number(rr / before)
         d += r

@@ -218,6 +218,22 @@ class TestNewton:
             assert_array_equal(parts.theta, whole.theta)
             assert state.lambda_ == wanted.lambda_
 
+    def test_every_cg_step_can_stop_the_run(self):
+        """Also the only one of an iteration, which reaches the tolerance at once."""
+
+        class Count(Hook):
+            seen = 0
+
+            def on_batch(self, state):
+                self.seen += 1
+                state.stop = True
+
+        problem = Bowl(np.eye(3), np.ones(3))
+        state, hook = NewtonState(lambda_=1.0, seed=0), Count()
+        run(problem, state=state, hook=hook)
+        assert (hook.seen, state.iteration) == (1, 0)
+        assert_array_equal(problem.theta, 0)
+
 
 class TestSubsamples:
     def test_every_instance_has_its_turn(self):
