@@ -136,10 +136,9 @@ class TestTraining:
     def test_a_saved_model_will_do(self, stripes, tmp_path):
         model = train(stripes, "-iter_max 2")
         model.save(tmp_path / "m.npz")
-        for path in (tmp_path / "m.npz",):
-            np.testing.assert_array_equal(
-                cnn_predict(*stripes, path)[0], cnn_predict(*stripes, model)[0]
-            )
+        np.testing.assert_array_equal(
+            cnn_predict(*stripes, tmp_path / "m.npz")[0], cnn_predict(*stripes, model)[0]
+        )
 
     def test_mistakes(self, stripes):
         y, Z = stripes

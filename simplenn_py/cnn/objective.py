@@ -117,7 +117,24 @@ def evaluate(engine: Engine, model: Model, problem: Problem, indices: Array) -> 
     return loss / indices.size, predicted
 
 
-class BatchObjective:
+class _Objective:
+    """What both views of f are of: a network, and the instances to train it on."""
+
+    def __init__(self, engine: Engine, model: Model, problem: Problem, subset: Array) -> None:
+        self._engine, self._model = engine, model
+        self._problem, self._subset = problem, subset
+
+    @property
+    def l(self) -> int:
+        return int(self._subset.size)
+
+    @property
+    def theta(self) -> Array:
+        """The flat parameter vector; a solver changes it in place."""
+        return self._model.theta
+
+
+class BatchObjective(_Objective):
     """f estimated from mini-batches: what a stochastic solver sees of the network.
 
     Parameters
@@ -141,18 +158,9 @@ class BatchObjective:
         subset: Array,
         flip_seed: int | None = None,
     ) -> None:
-        self._engine, self._model, self._problem = engine, model, problem
-        self._subset, self._flip_seed = subset, flip_seed
+        super().__init__(engine, model, problem, subset)
+        self._flip_seed = flip_seed
         self._flips: Array | None = None
-
-    @property
-    def l(self) -> int:
-        return int(self._subset.size)
-
-    @property
-    def theta(self) -> Array:
-        """The flat parameter vector; a solver changes it in place."""
-        return self._model.theta
 
     def start_epoch(self, epoch: int) -> None:
         """Choose the images to mirror, from the seed and the epoch's number alone."""
@@ -187,7 +195,7 @@ class BatchObjective:
         return loss, int(correct)
 
 
-class FullObjective:
+class FullObjective(_Objective):
     """f over all training instances, its gradient, and the Gauss-Newton matrix of a part of them.
 
     What a solver of second order sees of the network.
@@ -212,18 +220,9 @@ class FullObjective:
         subset: Array,
         stored: bool | None = False,
     ) -> None:
-        self._engine, self._model, self._problem = engine, model, problem
-        self._subset, self._stored = subset, stored
+        super().__init__(engine, model, problem, subset)
+        self._stored = stored
         self._part = np.empty_like(model.theta)
-
-    @property
-    def l(self) -> int:
-        return int(self._subset.size)
-
-    @property
-    def theta(self) -> Array:
-        """The flat parameter vector; a solver changes it in place."""
-        return self._model.theta
 
     def fun(self) -> float:
         """Return f."""

@@ -225,8 +225,9 @@ class DirectEngine(Engine):
         buffers["bias"][: s.d_next] = v_bias
         v = self._grown("v", buffers["w"].size)
         pack.pack(order, s, V.T.reshape(-1), v)
-        RZ = self._grown(f"RZ{m}", buffers[f"Z{m}"].size, zero=True)
-        out = self._grown(f"RZ{m + 1}", buffers[f"Z{m + 1}"].size, zero=True)
+        # R{Z^1} is 0 and never read; the images stand in for it.
+        RZ = buffers["Z0"] if m == 0 else self._grown(f"RZ{m}", buffers[f"Z{m}"].size)
+        out = self._grown(f"RZ{m + 1}", buffers[f"Z{m + 1}"].size)
         direct.tangent(
             s, self.l, int(m == 0), RZ, buffers[f"Z{m}"], buffers["w"], v, buffers["bias"],
             buffers[f"winner{m}"], out, self._scratch(plan.block_scratch(s, tangent=True)),
@@ -253,13 +254,11 @@ class DirectEngine(Engine):
         entries += plan.slack_of(self.dtype)
         return self._grown("scratch", chunks * entries)[: chunks * entries].reshape(chunks, entries)
 
-    def _grown(self, role: str, count: int, zero: bool = False) -> Array:
+    def _grown(self, role: str, count: int) -> Array:
         """Return a buffer; tangents and stored Jacobians need more than a training step."""
         buffer = self._buffers.get(role)
         if buffer is None or buffer.size < count:
             buffer = self._buffers[role] = self._allocate(role, (count,))
-        if zero and role == "RZ0":
-            buffer[:] = 0
         return buffer
 
     def _allocate(self, role: str, shape: tuple[int, ...]) -> Array:

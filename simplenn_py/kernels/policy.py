@@ -3,7 +3,7 @@
 Numba keys its on-disk cache by the one file that holds a function, so an edited helper in
 another file would silently run old machine code.  Here the hash of ALL kernel sources is
 part of the cache's location: any edit starts an empty folder.  So do bounds checking, lanes
-other than the processor's and another version of Numba, which the key leaves out.
+other than the processor's, LLVM's level and another version of Numba, which the key leaves out.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ from numba.core.compiler_lock import global_compiler_lock  # noqa: E402
 
 from .lanes import VARIABLE  # noqa: E402
 
+#: LLVM's level of optimisation.
+_OPT = 1
+
 
 def source_hash() -> str:
     """Hash the kernel sources and whatever else changes the machine code."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    compiler = f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK}"
+    level = min(int(numba.config.OPT), _OPT)
+    compiler = f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK} opt={level}"
     digest.update(f"{compiler} lanes={os.environ.get(VARIABLE)}".encode())
     return digest.hexdigest()[:16]
 
@@ -53,8 +57,6 @@ def cache_folder() -> Path | None:
     return folder
 
 
-#: LLVM's level of optimisation.
-_OPT = 1
 _CACHE = cache_folder()
 _DISPATCHERS: list[Any] = []
 
