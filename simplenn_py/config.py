@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from .config_rules import CONV_LISTS, problems_of
 from .errors import ConfigError, closest
 from .layout import ConvGeometry, FullGeometry
 
@@ -31,6 +32,9 @@ class NetConfig:
         filter, stride, and window (= stride) of max pooling, 1 meaning none.
     full_neurons : tuple of int, length LF
         Outputs of each fully connected layer; the last is the number of classes.
+    rank : tuple of int, length L, optional
+        Of each layer: 0, or the r of a factored layer ``W = U V``, ``V`` with r rows.  Not in
+        simpleNN.  Empty: no layer is factored.
 
     Raises
     ------
@@ -39,8 +43,8 @@ class NetConfig:
 
     Notes
     -----
-    The fields are those of simpleNN's configuration files.  ``layers`` derives every
-    size of section A of the lecture, once.
+    The fields are those of simpleNN's configuration files.  ``conv_layers`` and ``full_layers``
+    derive every size of section A of the lecture, once.
     """
 
     LC: int
@@ -53,13 +57,18 @@ class NetConfig:
     wd_filter: Ints = field(default=())
     strides: Ints = field(default=())
     wd_subimage_pool: Ints = field(default=())
+    rank: Ints = field(default=())
 
     def __post_init__(self) -> None:
-        problems = _wrong_types(self)
-        if not problems:
-            problems = _wrong_lengths(self) or _wrong_values(self) or _impossible_layers(self)
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, list):  # a list is what a user writes first
+                object.__setattr__(self, f.name, tuple(value))
+        problems = problems_of(self)
         if problems:
             raise ConfigError("this network cannot be built: " + "; ".join(problems))
+        if not any(self.rank):
+            object.__setattr__(self, "rank", ())
 
     @property
     def L(self) -> int:
@@ -72,7 +81,22 @@ class NetConfig:
 
     @cached_property
     def conv_layers(self) -> tuple[ConvGeometry, ...]:
-        return tuple(_conv_geometries(self))
+        a, b = self.ht_input, self.wd_input
+        layers = []
+        for m in range(self.LC):
+            g = ConvGeometry(
+                a=a,
+                b=b,
+                d=self.ch_input[m],
+                p=self.wd_pad_added[m],
+                h=self.wd_filter[m],
+                s=self.strides[m],
+                d_next=self.ch_input[m + 1],
+                h_pool=self.wd_subimage_pool[m],
+            )
+            layers.append(g)
+            a, b = g.a_next, g.b_next
+        return tuple(layers)
 
     @cached_property
     def full_layers(self) -> tuple[FullGeometry, ...]:
@@ -90,14 +114,63 @@ class NetConfig:
         return self.ht_input, self.wd_input, self.ch_input[0]
 
     @cached_property
+    def stages(self) -> NetConfig:
+        """The network as it is run: a layer of rank r as two, ``V`` then ``U``.
+
+        Of a convolutional layer V is a convolution with r filters, without a pool, and U one
+        with 1x1 filters.  Where no layer is factored, the network itself.
+        """
+        if not self.rank:
+            return self
+        conv: list[tuple[int, ...]] = []  # d_next, then the entries of CONV_LISTS
+        full: list[int] = []
+        for g, r in zip(self.conv_layers, self.rank[: self.LC], strict=True):
+            if r:
+                conv += [(r, g.p, g.h, g.s, 1), (g.d_next, 0, 1, 1, g.h_pool)]
+            else:
+                conv.append((g.d_next, g.p, g.h, g.s, g.h_pool))
+        for n_out, r in zip(self.full_neurons, self.rank[self.LC :], strict=True):
+            full += [r, n_out] if r else [n_out]
+        channels, *lists = zip(*conv, strict=True) if conv else ((),) * (1 + len(CONV_LISTS))
+        by_layer: dict[str, Any] = dict(zip(CONV_LISTS, lists, strict=True))
+        return replace(
+            self,
+            LC=len(conv),
+            LF=len(full),
+            ch_input=(self.ch_input[0], *channels),
+            full_neurons=tuple(full),
+            rank=(),
+            **by_layer,
+        )
+
+    @cached_property
+    def thin(self) -> tuple[bool, ...]:
+        """Of each stage: whether it is the ``V`` of a factored layer.
+
+        Such a stage has no bias, and the activation is switched off behind it.
+        """
+        ranks = self.rank or (0,) * self.L
+        return tuple(flag for r in ranks for flag in ((True, False) if r else (False,)))
+
+    @cached_property
+    def stage_names(self) -> tuple[str, ...]:
+        """Of each stage: the number of its layer, from 1, with the factor: "2 V", "2 U"."""
+        ranks = self.rank or (0,) * self.L
+        names = ((f"{m} V", f"{m} U") if r else (str(m),) for m, r in enumerate(ranks, start=1))
+        return tuple(name for layer in names for name in layer)
+
+    @cached_property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Shape of ``W^m``: ``(d_next, h*h*d)``, then ``(n_out, n_in)``."""
-        conv = [(g.d_next, g.hhd) for g in self.conv_layers]
-        return (*conv, *((g.n_out, g.n_in) for g in self.full_layers))
+        """Shape of ``W`` of each stage: ``(d_next, h*h*d)``, then ``(n_out, n_in)``."""
+        conv = [(g.d_next, g.hhd) for g in self.stages.conv_layers]
+        return (*conv, *((g.n_out, g.n_in) for g in self.stages.full_layers))
 
     @property
     def n_parameters(self) -> int:
-        return sum(rows * columns + rows for rows, columns in self.weight_shapes)
+        return sum(
+            rows * columns + (0 if thin else rows)
+            for (rows, columns), thin in zip(self.weight_shapes, self.thin, strict=True)
+        )
 
     @classmethod
     def preset(
@@ -136,7 +209,9 @@ class NetConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> NetConfig:
-        """Read one of simpleNN's ``.config`` files (see :func:`parse_config`)."""
+        """Read one of simpleNN's ``.config`` files (see ``config_text.parse_config``)."""
+        from .config_text import parse_config
+
         path = Path(path)
         try:
             text = path.read_bytes().decode("utf-8")
@@ -150,7 +225,10 @@ class NetConfig:
             raise ConfigError(f"{path}: {error}") from None
 
     def write(self, path: str | Path) -> None:
-        """Write the network as a ``.config`` file that simpleNN and :meth:`read` take."""
+        """Write the network as a ``.config`` file that :meth:`read` takes, and simpleNN.
+
+        simpleNN knows no ``rank``, which is only written where a layer is factored.
+        """
         from .io.atomic import atomic_open
 
         with atomic_open(path) as file:
@@ -159,8 +237,10 @@ class NetConfig:
     def text(self) -> str:
         """Return the ``.config`` file's text."""
         lines = [f"L = {self.L};"]
-        for name in _FIELD_ORDER:
+        for name in FIELD_ORDER:
             value = getattr(self, name)
+            if name == "rank" and not value:
+                continue
             if name in ("LC", "LF"):
                 lines.append(f"{name} = {value};")
             else:
@@ -188,182 +268,4 @@ PRESETS: dict[str, tuple[list[tuple[int, int, int, int]], list[int]]] = {
     ),
 }
 
-_LISTS = ("wd_pad_added", "wd_filter", "strides", "wd_subimage_pool")
-_FIELD_ORDER = ("LC", "LF", "wd_input", "ht_input", "ch_input", *_LISTS, "full_neurons")
-_LARGEST = 2**31 - 1
-
-
-def _wrong_types(config: NetConfig) -> list[str]:
-    problems = []
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if isinstance(value, list):  # a list is what a user writes first
-            value = tuple(value)
-            object.__setattr__(config, f.name, value)
-        expected = "an integer" if f.type == "int" else "a list of integers"
-        ok = _is_int(value) if f.type == "int" else _is_int_tuple(value)
-        if not ok:
-            problems.append(f"{f.name} is {value!r}; it must be {expected}")
-    return problems
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
-
-
-def _is_int_tuple(value: object) -> bool:
-    return isinstance(value, tuple) and all(map(_is_int, value))
-
-
-def _wrong_lengths(config: NetConfig) -> list[str]:
-    problems = []
-    if config.LC < 0:
-        problems.append(f"LC is {config.LC}; it must be 0 or more")
-    if config.LF < 1:
-        problems.append(f"LF is {config.LF}; at least one fully connected layer is needed")
-    if problems:
-        return problems
-    wanted = {"ch_input": config.LC + 1, "full_neurons": config.LF}
-    wanted |= dict.fromkeys(_LISTS, config.LC)
-    for name, length in wanted.items():
-        got = len(getattr(config, name))
-        if got != length:
-            rule = {"ch_input": "LC + 1", "full_neurons": "LF"}.get(name, "LC")
-            problems.append(f"{name} has {got} entries; it needs {rule} = {length}")
-    return problems
-
-
-def _wrong_values(config: NetConfig) -> list[str]:
-    problems = []
-    for name in ("ht_input", "wd_input"):
-        if getattr(config, name) < 1:
-            problems.append(f"{name} is {getattr(config, name)}; it must be 1 or more")
-    if config.ch_input[0] < 1:
-        problems.append(f"ch_input(1) is {config.ch_input[0]}; images have 1 channel or more")
-    lowest = {"ch_input": 1, "wd_pad_added": 0, "wd_filter": 1, "strides": 1, "wd_subimage_pool": 1}
-    for m in range(config.LC):
-        for name, low in lowest.items():
-            value = getattr(config, name)[m + (name == "ch_input")]
-            if value < low:
-                problems.append(f"layer {m + 1}: {name} is {value}; it must be {low} or more")
-    for k, neurons in enumerate(config.full_neurons[:-1]):
-        if neurons < 1:
-            problems.append(f"layer {config.LC + k + 1}: full_neurons is {neurons}; at least 1")
-    if config.nL < 2:
-        problems.append(
-            f"layer {config.L}: full_neurons is {config.nL}; "
-            "the last entry is the number of classes, 2 or more"
-        )
-    return problems
-
-
-def _conv_geometries(config: NetConfig) -> list[ConvGeometry]:
-    a, b = config.ht_input, config.wd_input
-    layers = []
-    for m in range(config.LC):
-        g = ConvGeometry(
-            a=a,
-            b=b,
-            d=config.ch_input[m],
-            p=config.wd_pad_added[m],
-            h=config.wd_filter[m],
-            s=config.strides[m],
-            d_next=config.ch_input[m + 1],
-            h_pool=config.wd_subimage_pool[m],
-        )
-        layers.append(g)
-        a, b = g.a_next, g.b_next
-    return layers
-
-
-def _impossible_layers(config: NetConfig) -> list[str]:
-    problems = []
-    for m, g in enumerate(_conv_geometries(config), start=1):
-        if g.h > min(g.a_pad, g.b_pad):
-            problems.append(
-                f"layer {m}: the {g.h}x{g.h} filter is larger than its padded input, "
-                f"{g.a_pad}x{g.b_pad}; use a smaller wd_filter or more wd_pad_added"
-            )
-            break  # later sizes would only repeat the same fault
-        if min(g.a_next, g.b_next) < 1:
-            problems.append(
-                f"layer {m}: pooling {g.h_pool}x{g.h_pool} leaves nothing of the "
-                f"{g.a_conv}x{g.b_conv} convolution; use a smaller wd_subimage_pool"
-            )
-            break
-    return problems
-
-
-_STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(\[[^\]\[]*\]|[^\s;,\[\]=]+)\s*(?:[;,]|$|\n)")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,10}(?:\.0*)?\Z")
-
-
-def parse_config(text: str) -> NetConfig:
-    """Parse the text of a simpleNN ``.config`` file.
-
-    Parameters
-    ----------
-    text : str
-        Statements ``name = 3;`` or ``name = [5,3,3];``; ``%`` starts a comment.  ``L``
-        may be given and must then be ``LC + LF``.  Of the lists ``ht_input``,
-        ``wd_input`` and nothing else simpleNN reads only the first entry, and so do we.
-
-    Raises
-    ------
-    ConfigError
-        Naming the line and what is wrong with it; nothing is ever evaluated.
-    """
-    values: dict[str, Ints] = {}
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw.split("%", 1)[0].strip()
-        while line:
-            match = _STATEMENT.match(line)
-            if match is None:
-                raise ConfigError(
-                    f"line {number}: {_shown(line)} is not a statement like "
-                    "'name = 3;' or 'name = [5,3,3];'"
-                )
-            name, value = match.groups()
-            known = ["L", *_FIELD_ORDER]
-            if name not in known:
-                raise ConfigError(f"line {number}: unknown field {name!r}{closest(name, known)}")
-            if name in values:
-                raise ConfigError(f"line {number}: {name} is given twice; keep one")
-            values[name] = _integers(value, name, number)
-            line = line[match.end() :].strip(" ;,\t")
-    return _config_from(values)
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
-
-
-def _integers(value: str, name: str, number: int) -> Ints:
-    items = re.split(r"[\s,;]+", value.strip("[] \t")) if value.startswith("[") else [value]
-    items = [item for item in items if item]
-    for item in items:
-        if not _INTEGER.match(item):
-            raise ConfigError(f"line {number}: {name} holds {_shown(item)}; whole numbers only")
-    return tuple(int(item.split(".")[0]) for item in items)
-
-
-def _config_from(values: dict[str, Ints]) -> NetConfig:
-    optional = {"L", *(_LISTS if values.get("LC") == (0,) else ())}
-    missing = [name for name in _FIELD_ORDER if name not in values and name not in optional]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)} missing; give each as 'name = value;'")
-    empty = [n for n in ("L", "LC", "LF", "ht_input", "wd_input") if values.get(n) == ()]
-    if empty:
-        raise ConfigError(f"{', '.join(empty)} is an empty list; give one whole number")
-    config = NetConfig(
-        LC=values["LC"][0],
-        LF=values["LF"][0],
-        ht_input=values["ht_input"][0],
-        wd_input=values["wd_input"][0],
-        ch_input=values["ch_input"],
-        full_neurons=values["full_neurons"],
-        **{name: values.get(name, ()) for name in _LISTS},
-    )
-    if "L" in values and values["L"][0] != config.L:
-        raise ConfigError(f"L is {values['L'][0]}; it must be LC + LF = {config.L}")
-    return config
+FIELD_ORDER = ("LC", "LF", "wd_input", "ht_input", "ch_input", *CONV_LISTS, "full_neurons", "rank")

@@ -252,7 +252,8 @@ class _Checker:
         for name, value, lowest in (("images", images, 1), ("seed", seed, 0)):
             if value < lowest:
                 raise OptionError(f"{name} is {value}; it must be {lowest} or more")
-        self.config, self.l, self.seed, self.redrawn = config, images, seed, 0
+        self.config, self.l, self.seed, self.redrawn = config.stages, images, seed, 0
+        self.thin = config.thin
         self.engine = _fitting(engine, config, images)
         self.rng = rng = np.random.default_rng(seed)
         a, b, d = config.image_shape
@@ -328,6 +329,8 @@ class _Checker:
         feedforward(self.lecture, self.model)
         winners, patterns = iter(self.winners), []
         for m in range(self.config.L - 1):
+            if self.thin[m]:
+                continue
             positive = vec(self.lecture.Z(m + 1)) > 0
             patterns.append(positive)
             if m < self.config.LC and self.config.conv_layers[m].h_pool > 1:
@@ -377,7 +380,7 @@ class _Checker:
             checks: dict[str, Check] = {}
             worst: list[Entry] = []
             kinked, moves = False, False
-            for part in self.parts[2 * m : 2 * m + 2]:
+            for part in (part for part in self.parts if part.m == m):
                 errors = np.zeros((_DIRECTIONS, 3))
                 for row in errors:
                     v, d = self._direction([part])
@@ -516,6 +519,7 @@ class _Checker:
 class _Part:
     """Where one layer's W or bias lies in theta, and how large its entries are."""
 
+    m: int
     name: str
     where: slice
     scale: float
@@ -527,11 +531,13 @@ class _Part:
 
 def _parts_of(model: Model, theta: Array) -> Iterator[_Part]:
     start = 0
-    for pair in zip(model.W, model.bias, strict=True):
+    for m, pair in enumerate(zip(model.W, model.bias, strict=True)):
         for name, values in zip(("W", "bias"), pair, strict=True):
+            if not values.size:
+                continue  # V of a factored layer has no bias
             where = slice(start, start + values.size)
             start += values.size
-            yield _Part(name, where, float(np.sqrt(np.mean(theta[where] ** 2))) or 0.1)
+            yield _Part(m, name, where, float(np.sqrt(np.mean(theta[where] ** 2))) or 0.1)
 
 
 def _entry(m: int, part: str, g: Any, place: int, computed: float, expected: float) -> Entry:

@@ -346,7 +346,7 @@ def _of_the_loss(e: Evidence) -> list[Hint]:
 def _parts(model: Model, flat: Array) -> dict[tuple[int, str], Array]:
     W, bias = model.split(flat)
     return {(m, part): A for m, both in enumerate(zip(W, bias, strict=True))
-            for part, A in zip(("W", "bias"), both, strict=True)}  # fmt: skip
+            for part, A in zip(("W", "bias"), both, strict=True) if A.size}  # fmt: skip
 
 
 def _layers(ms: set[int]) -> str:
@@ -372,7 +372,7 @@ def _constant_ratios(
         ms = {m for m, _ in keys}
         cause = name_ratio(float(ratios[keys[0]] or 0.0), e.problem.l, _pixels(e, ms, parts))
         where = _layers(ms)
-        if max(ms) < e.model.config.L - 1 and parts == {"W", "bias"}:
+        if max(ms) < len(e.model.W) - 1 and parts == {"W", "bias"}:
             where += f", from (5) of layer {max(ms) + 2} or (3) of layer {max(ms) + 1} on"
         hints.append(Hint(f"{where}: the {what} is {shown} times the right one; {cause}", True))
     return hints
@@ -380,15 +380,15 @@ def _constant_ratios(
 
 def _pixels(e: Evidence, ms: set[int], parts: set[str]) -> int:
     """Return a_conv*b_conv where a mean over pixels may be meant: one layer's bias."""
-    if parts != {"bias"} or len(ms) > 1 or min(ms) >= e.model.config.LC:
+    if parts != {"bias"} or len(ms) > 1 or min(ms) >= e.model.config.stages.LC:
         return 1
-    g = e.model.config.conv_layers[min(ms)]
+    g = e.model.config.stages.conv_layers[min(ms)]
     return g.a_conv * g.b_conv
 
 
 def _known_faults(e: Evidence, engine: FaultyEngine) -> list[Hint]:
     """Try each of FAULTS in all layers at once, then in single ones."""
-    every = frozenset(range(e.model.config.L))
+    every = frozenset(range(len(e.model.W)))
     trial = np.empty_like(e.computed)
 
     def reproduces(fault: Fault, layers: frozenset[int]) -> bool:
@@ -408,6 +408,6 @@ def _known_faults(e: Evidence, engine: FaultyEngine) -> list[Hint]:
 
 def _last_resort(e: Evidence, ms: set[int]) -> Hint:
     m = max(ms)
-    before = "the loss's derivative" if m == e.model.config.L - 1 else f"(5) of layer {m + 2}"
+    before = "the loss's derivative" if m == len(e.model.W) - 1 else f"(5) of layer {m + 2}"
     text = f"layer {m + 1} is the first that is wrong on the way back: look at its (3) and (4)"
     return Hint(f"{text}, and at {before}", False)

@@ -31,7 +31,9 @@ class LayerTime:
     Parameters
     ----------
     m : int
-        Number of the layer, from 1 as in the lecture.
+        Number of the layer, from 1 as in the lecture; a factored layer counts as two.
+    name : str
+        See ``summary.LayerSummary``.
     kind : {"conv", "full"}
     sizes : str
         The filter, and the channels before and after: ``"5x5, 1 -> 32"``.
@@ -44,6 +46,7 @@ class LayerTime:
     """
 
     m: int
+    name: str
     kind: str
     sizes: str
     path: str
@@ -168,7 +171,7 @@ def measure(
             best = {which: run.best[which, m] for which in PASSES if (which, m) in run.best}
             kind = "conv" if layer.is_convolutional else "full"
             sizes, path = _sizes(layer.geometry), run.engine.path(m)
-            layers.append(LayerTime(m + 1, kind, sizes, path, layer.operations, best))
+            layers.append(LayerTime(m + 1, layer.name, kind, sizes, path, layer.operations, best))
         return LayerTimes(
             layers=tuple(layers),
             batch_size=batch_size,
@@ -199,10 +202,10 @@ class _Run:
     def once(self) -> None:
         """Time every layer on its own, then forward and back as training calls them."""
         engine, model = self.engine, self.model
-        last = model.config.L - 1
+        last, thin = len(model.W) - 1, model.config.thin
         for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
             began = time.perf_counter()
-            engine.forward(m, W, bias, activate=m < last)
+            engine.forward(m, W, bias, activate=m < last and not thin[m])
             self._keep("forward", m, began)
         V = 2 * (engine.Z(last + 1) - self.target)
         dW, dbias = model.split(self.gradient)

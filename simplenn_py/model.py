@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .config import NetConfig, parse_config
+from .config import NetConfig
+from .config_text import parse_config
 from .errors import ConfigError, DataError, OptionError
 from .layout import Array, from_nhwc
 
@@ -82,7 +83,8 @@ class Model:
     ----------
     config : NetConfig
     theta : ndarray, shape (config.n_parameters,), float32 or float64
-        Ordered by layer, ``vec(W)`` then the bias.
+        Ordered by layer, ``vec(W)`` then the bias; of a factored layer ``vec(V)``, ``vec(U)`` and
+        the bias.
     classes : ndarray, shape (nL,)
         The labels, integers or strings: output k of the network stands for ``classes[k]``.
     normalisation : Normalisation, optional
@@ -94,6 +96,8 @@ class Model:
     ----------
     W, bias : list of ndarray
         ``W[m]`` is ``(d_next, h*h*d)`` or ``(n_out, n_in)`` in Fortran order, a view of `theta`.
+        One entry a stage of the network: a factored layer ``W = U V`` has two, V with an empty
+        bias, then U (see ``NetConfig.stages``).
     """
 
     def __init__(
@@ -145,12 +149,13 @@ class Model:
 
         Notes
         -----
-        simpleNN's ``init_model``.  The variance keeps the size of ``Z^m`` from layer to layer.
+        simpleNN's ``init_model``.  The variance keeps the size of ``Z^m`` from layer to layer; for
+        V of a factored layer, behind which no ReLU halves it, that is ``1/fan_in``.
         """
         parts = []
-        for rows, fan_in in config.weight_shapes:
-            parts.append(rng.standard_normal(rows * fan_in) * np.sqrt(2 / fan_in))
-            parts.append(np.zeros(rows))
+        for (rows, fan_in), thin in zip(config.weight_shapes, config.thin, strict=True):
+            parts.append(rng.standard_normal(rows * fan_in) * np.sqrt((1 if thin else 2) / fan_in))
+            parts.append(np.zeros(0 if thin else rows))
         theta = np.concatenate(parts).astype(dtype)
         return cls(config, theta, classes, normalisation, loss)
 
@@ -161,12 +166,38 @@ class Model:
     def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
         """Return the weights and the biases that the flat vector `theta` holds, as views."""
         W, bias, start = [], [], 0
-        for rows, columns in self.config.weight_shapes:
+        for (rows, columns), thin in zip(self.config.weight_shapes, self.config.thin, strict=True):
             end = start + rows * columns
             W.append(theta[start:end].reshape(columns, rows).T)
-            bias.append(theta[end : end + rows])
-            start = end + rows
+            start = end + (0 if thin else rows)
+            bias.append(theta[end:start])
         return W, bias
+
+    def multiplied_out(self) -> Model:
+        """Return the same network without factored layers: every ``W = U V``.
+
+        The model itself where no layer is factored.
+        """
+        if not self.config.rank:
+            return self
+        config = replace(self.config, rank=())
+        model = Model(
+            config,
+            np.empty(config.n_parameters, self.theta.dtype),
+            self.classes,
+            self.normalisation,
+            self.loss,
+        )
+        factor: Array | None = None
+        stages = iter(zip(self.W, self.bias, self.config.thin, strict=True))
+        for W, bias in zip(model.W, model.bias, strict=True):
+            factor, own_bias, thin = next(stages)
+            if thin:
+                U, own_bias, _ = next(stages)
+                factor = U @ factor
+            W[...] = factor
+            bias[...] = own_bias
+        return model
 
     def decision_values(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
         """Compute ``z^{L+1}``.

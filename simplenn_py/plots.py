@@ -313,7 +313,7 @@ def first_filters(model: Model) -> Array:
     Column ``u + h*w + h*h*c`` of a convolutional layer's W is row u, column w, channel c of
     the filter.  A fully connected layer's columns follow ``vec(Z^{1,i})``: ``c + d*(i + a*j)``.
     """
-    W = model.W[0]
+    W = model.multiplied_out().W[0]
     if model.config.LC:
         g = model.config.conv_layers[0]
         return W.reshape(g.d_next, g.d, g.h, g.h).transpose(0, 3, 2, 1)
@@ -383,7 +383,7 @@ def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = N
     for place, end in enumerate(ends.tolist()):
         share = f" {100 * end / ends.sum():.0f} %"
         axes.text(end, place, share, va="center", fontsize=9, color=GREY)
-    axes.set_yticks(places, [f"{layer.m}: {layer.kind} {layer.sizes}" for layer in layers])
+    axes.set_yticks(places, [f"{layer.name}: {layer.kind} {layer.sizes}" for layer in layers])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.1 * ends.max())
     axes.set_xlabel(f"ms a batch of {times.batch_size} images")

@@ -226,7 +226,8 @@ def _network(path: Path, fields: dict[str, Any]) -> str:
         conv, full = (
             "-".join(map(str, sizes)) for sizes in (config.ch_input[1:], config.full_neurons)
         )
-        return f"conv {conv}, full {full}" if conv else f"full {full}"
+        rank = ", rank " + "-".join(map(str, config.rank)) if config.rank else ""
+        return (f"conv {conv}, full {full}" if conv else f"full {full}") + rank
     except (TypeError, ConfigError):
         raise DataError(f"{path}: its network cannot be built; {_MENDS}") from None
 

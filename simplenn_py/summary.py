@@ -21,7 +21,9 @@ class LayerSummary:
     Parameters
     ----------
     m : int
-        Number of the layer, from 1 as in the lecture.
+        Number of the layer, from 1 as in the lecture; a factored layer counts as two.
+    name : str
+        That number; of a factored network the layer's own, with the factor: "2 V".
     geometry : ConvGeometry or FullGeometry
         Every size of the layer.
     parameters : int
@@ -39,6 +41,7 @@ class LayerSummary:
     """
 
     m: int
+    name: str
     geometry: ConvGeometry | FullGeometry
     parameters: int
     product: tuple[int, int, int]
@@ -164,10 +167,14 @@ def summarise(
     import psutil
 
     dtype, engine = np.dtype(dtype), engine or DEFAULT
-    sizes: list[ConvGeometry | FullGeometry] = [*config.conv_layers, *config.full_layers]
+    stages = config.stages
+    sizes: list[ConvGeometry | FullGeometry] = [*stages.conv_layers, *stages.full_layers]
+    named = zip(config.stage_names, sizes, config.thin, strict=True)
     vectors = 3 if training else 1
     return Summary(
-        layers=tuple(_layer(m, g, batch_size, dtype) for m, g in enumerate(sizes, start=1)),
+        layers=tuple(
+            _layer(m, *layer, batch_size, dtype) for m, layer in enumerate(named, start=1)
+        ),
         batch_size=batch_size,
         dtype=dtype.name,
         engine=engine,
@@ -178,7 +185,14 @@ def summarise(
     )
 
 
-def _layer(m: int, g: ConvGeometry | FullGeometry, l: int, dtype: np.dtype[Any]) -> LayerSummary:
+def _layer(
+    m: int,
+    name: str,
+    g: ConvGeometry | FullGeometry,
+    thin: bool,
+    l: int,
+    dtype: np.dtype[Any],
+) -> LayerSummary:
     if isinstance(g, ConvGeometry):
         rows, inner, columns = g.d_next, g.hhd, g.a_conv * g.b_conv * l
         Z_entries, phi_entries = g.d * g.a * g.b * l, inner * columns
@@ -188,8 +202,9 @@ def _layer(m: int, g: ConvGeometry | FullGeometry, l: int, dtype: np.dtype[Any])
     operations = 2 * rows * columns * inner
     return LayerSummary(
         m=m,
+        name=name,
         geometry=g,
-        parameters=rows * inner + rows,
+        parameters=rows * inner + (0 if thin else rows),
         product=(rows, inner, columns),
         operations=operations,
         step_operations=(2 if m == 1 else 3) * operations,

@@ -23,7 +23,12 @@ _MARGIN = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 
 
 def net(
-    a: int, b: int, d: int, *conv: tuple[int, int, int, int, int], full: tuple[int, ...] = (3,)
+    a: int,
+    b: int,
+    d: int,
+    *conv: tuple[int, int, int, int, int],
+    full: tuple[int, ...] = (3,),
+    rank: tuple[int, ...] = (),
 ) -> NetConfig:
     """Build a network; a convolutional layer is (filters, h, p, s, h_pool)."""
     return NetConfig(
@@ -37,6 +42,7 @@ def net(
         strides=tuple(layer[3] for layer in conv),
         wd_subimage_pool=tuple(layer[4] for layer in conv),
         full_neurons=full,
+        rank=rank,
     )
 
 
@@ -118,7 +124,7 @@ class Setting:
         chosen = np.arange(self.l) if indices is None else indices
         out = np.full_like(self.model.theta, np.nan) if gradient else None
         loss = lossgrad_subset(engine, self.model, self.problem, chosen, out)
-        found = {f"Z{m}": engine.Z(m).copy(order="F") for m in range(self.config.L + 1)}
+        found = {f"Z{m}": engine.Z(m).copy(order="F") for m in range(len(self.model.W) + 1)}
         return found | {"loss": np.asarray(loss)} | (self._by_layers("", out) if gradient else {})
 
     def everything(self, engine: Engine) -> dict[str, Any]:
@@ -139,17 +145,21 @@ def _margin(setting: Setting) -> float:
     """How near a choice comes to being rounding's, relative to the largest entry of S."""
     exact, nearest = setting.in_float64(), np.inf
     engine, model, p = exact.engine("lecture"), exact.model, exact.problem
+    stages, thin = exact.config.stages, exact.config.thin
     engine.load(p.images, np.arange(exact.l), p.scale, p.offset)
-    for m in range(exact.config.L - 1):
+    for m in range(stages.L - 1):
+        if thin[m]:  # linear
+            engine.forward(m, model.W[m], model.bias[m], activate=False)
+            continue
         Z = engine.Z(m)
-        if m < exact.config.LC:
-            Z = padding_and_phiZ(Z, exact.config.conv_layers[m])
+        if m < stages.LC:
+            Z = padding_and_phiZ(Z, stages.conv_layers[m])
         else:
             Z = Z.reshape(-1, exact.l, order="F")
         S = model.W[m] @ Z + model.bias[m][:, None]
         margins = [np.abs(S).min()]
-        if m < exact.config.LC and exact.config.conv_layers[m].h_pool > 1:
-            g = exact.config.conv_layers[m]
+        if m < stages.LC and stages.conv_layers[m].h_pool > 1:
+            g = stages.conv_layers[m]
             S = S.T.reshape(exact.l, g.b_conv, g.a_conv, g.d_next)
             S = S[:, : g.b_next * g.h_pool, : g.a_next * g.h_pool]
             windows = S.reshape(exact.l, g.b_next, g.h_pool, g.a_next, g.h_pool, g.d_next)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simplenn_py.config import PRESETS, NetConfig, parse_config
+from simplenn_py.config import PRESETS, NetConfig
+from simplenn_py.config_text import parse_config
 from simplenn_py.errors import ConfigError
 
 DEMO = """\

@@ -149,7 +149,7 @@ def _table(report: Report) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("m", justify="right")
     table.add_column("layer", no_wrap=True)
-    names = list(report.layers[0].checks)
+    names = list(report.layers[-1].checks)  # the first may be a factor V, without a bias
     for name in names:
         table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -157,7 +157,10 @@ def _table(report: Report) -> Table:
     for layer in report.layers:
         cells = [Text(str(layer.m)), Text(f"{layer.kind} {layer.sizes}")]
         for name in names:
-            check = layer.checks[name]
+            check = layer.checks.get(name)
+            if check is None:
+                cells.append(Text("-"))
+                continue
             cells.append(Text(f"{check.error:.1e}", style="" if check.ok else "bold red"))
         verdict = layer.verdict
         cells.append(Text(verdict, style=colours.get(verdict, "yellow")))

@@ -140,7 +140,7 @@ def _table(times: LayerTimes) -> Table:
     table.add_column("of peak", justify="right", no_wrap=True)
     table.add_column("of time", justify="right", no_wrap=True)
     for layer in times.layers:
-        head = [str(layer.m), f"{layer.kind} {layer.sizes}", layer.path]
+        head = [layer.name, f"{layer.kind} {layer.sizes}", layer.path]
         for which, seconds in layer.seconds.items():
             rate = layer.rate(which)
             cells = [

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..config import NetConfig
     from ..linalg.roofline import Machine, Work
 
 _DESCRIPTION = """\
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..layer_times import measure
     from ..linalg.plots import plot_roofline
+    from ..config import NetConfig
     from ..linalg.roofline import layer_work, measure_machine
     from ..plots import check_png, save
     from ..threads import limit_threads
@@ -78,12 +80,12 @@ def run(args: argparse.Namespace) -> int:
         measured = {str(layer): rate for layer, rate in rates.items()}
         print(json.dumps({"machine": machine.as_dict(), "work": rows, "rates": measured}, indent=2))
         return 0
-    _print(machine, work, rates)
+    _print(config, machine, work, rates)
     print(f"written: {args.out}")
     return 0
 
 
-def _print(machine: Machine, work: list[Work], rates: dict[int, float]) -> None:
+def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[int, float]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -97,7 +99,7 @@ def _print(machine: Machine, work: list[Work], rates: dict[int, float]) -> None:
     for w in work:
         bound = "arithmetic" if w.intensity >= machine.balance else "memory"
         table.add_row(
-            str(w.layer), w.way, f"{w.operations / 1e6:.1f}", f"{w.bytes / 1e6:.2f}",
+            config.stage_names[w.layer - 1], w.way, f"{w.operations / 1e6:.1f}", f"{w.bytes / 1e6:.2f}",
             f"{w.intensity:.1f}", bound, f"{machine.attainable(w.intensity) / 1e9:.0f}",
             f"{rates[w.layer] / 1e9:.0f}" if w.way == "direct" and w.layer in rates else "",
         )  # fmt: skip

@@ -154,6 +154,8 @@ def _print(name: str, config: NetConfig, summary: Summary) -> None:
     a, b, d = config.image_shape
     layers = f"{config.LC} convolutional and {config.LF} fully connected"
     say = partial(console.print, markup=False, highlight=False)
+    if config.rank:
+        layers += f", {sum(map(bool, config.rank))} of them factored, W = U V"
     say(f"{name}: {a}x{b}x{d} images, {config.nL} classes, layers: {layers}")
     if config.LC:
         console.print(_sizes(summary))
@@ -182,7 +184,7 @@ def _sizes(summary: Summary) -> Table:
     for letter in ("m", *layers[0].sizes):
         table.add_column(letter, justify="right", no_wrap=True)
     for layer in layers:
-        table.add_row(str(layer.m), *map(str, layer.sizes.values()))
+        table.add_row(layer.name, *map(str, layer.sizes.values()))
     return table
 
 
@@ -208,7 +210,7 @@ def _costs(summary: Summary) -> Table:
     for layer in summary.layers:
         rows, inner, columns = layer.product
         table.add_row(
-            str(layer.m),
+            layer.name,
             "conv" if layer.is_convolutional else "full",
             f"{rows} x {inner}",
             f"{columns:,}",

@@ -16,6 +16,8 @@ def feedforward(engine: Engine, model: Model) -> Array:
 
         Z^{m+1} = pool(sigma(W^m phi(pad(Z^m)) + bias^m 1')),   the last layer linear
 
+    A factored layer ``W^m = U V`` runs as two, V without sigma, pool and bias.
+
     Parameters
     ----------
     engine : Engine
@@ -32,7 +34,7 @@ def feedforward(engine: Engine, model: Model) -> Array:
     -----
     Section A of the lecture; simpleNN's ``feedforward``.
     """
-    last = model.config.L - 1
+    last, thin = len(model.W) - 1, model.config.thin
     for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
-        engine.forward(m, W, bias, activate=m < last)
+        engine.forward(m, W, bias, activate=m < last and not thin[m])
     return engine.Z(last + 1)

@@ -45,7 +45,7 @@ def JTv(engine: Engine, model: Model, V: Array, out: Array | None = None) -> Arr
     gradient = np.empty_like(model.theta) if out is None else out
     dW, dbias = model.split(gradient)
     engine.set_gradient(V)
-    for m in reversed(range(model.config.L)):
+    for m in reversed(range(len(model.W))):
         engine.backward(m, model.W[m], dW[m], dbias[m], input_gradient=m > 0)
     return gradient
 

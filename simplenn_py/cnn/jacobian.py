@@ -38,7 +38,7 @@ def jacobian(engine: Engine, model: Model) -> list[Array]:
     Section B of the lecture; simpleNN's option ``-Jacobian 1``.  ``J_i'`` of layer m is then
     ``dzdS phi(pad(Z))'``, without another pass.
     """
-    nL, L = model.config.nL, model.config.L
+    nL, L = model.config.nL, len(model.W)
     engine.set_gradient(np.tile(np.eye(nL, dtype=model.theta.dtype), engine.l), columns=nL)
     dzdS: list[Array] = []
     for m in reversed(range(L)):
@@ -66,14 +66,13 @@ class StoredJacobian:
         self._model, self._l = model, engine.l
         self._dzdS = jacobian(engine, model)
         self._phiZ = []
-        for m in range(model.config.L):
+        stages = model.config.stages
+        for m in range(stages.L):
             Z = engine.Z(m)
-            if m < model.config.LC:
-                self._phiZ.append(
-                    padding_and_phiZ(np.asfortranarray(Z), model.config.conv_layers[m])
-                )
+            if m < stages.LC:
+                self._phiZ.append(padding_and_phiZ(np.asfortranarray(Z), stages.conv_layers[m]))
             else:
-                n_in = model.config.full_layers[m - model.config.LC].n_in
+                n_in = stages.full_layers[m - stages.LC].n_in
                 self._phiZ.append(Z.T.reshape(self._l, n_in).T.copy(order="F"))
 
     def _blocks(self, m: int) -> Array:
@@ -84,7 +83,9 @@ class StoredJacobian:
         """Compute ``J_i v``: shape (nL, l), Fortran order.  ``R{S} = V phi(pad(Z)) + v_b 1'``."""
         total = np.zeros((self._l, self._model.config.nL), v.dtype)
         for m, (V, v_bias) in enumerate(zip(*self._model.split(v), strict=True)):
-            RS = V @ self._phiZ[m] + v_bias[:, None]
+            RS = V @ self._phiZ[m]
+            if v_bias.size:
+                RS += v_bias[:, None]
             total += np.matmul(self._blocks(m), RS.T.reshape(self._l, -1, 1))[:, :, 0]
         return total.T
 
@@ -94,12 +95,14 @@ class StoredJacobian:
         for m, (dW, dbias) in enumerate(zip(*self._model.split(gradient), strict=True)):
             dS = np.matmul(U.T[:, None, :], self._blocks(m)).reshape(-1, dW.shape[0]).T
             dW[...] = dS @ self._phiZ[m].T
-            dbias[:] = dS.sum(axis=1)
+            if dbias.size:
+                dbias[:] = dS.sum(axis=1)
         return gradient
 
 
 def stored_bytes(config: NetConfig, l: int, itemsize: int) -> int:
     """Return what a :class:`StoredJacobian` of `l` instances takes, in bytes."""
+    config = config.stages
     conv = sum((config.nL * g.d_next + g.hhd) * g.a_conv * g.b_conv for g in config.conv_layers)
     full = sum(config.nL * g.n_out + g.n_in for g in config.full_layers)
     return (conv + full) * l * itemsize

@@ -36,6 +36,6 @@ def Jv(engine: Engine, model: Model, v: Array) -> Array:
     Section B of the lecture; simpleNN's ``Jv``.
     """
     V, v_bias = model.split(v)
-    for m in range(model.config.L):
+    for m in range(len(model.W)):
         RZ = engine.tangent(m, model.W[m], V[m], v_bias[m])
     return RZ.copy(order="F")

@@ -113,7 +113,7 @@ def evaluate(engine: Engine, model: Model, problem: Problem, indices: Array) -> 
     for start in range(0, indices.size, engine.batch_size):
         part = indices[start : start + engine.batch_size]
         loss += lossgrad_subset(engine, model, problem, part)
-        predicted[start : start + part.size] = engine.Z(model.config.L).argmax(axis=0)
+        predicted[start : start + part.size] = engine.Z(model.config.stages.L).argmax(axis=0)
     return loss / indices.size, predicted
 
 
@@ -190,7 +190,7 @@ class BatchObjective(_Objective):
         out /= chosen.size
         if np.isfinite(self._problem.C):
             out += self.theta * out.dtype.type(1 / self._problem.C)
-        z = self._engine.Z(self._model.config.L)
+        z = self._engine.Z(self._model.config.stages.L)
         correct = np.count_nonzero(z.argmax(axis=0) == self._problem.y[chosen])
         return loss, int(correct)
 
@@ -254,7 +254,7 @@ class FullObjective(_Objective):
             loss += lossgrad_subset(engine, self._model, problem, chosen, part)
             if part is not None:
                 total += part
-            predicted = engine.Z(self._model.config.L).argmax(axis=0)
+            predicted = engine.Z(self._model.config.stages.L).argmax(axis=0)
             correct += int(np.count_nonzero(predicted == problem.y[chosen]))
         if gradient is not None:
             gradient[:] = theta / problem.C + total / self.l

@@ -2,7 +2,9 @@
 
 An engine is built for one network, one largest batch and one dtype, and owns every buffer
 that a pass needs.  ``Z^m`` of all layers stay in it after a forward pass, for the passes
-that follow.  Layers count from 0: layer ``m`` turns ``Z(m)`` into ``Z(m + 1)``.
+that follow.  Layers count from 0: layer ``m`` turns ``Z(m)`` into ``Z(m + 1)``.  A factored
+layer ``W = U V`` is two of them, ``V`` without bias and activation, then ``U``: the layers here
+are the stages of ``NetConfig.stages``.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class Engine(ABC):
     Parameters
     ----------
     config : NetConfig
+        Kept as its ``stages``.
     batch_size : int
         The largest batch; a smaller one is run in part of the same buffers.
     dtype : {float32, float64}
@@ -40,7 +43,7 @@ class Engine(ABC):
     def __init__(
         self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> None:
-        self.config = config
+        self.config = config.stages
         self.batch_size = batch_size
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.training = training
@@ -84,6 +87,7 @@ class Engine(ABC):
     ) -> None:
         """Compute ``Z(m + 1) = pool(sigma(W phi(pad(Z(m))) + bias 1'))``, or ``sigma(W z + bias)``.
 
+        An empty `bias` is none, here and in :meth:`tangent`.
         `activate` and `pool` switch the ReLU and the pooling; the passes back remember it.
         Without the pool ``Z(m + 1)`` has ``a_conv*b_conv`` pixels and no layer may follow.
         """
@@ -110,7 +114,8 @@ class Engine(ABC):
         m : int
         W : ndarray
         dW, dbias : ndarray, optional
-            Where to write (4), summed over the batch; left out where None.
+            Where to write (4), summed over the batch; left out where None, the bias also where
+            it is empty.
         columns : int
             Gradient columns an instance (more than 1 for a stored Jacobian), side by side.
         input_gradient : bool

@@ -36,7 +36,7 @@ class DirectEngine(Engine):
         self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> None:
         super().__init__(config, batch_size, dtype, training)
-        self._planned = plan.sizes_of(config, batch_size, self.dtype)
+        self._planned = plan.sizes_of(self.config, batch_size, self.dtype)
         self._sizes = list(self._planned)  # as the last forward pass ran each layer
         self._buffers = {
             role: self._allocate(role, shape)
@@ -51,7 +51,7 @@ class DirectEngine(Engine):
         config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> dict[str, int]:
         kind = np.dtype(dtype)
-        sizes = plan.sizes_of(config, batch_size, kind)
+        sizes = plan.sizes_of(config.stages, batch_size, kind)
         return {
             role: int(np.prod(shape)) * (8 if role in plan.INT64 else kind.itemsize)
             for role, shape in plan.buffer_shapes(sizes, batch_size, kind, training).items()
@@ -107,7 +107,7 @@ class DirectEngine(Engine):
             self._leave_pool_out(m)
         s, buffers = self._sizes[m], self._buffers
         pack.pack(pack.WINOGRAD if s.winograd else pack.TILE, s, W.T.reshape(-1), buffers["w"])
-        buffers["bias"][: s.d_next] = bias
+        buffers["bias"][: s.d_next] = bias if bias.size else 0
         winner = buffers[f"winner{m}" if self.training else "none"]
         direct.forward(
             s, self.l, buffers[f"Z{m}"], buffers["w"], buffers["bias"], int(activate),
@@ -144,9 +144,10 @@ class DirectEngine(Engine):
     ) -> None:
         s = self._sizes[m]
         V, sparse = self._buffers[f"V{self._gradient}"], plan.is_sparse(s)
-        if dW is not None or dbias is not None:
+        if dW is not None or (dbias is not None and dbias.size):
             dW = np.empty_like(W, order="F") if dW is None else dW  # both come in one pass
-            dbias = np.empty(W.shape[0], W.dtype) if dbias is None else dbias
+            if dbias is None or not dbias.size:
+                dbias = np.empty(W.shape[0], W.dtype)
             weights = self._winners_dW if sparse else self._dense_dW
             weights(m, s, V, dW.T.reshape(-1), dbias)
         if input_gradient:
@@ -222,7 +223,7 @@ class DirectEngine(Engine):
         s, buffers = self._sizes[m], self._buffers
         order = pack.WINOGRAD if s.winograd else pack.TILE
         pack.pack(order, s, W.T.reshape(-1), buffers["w"])
-        buffers["bias"][: s.d_next] = v_bias
+        buffers["bias"][: s.d_next] = v_bias if v_bias.size else 0
         v = self._grown("v", buffers["w"].size)
         pack.pack(order, s, V.T.reshape(-1), v)
         # R{Z^1} is 0 and never read; the images stand in for it.

@@ -46,12 +46,12 @@ class LectureEngine(Engine):
         super().__init__(config, batch_size, dtype, training)
         self.operators = operators or Operators()
         self._layers: tuple[ConvGeometry | FullGeometry, ...] = (
-            *config.conv_layers,
-            *config.full_layers,
+            *self.config.conv_layers,
+            *self.config.full_layers,
         )
-        self._active = [True] * config.L
-        self._pooled = [True] * config.L
-        counts = _counts(config, batch_size, training)
+        self._active = [True] * self.config.L
+        self._pooled = [True] * self.config.L
+        counts = _counts(self.config, batch_size, training)
         self._buffers = {role: self._allocate(role, count) for role, count in counts.items()}
         self._gradient_role = 0
 
@@ -59,7 +59,7 @@ class LectureEngine(Engine):
     def forecast(
         config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> dict[str, int]:
-        counts = _counts(config, batch_size, training)
+        counts = _counts(config.stages, batch_size, training)
         size = np.dtype(dtype).itemsize
         return {r: n * (8 if r.startswith("idx_pool") else size) for r, n in counts.items()}
 
@@ -95,14 +95,14 @@ class LectureEngine(Engine):
             z = self._matrix(f"Z{m}", g.n_in, self.l)
             s = self._matrix(f"Z{m + 1}", g.n_out, self.l)
             np.matmul(z.T, W.T, out=s.T)
-            self.operators.bias_relu(s, bias, activate)
+            self.operators.bias_relu(s, self._bias(g.n_out, bias), activate)
             return
         ops, phiZ = self.operators, self._phiZ(m, g)
         pooling = pool and g.h_pool > 1
         S = self._matrix("S" if pooling else f"Z{m + 1}", g.d_next, g.a_conv * g.b_conv * self.l)
         ops.padding_and_phiZ(self.Z(m), g, out=phiZ)
         np.matmul(phiZ.T, W.T, out=S.T)
-        ops.bias_relu(S, bias, activate)
+        ops.bias_relu(S, self._bias(g.d_next, bias), activate)
         if pooling:
             ops.maxpooling(S, g, out=self.Z(m + 1), idx_pool=self._idx_pool(m, g))
 
@@ -127,7 +127,7 @@ class LectureEngine(Engine):
             phiZ = self._phiZ(m, g)
         if dW is not None:
             np.matmul(phiZ, dS.T, out=dW.T)  # (4)
-        if dbias is not None:
+        if dbias is not None and dbias.size:
             np.matmul(dS, self._view("ones", dS.shape[1], 1)[:, 0], out=dbias)
         if input_gradient:
             self._equation_5(g, W, dS, f"V{1 - self._gradient_role}", self.l * columns)
@@ -191,11 +191,14 @@ class LectureEngine(Engine):
         np.matmul(phiZ.T, V.T, out=RS.T)
         if m > 0:  # R{Z^1} = 0: the input does not depend on theta
             RS += W @ RphiZ
-        bias_relu(RS, v_bias, activate=False)
+        bias_relu(RS, self._bias(V.shape[0], v_bias), activate=False)
         if isinstance(g, ConvGeometry) and pooling:
             out = self._matrix(f"RZ{m + 1}", g.d_next, g.a_next * g.b_next * self.l)
             RS = P_pool(RS, self._idx_pool(m, g), g, out=out)
         return mask(RS, self._matrix(f"Z{m + 1}", *RS.shape)) if self._active[m] else RS
+
+    def _bias(self, rows: int, bias: Array) -> Array:
+        return bias if bias.size else np.zeros(rows, self.dtype)
 
     def path(self, m: int) -> str:
         return "phi, BLAS" if m < self.config.LC else "BLAS"

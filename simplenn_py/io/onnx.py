@@ -115,7 +115,14 @@ def build_onnx(model: Model, probabilities: bool = False) -> ModelProto:
 
 
 def _add_network(graph: _Graph, model: Model) -> None:
-    config, n = model.config, model.normalisation
+    """Add the layers; a factored one becomes two nodes, the first without bias and ReLU."""
+    config, thin, n = model.config.stages, model.config.thin, model.normalisation
+    labels = [name.replace(" ", "_") for name in model.config.stage_names]
+
+    def weights(m: int, W: Array) -> tuple[str, ...]:
+        names = (graph.constant(f"W{labels[m]}", W),)
+        return names if thin[m] else (*names, graph.constant(f"bias{labels[m]}", model.bias[m]))
+
     a, b, d = config.image_shape
     offset = to_nhwc(n.offset.reshape(d, a * b, order="F"), a, b)[0]
     graph.value = "images"
@@ -125,11 +132,15 @@ def _add_network(graph: _Graph, model: Model) -> None:
     for m, g in enumerate(config.conv_layers):
         # A row of W holds filter offset (u, w) of channel c at u + h*w + h*h*c.
         W = model.W[m].reshape(g.d_next, g.d, g.h, g.h).transpose(0, 1, 3, 2)
-        names = graph.constant(f"W{m + 1}", W), graph.constant(f"bias{m + 1}", model.bias[m])
         graph.add(
-            "Conv", *names, kernel_shape=[g.h, g.h], strides=[g.s, g.s], pads=[g.p, g.p, g.p, g.p]
+            "Conv",
+            *weights(m, W),
+            kernel_shape=[g.h, g.h],
+            strides=[g.s, g.s],
+            pads=[g.p, g.p, g.p, g.p],
         )
-        graph.add("Relu")
+        if not thin[m]:
+            graph.add("Relu")
         if g.h_pool > 1:
             # Only complete windows, as ceil_mode 0 has it.
             window = [g.h_pool, g.h_pool]
@@ -138,12 +149,9 @@ def _add_network(graph: _Graph, model: Model) -> None:
     graph.add("Flatten", axis=1)
     for m in range(config.LC, config.L):
         last = m == config.L - 1
-        names = (
-            graph.constant(f"W{m + 1}", model.W[m]),
-            graph.constant(f"bias{m + 1}", model.bias[m]),
-        )
+        names = weights(m, model.W[m])
         graph.add("Gemm", *names, outputs="values" if last else "", transB=1)
-        if not last:
+        if not last and not thin[m]:
             graph.add("Relu")
 
 

@@ -160,6 +160,7 @@ def matlab_lines(model: Model) -> tuple[str, str]:
 
 
 def _struct(model: Model) -> dict[str, Any]:
+    model = model.multiplied_out()  # simpleNN knows no factored layers
     config, n = model.config, model.normalisation
     a, b, d = config.image_shape
     layers = config.conv_layers

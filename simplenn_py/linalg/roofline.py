@@ -66,7 +66,8 @@ def layer_work(
     if not 0 < rank_share <= 1:
         raise OptionError(f"rank_share is {rank_share}; it must be above 0 and at most 1")
     found = []
-    geometries: list[ConvGeometry | FullGeometry] = [*config.conv_layers, *config.full_layers]
+    stages = config.stages
+    geometries: list[ConvGeometry | FullGeometry] = [*stages.conv_layers, *stages.full_layers]
     for m, g in enumerate(geometries):
         rows, depth, columns, entries = _product(g, batch_size)
         weights, result, phi = rows * depth, rows * columns, depth * columns
@@ -76,6 +77,8 @@ def layer_work(
         if isinstance(g, ConvGeometry):
             explicit = moved + 2 * phi
             found.append(Work(m + 1, "phi", 2 * rows * depth * columns, explicit * itemsize))
+        if not config.stage_names[m].isdigit():
+            continue  # a factor is thin already
         thin = rank * (rows + depth)
         between = entries + thin + 2 * rank * columns + result
         found.append(Work(m + 1, f"rank {rank}", 2 * thin * columns, between * itemsize))

@@ -126,9 +126,9 @@ def times_of(*layers: LayerTime) -> LayerTimes:
 
 
 def test_bars_are_the_times_and_shares() -> None:
-    first = LayerTime(1, "conv", "5x5, 1 -> 32", "", 10**6, {"forward": 0.001, "dW": 0.002})
+    first = LayerTime(1, "1", "conv", "5x5, 1 -> 32", "", 10**6, {"forward": 0.001, "dW": 0.002})
     seconds = {"forward": 0.003, "dW": 0.0, "dZ": 0.006}
-    second = LayerTime(2, "full", "9 -> 2", "", 10**6, seconds)
+    second = LayerTime(2, "2", "full", "9 -> 2", "", 10**6, seconds)
     axes = plots.plot_layer_times(times_of(first, second), name="a $net")
     ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
     assert ends == pytest.approx([1, 3, 3, 3, 3, 9])  # forward, dW, dZ, each of both layers

@@ -51,6 +51,18 @@ NETS = {
     "full layers only": net(3, 2, 2, full=(6, 5, 3)),
     "one full layer": net(2, 3, 1, full=(2,)),
     "hidden layer of one number": net(1, 1, 1, full=(1, 2)),
+    "factored": net(
+        9,
+        8,
+        3,
+        (16, 3, 1, 1, 2),
+        (17, 5, 2, 1, 2),
+        (33, 3, 1, 2, 1),
+        full=(20, 4),
+        rank=(5, 0, 17, 3, 1),
+    ),
+    "factored, Winograd": net(8, 7, 16, (33, 3, 1, 1, 2), (16, 3, 1, 1, 1), rank=(17, 16, 2)),
+    "factored full layers only": net(3, 2, 2, full=(6, 5, 3), rank=(6, 1, 2)),
 }
 # Where patches lie wholly in the padding, S has equal entries: only whole numbers are sure to be.
 TIED = {
@@ -80,7 +92,9 @@ def test_the_networks_take_every_path():
     taken = set()
     for config in NETS.values():
         engine = Setting(config, 1, np.float64).engine()
-        taken |= {engine.path(m).split(", back ")[k] for m in range(config.L) for k in (0, 1)}
+        taken |= {
+            engine.path(m).split(", back ")[k] for m in range(config.stages.L) for k in (0, 1)
+        }
     assert taken >= {"direct", "Winograd 4x4", "dense", "winners", "lists"}
 
 
@@ -122,8 +136,8 @@ def test_an_engine_for_prediction_computes_the_same(name, dtype):
         engine = setting.engine(training=training)
         engine.load(p.images, np.arange(4), p.scale, p.offset)
         for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
-            engine.forward(m, W, bias, activate=m < setting.config.L - 1)
-        found.append(engine.Z(setting.config.L).copy())
+            engine.forward(m, W, bias, activate=m < setting.config.stages.L - 1)
+        found.append(engine.Z(setting.config.stages.L).copy())
     assert_array_equal(*found)
 
 
@@ -138,7 +152,7 @@ def test_ties_are_decided_as_in_the_lecture(name, dtype, monkeypatch):
     setting = Setting((NETS | TIED)[name], 2, dtype, integers=True)
     exact = setting.in_float64()
     wanted = exact.everything(exact.engine("lecture"))
-    assert max(np.abs(x).max() for x in wanted.values()) < 2**22  # float32 has 24 bits
+    assert max(np.abs(x).max(initial=0) for x in wanted.values()) < 2**22  # float32 has 24 bits
     found = setting.everything(setting.engine())
     assert_identical({k: x.astype(np.float64) for k, x in found.items()}, wanted)
 
@@ -185,11 +199,11 @@ def test_nan_reaches_the_loss(name, dtype):
     """Of the instance that has it, and no other."""
     setting = Setting(NETS[name], 3, dtype)
     engine = setting.engine()
-    clean = setting.step(engine)[f"Z{setting.config.L}"]
+    clean = setting.step(engine)[f"Z{setting.config.stages.L}"]
     pixels = setting.problem.images.shape[1] // 3
     setting.problem.images[:, pixels : 2 * pixels] = np.nan
     found = setting.step(engine)
-    z = found[f"Z{setting.config.L}"]
+    z = found[f"Z{setting.config.stages.L}"]
     assert np.isnan(found["loss"])
     assert np.all(np.isnan(z[:, 1]))
     assert_array_equal(z[:, [0, 2]], clean[:, [0, 2]])
@@ -224,7 +238,7 @@ def test_layers_without_activation(name, dtype):
             found["Jv"] = engine.tangent(m, W, V[m], v_bias[m])
         found["Jv"] = found["Jv"].copy()
         engine.set_gradient(which.V)
-        for m in reversed(range(which.config.L)):
+        for m in reversed(range(len(model.W))):
             dW, dbias = np.empty_like(model.W[m]), np.empty_like(model.bias[m])
             engine.backward(m, model.W[m], dW, dbias, input_gradient=m > 0)
             found |= {f"dW{m}": dW, f"dbias{m}": dbias}
@@ -259,9 +273,9 @@ def test_each_gradient_alone(name, dtype):
     wanted = setting.step(engine)
     for only in ("dW", "dbias"):
         engine.set_gradient(
-            setting.problem.loss.gradient(engine.Z(setting.config.L), setting.problem.y)
+            setting.problem.loss.gradient(engine.Z(setting.config.stages.L), setting.problem.y)
         )
-        for m in reversed(range(setting.config.L)):
+        for m in reversed(range(setting.config.stages.L)):
             out = np.full_like({"dW": model.W, "dbias": model.bias}[only][m], np.nan)
             engine.backward(m, model.W[m], **{only: out}, input_gradient=m > 0)
             assert_array_equal(out, wanted[f"{only}{m}"])
