@@ -109,6 +109,11 @@ class NetConfig:
         return tuple(FullGeometry(n_in, n_out) for n_in, n_out in pairwise(sizes))
 
     @property
+    def geometries(self) -> tuple[ConvGeometry | FullGeometry, ...]:
+        """Sizes of all layers, the convolutional ones first."""
+        return (*self.conv_layers, *self.full_layers)
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height ``a``, width ``b`` and channels ``d`` of the images."""
         return self.ht_input, self.wd_input, self.ch_input[0]

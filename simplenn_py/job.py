@@ -15,7 +15,8 @@ from .config import PRESETS, NetConfig
 from .datasets.dataset import Dataset, Images
 from .errors import ConfigError, DataError, OptionError, closest
 from .layout import Array
-from .model import Model, Normalisation
+from .model import Model
+from .normalisation import Normalisation
 from .opt.adam import AdamState
 from .opt.newton import NewtonState
 from .opt.sgd import SGDState
@@ -47,18 +48,26 @@ def new_job(
     config: NetConfig | str | os.PathLike[str] | None,
     options: TrainOptions | None,
     out: str | os.PathLike[str] | None,
+    start: Model | None = None,
 ) -> Job:
     options = options or default_options(data.name)
     classes, y = np.unique(data.train.y, return_inverse=True)
+    if start is not None:
+        _check_start(start, config, options, classes)
+        config = start.config
     network = network_for(config, data, classes.size)
     training, validation = subsets(y, options)
     run = None
     if out is not None:
         run = RunFolder.create(out, network.n_parameters, training.size)
-    normalisation = Normalisation.of(data.train.Z, training, int(np.prod(network.image_shape)))
-    model = Model.initialise(
-        network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
-    )
+    if start is None:
+        normalisation = Normalisation.of(data.train.Z, training, int(np.prod(network.image_shape)))
+        model = Model.initialise(
+            network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
+        )
+    else:
+        theta = start.theta.astype(options.dtype)
+        model = Model(network, theta, classes, start.normalisation, options.loss)
     state = _new_state(options, model.theta)
     problem = _problem(data.train, y, model, options, training.size)
     fingerprint = _fingerprint(data.train)
@@ -103,6 +112,26 @@ def fresh_job(
     """Put a job together that writes no files."""
     state = _new_state(options, model.theta)
     return Job(model, problem, training, validation, options, state, Best())
+
+
+def _check_start(start: Model, config: object, options: TrainOptions, classes: Array) -> None:
+    if config is not None:
+        raise OptionError("start brings its own network; leave config away")
+    if not np.array_equal(start.classes, classes):
+        raise ConfigError(
+            f"the model to start from knows the classes {_few(start.classes)}, the training images "
+            f"have {_few(classes)}; both must be the same"
+        )
+    if start.loss != options.loss:
+        raise OptionError(
+            f"loss is {options.loss!r}; the model to start from was trained with {start.loss!r}, "
+            "give that"
+        )
+
+
+def _few(classes: Array) -> str:
+    shown = ", ".join(map(str, classes[:5].tolist()))
+    return shown + (f", ... ({classes.size})" if classes.size > 5 else "")
 
 
 def network_for(

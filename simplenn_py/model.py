@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,66 +14,10 @@ from numpy.typing import DTypeLike
 from .config import NetConfig
 from .config_text import parse_config
 from .errors import ConfigError, DataError, OptionError
-from .layout import Array, from_nhwc
+from .layout import Array, FullGeometry, from_nhwc
+from .normalisation import Normalisation
 
 FORMAT = "simplenn_py model 1"
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """The input's scaling, part of the model: ``Z^1 = (images - shift)*scale - mean``.
-
-    Parameters
-    ----------
-    shift, scale : float
-        Take the training images' range to [0, 1].
-    mean : ndarray of float64, shape (d*a*b,)
-        The mean of the scaled training images, in the order of ``vec(Z^{1,i})``.
-    """
-
-    shift: float
-    scale: float
-    mean: Array
-
-    @property
-    def offset(self) -> Array:
-        """``Z^1 = images*scale - offset``."""
-        return self.shift * self.scale + self.mean
-
-    @classmethod
-    def none(cls, entries: int) -> Normalisation:
-        return cls(0.0, 1.0, np.zeros(entries))
-
-    @property
-    def is_none(self) -> bool:
-        """Whether images are taken as they are: simpleNN's models leave scaling to their user."""
-        return self.shift == 0 and self.scale == 1 and not self.mean.any()
-
-    @classmethod
-    def of(cls, images: Array, chosen: Array, entries: int) -> Normalisation:
-        """Measure the range and the mean of some images.
-
-        Parameters
-        ----------
-        images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
-        chosen : ndarray of int64
-            The instances that count: those trained on.
-        entries : int
-            ``d*a*b``.
-
-        Notes
-        -----
-        simpleNN's example scales by the smallest and the largest entry and subtracts the mean
-        image.  Constant images are only shifted.
-        """
-        rows = images.T.reshape(-1, entries)
-        low, high, total = np.inf, -np.inf, np.zeros(entries)
-        for start in range(0, chosen.size, 4096):  # in parts: no float64 copy of all images
-            part = rows[chosen[start : start + 4096]]
-            low, high = min(low, float(part.min())), max(high, float(part.max()))
-            total += part.sum(axis=0, dtype=np.float64)
-        scale = 1 / (high - low) if high > low else 1.0
-        return cls(low, scale, (total / chosen.size - low) * scale)
 
 
 class Model:
@@ -226,6 +170,38 @@ class Model:
         for start, z in self._batches(Z, engine, batch_size):
             values[:, start : start + z.shape[1]] = z
         return values
+
+    def layer_inputs(self, images: Array) -> list[Array]:
+        """Return ``Z^m`` of every layer, in float64.
+
+        Parameters
+        ----------
+        images
+            See :meth:`decision_values`; all of them run as one batch.
+
+        Returns
+        -------
+        list of ndarray, Fortran order
+            ``(d, a*b*l)`` of a convolutional layer, ``(n_in, l)`` of a full one; of a factored
+            network one for each of its stages.
+        """
+        from .cnn.feedforward import feedforward
+        from .engines import make_engine
+
+        Z = self._storage(images)
+        l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
+        wide = Model(
+            self.config, self.theta.astype(np.float64), self.classes, self.normalisation, self.loss
+        )
+        engine = make_engine("lecture", self.config, l, np.float64, training=False)
+        engine.load(Z, np.arange(l), self.normalisation.scale, self.normalisation.offset)
+        feedforward(engine, wide)
+        inputs = []
+        for m, g in enumerate(self.config.stages.geometries):
+            Z = engine.Z(m)
+            shape = (g.n_in, l) if isinstance(g, FullGeometry) else Z.shape
+            inputs.append(Z.reshape(shape, order="F").copy(order="F"))
+        return inputs
 
     def predict(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
         """Return the label of the largest decision value, shape (l,); see `decision_values`."""

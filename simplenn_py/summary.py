@@ -167,9 +167,7 @@ def summarise(
     import psutil
 
     dtype, engine = np.dtype(dtype), engine or DEFAULT
-    stages = config.stages
-    sizes: list[ConvGeometry | FullGeometry] = [*stages.conv_layers, *stages.full_layers]
-    named = zip(config.stage_names, sizes, config.thin, strict=True)
+    named = zip(config.stage_names, config.stages.geometries, config.thin, strict=True)
     vectors = 3 if training else 1
     return Summary(
         layers=tuple(

@@ -64,6 +64,7 @@ def train(
     *,
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
+    start: Model | None = None,
     hooks: Sequence[Hook] = (),
     progress: bool = True,
     console: Console | None = None,
@@ -84,6 +85,9 @@ def train(
     resume : path, optional
         Folder of a run to go on with; `config` must then be omitted, and `options` may
         change nothing but ``epochs`` (``iter_max`` of Newton) and ``threads``.
+    start : Model, optional
+        Go on from its weights, on other images or with other options: its network (`config` must
+        then be omitted), its normalisation and its loss are kept.
     hooks : sequence of Hook
         Called after our own.
     progress : bool
@@ -112,11 +116,11 @@ def train(
     began = time.perf_counter()
     check_images(data.train, "training")
     if resume is None:
-        job = new_job(data, config, options, out)
+        job = new_job(data, config, options, out, start)
     else:
-        if config is not None or out is not None:
-            raise OptionError("resume goes on with the run's own network and folder; "
-                              "leave config and out away")  # fmt: skip
+        if config is not None or out is not None or start is not None:
+            raise OptionError("resume goes on with the run's own network, folder and weights; "
+                              "leave config, out and start away")  # fmt: skip
         job = resumed_job(data, options, resume)
     if data.test is not None:
         check_images(data.test, "test")

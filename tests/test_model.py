@@ -13,7 +13,8 @@ from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError
 from simplenn_py.io.npz import write_arrays
 from simplenn_py.layout import from_nhwc
-from simplenn_py.model import Model, Normalisation
+from simplenn_py.model import Model
+from simplenn_py.normalisation import Normalisation
 
 CONFIG = NetConfig(
     LC=1,

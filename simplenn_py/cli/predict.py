@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .tables import print_table
+
 if TYPE_CHECKING:
     from ..layout import Array
     from ..model import Model
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = not any(map(_is_dataset, args.inputs))
     _check_options(args, pictures)
     model = load_model(args.model)
-    _normalise(args, model)
+    normalise(args, model)
     report = _pictures(args, model) if pictures else _dataset(args, model)
     if args.json:
         import json
@@ -136,14 +138,14 @@ def load_model(path: str | Path) -> Model:
     return Model.load(path)
 
 
-def _normalise(args: argparse.Namespace, model: Model) -> None:
+def normalise(args: argparse.Namespace, model: Model) -> None:
     """Give a model that has no normalisation the one that --normalise names."""
     import numpy as np
 
     from ..datasets import load_dataset
     from ..errors import OptionError
     from ..job import check_size
-    from ..model import Normalisation
+    from ..normalisation import Normalisation
 
     if args.normalise is None:
         if model.normalisation.is_none:
@@ -289,7 +291,8 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
         f"{report['data']}, {report['split']} part: {100 * report['accuracy']:.2f} % correct, "
         f"{report['correct']:,} of {report['images']:,} images"
     )
-    _print_table(("class", "images", "correct", "accuracy", "most often taken for"), rows)
+    headings = ("class", "images", "correct", "accuracy", "most often taken for")
+    print_table(headings, rows, left=headings[-1:])
     absent = [row["class"] for row in report["classes"] if not row["images"]]
     if absent:
         print(f"of these classes the data set has no image: {_listed(absent)}")
@@ -353,7 +356,8 @@ def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:
         labels = _shown(row["predicted"]), _shown(row["second"])
         rows.append([_shown(row["file"]), labels[0], first, labels[1], second])
     measure = report["measure"]
-    _print_table(("file", "predicted", measure, "second guess", measure), rows)
+    headings = ("file", "predicted", measure, "second guess", measure)
+    print_table(headings, rows, left=("predicted", "second guess"))
     if args.out:
         print(f"written: {args.out}")
 
@@ -381,21 +385,6 @@ def _write_csv(
         columns = [column for _, column in keys]
         for *known, label, z in zip(*columns, predicted, values.T, strict=True):
             writer.writerow([*known, label, *(format(value, digits) for value in z.tolist())])
-
-
-def _print_table(headings: Sequence[str], rows: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    numeric = ("images", "correct", "accuracy", "probability", "decision value")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in numeric else "left")
-    for row in rows:  # Text: a label may look like rich's markup
-        table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
 
 
 def _shown(label: Any) -> str:

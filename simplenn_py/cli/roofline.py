@@ -58,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
 
     from ..layer_times import measure
     from ..linalg.plots import plot_roofline
-    from ..config import NetConfig
     from ..linalg.roofline import layer_work, measure_machine
     from ..plots import check_png, save
     from ..threads import limit_threads
@@ -99,8 +98,9 @@ def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[in
     for w in work:
         bound = "arithmetic" if w.intensity >= machine.balance else "memory"
         table.add_row(
-            config.stage_names[w.layer - 1], w.way, f"{w.operations / 1e6:.1f}", f"{w.bytes / 1e6:.2f}",
-            f"{w.intensity:.1f}", bound, f"{machine.attainable(w.intensity) / 1e9:.0f}",
+            config.stage_names[w.layer - 1], w.way, f"{w.operations / 1e6:.1f}",
+            f"{w.bytes / 1e6:.2f}", f"{w.intensity:.1f}", bound,
+            f"{machine.attainable(w.intensity) / 1e9:.0f}",
             f"{rates[w.layer] / 1e9:.0f}" if w.way == "direct" and w.layer in rates else "",
         )  # fmt: skip
     console.print(table)

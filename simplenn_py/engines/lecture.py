@@ -45,10 +45,7 @@ class LectureEngine(Engine):
     ) -> None:
         super().__init__(config, batch_size, dtype, training)
         self.operators = operators or Operators()
-        self._layers: tuple[ConvGeometry | FullGeometry, ...] = (
-            *self.config.conv_layers,
-            *self.config.full_layers,
-        )
+        self._layers = self.config.geometries
         self._active = [True] * self.config.L
         self._pooled = [True] * self.config.L
         counts = _counts(self.config, batch_size, training)

@@ -18,7 +18,8 @@ import numpy as np
 from ..config import NetConfig
 from ..errors import ConfigError, DataError
 from ..layout import Array, from_rows, to_rows
-from ..model import Model, Normalisation
+from ..model import Model
+from ..normalisation import Normalisation
 from .atomic import atomic_write_bytes
 from .mat5 import load_mat
 

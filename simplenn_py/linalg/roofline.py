@@ -66,9 +66,7 @@ def layer_work(
     if not 0 < rank_share <= 1:
         raise OptionError(f"rank_share is {rank_share}; it must be above 0 and at most 1")
     found = []
-    stages = config.stages
-    geometries: list[ConvGeometry | FullGeometry] = [*stages.conv_layers, *stages.full_layers]
-    for m, g in enumerate(geometries):
+    for m, g in enumerate(config.stages.geometries):
         rows, depth, columns, entries = _product(g, batch_size)
         weights, result, phi = rows * depth, rows * columns, depth * columns
         rank = max(1, round(rank_share * min(rows, depth)))

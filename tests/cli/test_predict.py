@@ -16,7 +16,8 @@ from simplenn_py.config import NetConfig
 from simplenn_py.datasets import Dataset, load_dataset
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.io.simplenn_mat import write_simplenn
-from simplenn_py.model import Model, Normalisation
+from simplenn_py.model import Model
+from simplenn_py.normalisation import Normalisation
 
 
 def call(*words: object) -> int:

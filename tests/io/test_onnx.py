@@ -15,7 +15,8 @@ from simplenn_py.errors import DataError, OptionError
 from simplenn_py.io import onnx as ours
 from simplenn_py.io.onnx import build_onnx, write_onnx
 from simplenn_py.layout import to_nhwc
-from simplenn_py.model import Model, Normalisation
+from simplenn_py.model import Model
+from simplenn_py.normalisation import Normalisation
 
 ONE = NetConfig(0, 1, 3, 4, (2,), (3,))
 

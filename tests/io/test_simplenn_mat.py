@@ -25,7 +25,8 @@ from simplenn_py.io.simplenn_mat import (
     write_simplenn,
 )
 from simplenn_py.layout import to_rows
-from simplenn_py.model import Model, Normalisation
+from simplenn_py.model import Model
+from simplenn_py.normalisation import Normalisation
 
 CONV = NetConfig(
     LC=2,

@@ -1,0 +1,288 @@
+"""``simplenn compress``: a trained network with fewer parameters, by two thin factors a layer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .tables import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..compress import LayerRank, Root
+    from ..datasets.dataset import Dataset
+    from ..model import Model
+
+_DESCRIPTION = """\
+Make a trained network smaller: the matrix W of a layer, its filters or its weights, becomes the
+product U V of two thin ones, which run one after the other.  Rank r leaves r(m + n) of the m n
+parameters; a layer whose factors would be no smaller stays as it is.
+
+How thin: --energy keeps that share of the squared singular values in every layer, --smaller
+chooses the ranks that make the network so many times smaller and lose little, --rank gives
+them.  What a rank loses is measured on what the layer makes of the training images, where those
+are at hand, or on W alone (--measure).
+
+--finetune trains the factors for some more epochs, by SGD from where they are; it needs the
+data set (that of a run's folder is found by itself) and is interrupted and resumed as any run
+is.  Accuracy, operations and times before and after are printed, and written to compress.json."""
+
+_EPILOG = """\
+examples:
+  simplenn compress runs/digits-1                     95 % of the energy of each layer
+  simplenn compress runs/mnist-1 --smaller 4 --finetune 2
+  simplenn compress runs/mnist-1 --rank 0,16,16,9     layer by layer; 0 leaves one alone
+  simplenn compress model.npz --energy 0.9 --data mnist --out runs/thin
+  simplenn convert runs/thin thin.onnx                two nodes a factored layer
+  simplenn convert runs/thin thin.mat                 multiplied out, for simpleNN"""
+
+_SAMPLE = 500  # images that the outputs are measured on
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``compress`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "compress",
+        help="fewer parameters for a trained network, by low rank",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="the folder of a run, a model.npz, or a .mat of simpleNN")
+    how = parser.add_mutually_exclusive_group()
+    only = how.add_argument
+    only("--energy", type=float, metavar="X",
+         help="share of each layer's squared singular values to keep (0.95)")  # fmt: skip
+    only("--smaller", type=float, metavar="X", help="how many times fewer parameters")
+    only("--rank", metavar="R[,R...]",
+         help="one rank for all layers, or one for each, 0 for one that stays")  # fmt: skip
+    add("--measure", choices=("outputs", "weights"),
+        help="what the singular values are of: the layer's outputs on training images (where the "
+             "data set is at hand), or W")  # fmt: skip
+    add("--finetune", type=int, default=0, metavar="EPOCHS", help="train the factors (%(default)s)")
+    add("--lr", type=float, metavar="X",
+        help="of fine-tuning (half of what the data set's training begins with)")  # fmt: skip
+    add("--seed", type=int, default=0, metavar="N", help="of fine-tuning (%(default)s)")
+    add("--data", metavar="DATASET", help="the data set that it was trained on; none: without")
+    add("--data-dir", metavar="DIR", help="where MNIST or CIFAR-10 lie")
+    add("--test", metavar="FILE", help="the test part, where the data set is a path")
+    add("--input-format", choices=("row", "column"), default="row",
+        help="how a line of a .mat or flat .npz holds an image (%(default)s)")  # fmt: skip
+    add("--normalise", metavar="DATASET|none", help="for a model of simpleNN, see predict")
+    add("--out", metavar="DIR", help="folder to write (MODEL's name with -compressed)")
+    add("--json", action="store_true", help="print compress.json, and nothing else")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compress `args.model`; return the exit status, 130 where Ctrl-C ended the fine-tuning.
+
+    Raises
+    ------
+    UserError
+        If the model or the data set is missing or damaged, or an option does not apply.
+    """
+    from ..compress import compress
+    from ..compress_report import add_accuracy, first_report, race
+    from ..errors import OptionError
+    from .predict import load_model, normalise
+
+    if args.finetune < 0:
+        raise OptionError(f"--finetune is {args.finetune}; it must be 0 or more epochs")
+    out = Path(args.out) if args.out else _free_name(Path(args.model))
+    _check_free(out)
+    model = load_model(args.model)
+    normalise(args, model)
+    data = _data(args, model)
+    whole = model.multiplied_out()
+    measure = _measure(args, whole, data)
+    layers = _layers(args, whole, measure)
+    small = compress(whole, layers, measure)
+
+    report = {"model": args.model} | first_report(layers, whole, small, bool(measure))
+    add_accuracy(report, "before", model, data)
+    add_accuracy(report, "factored", small, data)
+    if not args.json:
+        _print_layers(args.model, layers, report)
+    out.mkdir(parents=True, exist_ok=True)
+    _draw(out, layers, args.model, report["measure"])
+    if args.finetune and data is not None:
+        from ..training import train
+
+        small, history = train(
+            data, None, _options(args, data, small), out=out, start=small, progress=not args.json
+        )
+        if history.interrupted:
+            print(
+                f"interrupted; go on with: simplenn train {args.data or data.name} --resume {out}"
+            )
+            return 130
+        report["finetuned"] = {"epochs": args.finetune,
+                               "seconds": history.report["timings"]["train_seconds"]}  # fmt: skip
+        add_accuracy(report, "fine-tuned", small, data)
+    else:
+        small.save(out / "model.npz")
+    report["milliseconds"] = race(whole, small)
+    return _finish(args, report, out)
+
+
+# -- what is asked for
+
+
+def _free_name(model: Path) -> Path:
+    stem = model.resolve().parent / (
+        model.resolve().stem if model.is_file() else model.resolve().name
+    )
+    numbers = ("", *(f"-{n}" for n in range(2, 10**6)))
+    return next(p for n in numbers if not (p := Path(f"{stem}-compressed{n}")).exists())
+
+
+def _check_free(out: Path) -> None:
+    from ..errors import DataError
+
+    present = [name for name in ("model.npz", "checkpoint.npz") if (out / name).exists()]
+    if present or out.is_file():
+        raise DataError(f"{out} holds a model already; choose another --out")
+
+
+def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
+    """Load the data set that is named, or that the run was trained on."""
+    import json
+
+    from ..datasets import load_dataset
+    from ..datasets.loading import NAMES
+    from ..errors import OptionError
+    from ..job import check_size
+
+    name, report = args.data, Path(args.model) / "run.json"
+    if name is None and report.is_file():
+        try:
+            name = json.loads(report.read_text())["dataset"]["name"]
+        except (OSError, ValueError, LookupError, TypeError):
+            name = None
+        name = name if name in NAMES else None
+    if name in (None, "none"):
+        for option in ("finetune", "measure"):
+            if getattr(args, option) not in (0, None, "weights"):
+                raise OptionError(
+                    f"--{option} needs the images that the model was trained on; give --data"
+                )
+        return None
+    data = load_dataset(
+        name,
+        data_dir=args.data_dir,
+        test=args.test,
+        shape=None if name in NAMES else model.config.image_shape,
+        input_format=args.input_format,
+        progress=not args.json,
+    )
+    check_size(data.train, model.config, "training")
+    return data
+
+
+def _measure(args: argparse.Namespace, model: Model, data: Dataset | None) -> list[Root] | None:
+    import numpy as np
+
+    from ..compress import roots
+
+    if data is None or args.measure == "weights":
+        return None
+    a, b, d = model.config.image_shape
+    rng = np.random.default_rng(args.seed)
+    chosen = np.sort(rng.permutation(data.train.l)[:_SAMPLE])
+    images = data.train.Z.T.reshape(-1, a * b * d)[chosen].reshape(-1, d).T
+    return roots(model, images)
+
+
+def _layers(
+    args: argparse.Namespace, model: Model, measure: Sequence[Root] | None
+) -> list[LayerRank]:
+    from ..compress import ranks_by_energy, ranks_by_size, ranks_given
+    from ..errors import OptionError
+
+    if args.rank is not None:
+        try:
+            ranks = [int(text) for text in args.rank.split(",")]
+        except ValueError:
+            raise OptionError(
+                f"--rank is {args.rank!r}; it must be a whole number, or one for each layer, such "
+                "as 0,16,16,9"
+            ) from None
+        return ranks_given(model, ranks, measure)
+    if args.smaller is not None:
+        return ranks_by_size(model, args.smaller, measure)
+    return ranks_by_energy(model, 0.95 if args.energy is None else args.energy, measure)
+
+
+def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
+    from ..options import DEFAULT_LR, default_options
+
+    begins = default_options(data.name).lr or DEFAULT_LR["sgd"]
+    return default_options(
+        data.name,
+        epochs=args.finetune,
+        lr=begins / 2 if args.lr is None else args.lr,
+        loss=model.loss,
+        dtype=model.theta.dtype.name,
+        seed=args.seed,
+    )
+
+
+# -- what comes of it
+
+
+def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
+    from ..compress_plot import plot_ranks
+    from ..plots import save
+
+    save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")
+
+
+def _finish(args: argparse.Namespace, report: dict[str, Any], out: Path) -> int:
+    from ..io.atomic import atomic_write_bytes
+    from ..run_folder import to_json
+
+    text = to_json(report)
+    atomic_write_bytes(out / "compress.json", text.encode())
+    if args.json:
+        print(text)
+        return 0
+    _print_totals(report)
+    print(f"written: {out} (model.npz, compress.json, singular-values.png)")
+    return 0
+
+
+def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]) -> None:
+
+    print(f"{name}: singular values of each layer's {report['measure']}")
+    rows = []
+    for layer in layers:
+        m, n = layer.shape
+        rank = f"{layer.rank} of {min(m, n)}" if layer.rank else "stays"
+        kept = f"{100 * layer.energy:.1f} %" if layer.rank else ""
+        rows.append((str(layer.m), f"{m} x {n}", rank, kept, f"{m * n:,}", f"{layer.parameters:,}"))
+    print_table(("layer", "W", "rank", "energy kept", "entries of W", "of U and V"), rows)
+
+
+def _print_totals(report: dict[str, Any]) -> None:
+    from ..compress_report import BATCH
+    from ..summary import human_operations
+
+    def line(what: str, values: Sequence[float], form: Any) -> tuple[str, ...]:
+        before, after = values
+        return what, form(before), form(after), f"{before / after:.2f}"
+
+    ms = report["milliseconds"]
+    rows = [
+        line("parameters", report["parameters"], "{:,}".format),
+        line("operations an image", report["operations_an_image"], human_operations),
+        line(f"forward pass of {BATCH} images, ms", ms["predict"], "{:.2f}".format),
+        line(f"training step of {BATCH} images, ms", ms["step"], "{:.2f}".format),
+    ]
+    print_table(("", "before", "after", "times less"), rows)
+    shown = [f"{100 * value:.2f} % {when}" for when, value in report["accuracy"].items()]
+    if shown:
+        print(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")

@@ -1,0 +1,25 @@
+"""Tables on the terminal, as all commands draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()
+) -> None:
+    """Print a table; numbers stand right, the first column and those in `left` do not.
+
+    Where the output is no terminal, lines are as long as they must be.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for k, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if k == 0 or heading in left else "right")
+    for row in rows:  # Text: a label may look like rich's markup
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
