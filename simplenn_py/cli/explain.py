@@ -1,0 +1,131 @@
+"""``simplenn explain``: one layer of a network as an interactive page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..datasets import Dataset
+    from ..model import Model
+
+_DESCRIPTION = """\
+Write one page for the browser, to go through a network's convolutional layers number by number,
+for one image:
+
+  pad, phi, the product W phi(pad(Z)), bias and ReLU, pooling; and back: V .* I[Z], P_pool (3),
+  dxi/dW (4), W' dxi/dS, v' P_phi and the padding dropped (5)
+
+Choose an output pixel and see its patch, its column of phi, the filter and the sum.  The numbers
+are this package's own, in float64; the page needs no connection and no other file.
+
+An untrained network gets random weights, and a small image, as far as its layers allow.  Of a
+layer with many filters or channels the first few are shown."""
+
+_EPILOG = """\
+examples:
+  simplenn explain digits                            the preset with random weights
+  simplenn explain layer4 --layer 2 --out l2.html    one layer of a larger network
+  simplenn explain runs/digits-1 --image 3           a trained network, the fourth test image
+  simplenn explain runs/mnist-1 --dataset mnist      images like those that it was trained on
+
+in the page: arrow keys go from step to step; in a framed matrix they move the selection"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``explain`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="an interactive page of a layer: patch, phi, product, and the way back",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "network",
+        metavar="CONFIG|PRESET|MODEL",
+        help="a .config file; digits, layer4, layer7, vgg11; a model.npz, the folder of a run, or "
+        "a .mat file of simpleNN",
+    )
+    add("--out", default="explain.html", metavar="FILE.html", help="the page (%(default)s)")
+    add("--force", action="store_true", help="overwrite the file of --out")
+    add("--layer", type=int, metavar="M", help="a convolutional layer, from 1 (all that fit)")
+    add("--image", type=int, default=0, metavar="INDEX",
+        help="which image of the data set's test part, from 0 (%(default)s)")  # fmt: skip
+    add("--dataset", default="digits", metavar="DATASET",
+        help="digits, mnist, cifar10, a .mat or .npz file, a folder (%(default)s)")  # fmt: skip
+    add("--seed", type=int, default=0, metavar="N",
+        help="of an untrained network's weights (%(default)s)")  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page of `args.network`; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, layer or image, or the page exists already.
+    """
+    from ..errors import DataError, OptionError
+    from ..threads import limit_threads
+
+    if args.seed < 0:
+        raise OptionError(f"--seed is {args.seed}; it must be 0 or more")
+    if Path(args.out).suffix.lower() not in (".html", ".htm"):
+        raise OptionError(f"--out is {args.out!r}; a page's name must end in .html")
+    if os.path.lexists(args.out) and not args.force:
+        raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
+    from .. import explain
+
+    model, layers, title, notes, trained = _network(args)
+    picture = explain.choose_picture(_dataset(args, model, trained), args.image, model)
+    with limit_threads(0):
+        data = explain.page_data(model, picture, layers, title, notes)
+    html, shown = explain.fitting_page(data)
+    explain.write_page(args.out, html)
+    which = ", ".join(map(str, shown))
+    print(f"{title}, layer {which}: {picture.about}")
+    print(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
+    return 0
+
+
+def _network(args: argparse.Namespace) -> tuple[Model, list[int], str, list[str], bool]:
+    """Return the network, its layers to show, its name, what to say of it, and if it is trained."""
+    import numpy as np
+
+    from ..explain import choose_layers, smaller
+    from ..model import Model
+    from .predict import load_model
+    from .summary import find_network
+
+    path = Path(args.network)
+    if path.is_dir() or path.suffix.lower() in (".npz", ".mat"):
+        model = load_model(path)
+        return model, choose_layers(model.config, args.layer), _name(path), [], True
+    own, _ = find_network(argparse.Namespace(**vars(args), image_shape=None, classes=None))
+    layers = choose_layers(own, args.layer)
+    config = smaller(own, layers[0])
+    notes = [f"Untrained: random weights (He), seed {args.seed}, biases 0."]
+    if config != own:
+        (a, b, _), (c, d, _) = own.image_shape, config.image_shape
+        notes.append(f"Made for {a}x{b} images; here the same layers take {c}x{d}.")
+    rng = np.random.default_rng(args.seed)
+    model = Model.initialise(config, np.arange(config.nL), rng, np.float64)
+    return model, layers, _name(path), notes, False
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name if path.name in ("", "..") else path.name
+
+
+def _dataset(args: argparse.Namespace, model: Model, trained: bool) -> Dataset:
+    from ..datasets import load_dataset
+    from ..datasets.loading import NAMES
+
+    # A path's images take the network's size where their format leaves it open.
+    shape = None if args.dataset in NAMES or not trained else model.config.image_shape
+    return load_dataset(args.dataset, shape=shape)
