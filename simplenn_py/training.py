@@ -34,6 +34,8 @@ from .threads import limit_threads
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .engines.operators import Operators
+
 
 @dataclass
 class History:
@@ -65,6 +67,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     start: Model | None = None,
+    operators: Operators | None = None,
     hooks: Sequence[Hook] = (),
     progress: bool = True,
     console: Console | None = None,
@@ -88,6 +91,8 @@ def train(
     start : Model, optional
         Go on from its weights, on other images or with other options: its network (`config` must
         then be omitted), its normalisation and its loss are kept.
+    operators : Operators, optional
+        Routines to put in the place of the lecture engine's, see ``own_routines.load_routines``.
     hooks : sequence of Hook
         Called after our own.
     progress : bool
@@ -130,7 +135,7 @@ def train(
     console = console or Console()
     with limit_threads(job.options.threads) as threads:
         report = _first_report(data, job, threads)
-        engine = _engine(job)
+        engine = _engine(job, operators)
         report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
         if job.run is not None:
             # Only now: a folder that holds a report also holds a checkpoint to go on from.
@@ -170,10 +175,14 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
     return interrupted
 
 
-def _engine(job: Job) -> Engine:
+def _engine(job: Job, operators: Operators | None = None) -> Engine:
     import psutil
 
     options, config = job.options, job.model.config
+    if operators is not None and options.engine != "lecture":
+        raise OptionError(
+            f"engine is {options.engine!r}; routines of one's own run in the engine 'lecture'"
+        )
     batch = min(options.batch_size, job.training.size)
     needed = sum(engine_class(options.engine).forecast(config, batch, options.dtype).values())
     free = psutil.virtual_memory().available
@@ -182,6 +191,10 @@ def _engine(job: Job) -> Engine:
             f"batch_size {options.batch_size} needs {needed >> 20} MiB of memory and {free >> 20} "
             "MiB are free; make it smaller ('simplenn summary' shows what each layer takes)"
         )
+    if operators is not None:
+        from .engines.lecture import LectureEngine
+
+        return LectureEngine(config, batch, options.dtype, operators=operators)
     return make_engine(options.engine, config, batch, options.dtype)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..options import TrainOptions, default_options
+
+if TYPE_CHECKING:
+    from ..own_routines import Watched
 
 _DESCRIPTION = """\
 Train a convolutional network: by stochastic gradient descent with momentum, Adam, or the
@@ -24,6 +27,7 @@ examples:
   simplenn train cifar10 --config layer7 --validation 0.1
   simplenn train digits --solver newton --iter-max 30
   simplenn train mine.mat --config mine.config --input-format column
+  simplenn train digits --with student_phi.py --epochs 5
   simplenn train pictures/ --image-shape 32x32x3 --out runs/pictures
 
 Ctrl-C finishes the batch under way and writes a checkpoint; --resume goes on from it, and ends
@@ -56,6 +60,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             metavar="|".join(choices) if choices else {"int": "N"}.get(str(f.type), "X"),
             help=f"{f.metadata['help']} ({_defaults(f.name)})",
         )
+    p.add_argument(
+        "--with",
+        dest="own",
+        metavar="FILE.py",
+        help="train with your own routines: functions called padding_and_phiZ, vTP_phi, "
+        "maxpooling, ... in that file take the place of the lecture engine's, watched and compared",
+    )
     files = p.add_argument_group("data and files")
     files.add_argument("--data-dir", metavar="DIR", help="where mnist and cifar10 lie")
     files.add_argument("--test", metavar="FILE", help="test part, where DATASET is a path")
@@ -84,12 +95,14 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ..datasets import load_dataset
+    from ..own_routines import operators_of
     from ..run_folder import RunFolder, to_json
     from ..training import train
 
     console = Console(stderr=args.json, highlight=False, soft_wrap=True)
     given = {f.name: getattr(args, f.name) for f in fields(TrainOptions)}
     given = {name: value for name, value in given.items() if value is not None}
+    own = _own_routines(args, given)
     if args.resume is not None:
         _refuse_with_resume(args)
         saved = RunFolder(args.resume).load_checkpoint()[3]
@@ -114,11 +127,15 @@ def run(args: argparse.Namespace) -> int:
         options,
         out=None if args.resume else out,
         resume=args.resume,
+        operators=operators_of(own) if own else None,
         progress=not args.quiet,
         console=console,
     )
+    history.report["own_routines"] = [watched.as_dict() for watched in own]
     if args.json:
         print(to_json(history.report))
+    elif own:
+        console.print("\n".join(watched.summary() for watched in own))
     if not args.quiet and history.report.get("stopped_because"):
         console.print(f"stopped: {history.report['stopped_because']}")
     if history.interrupted:
@@ -127,6 +144,16 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         console.print(_result(history.report, out))
     return 0
+
+
+def _own_routines(args: argparse.Namespace, given: dict[str, Any]) -> list[Watched]:
+    """Load the routines of --with, which the lecture engine runs."""
+    from ..own_routines import load_routines
+
+    if args.own is None:
+        return []
+    given.setdefault("engine", "lecture")
+    return load_routines(args.own)
 
 
 def _refuse_with_resume(args: argparse.Namespace) -> None:

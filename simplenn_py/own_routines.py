@@ -1,0 +1,216 @@
+"""A student's own routines in place of the lecture engine's: found in a file, watched at work.
+
+The file is run as any module is: with the rights of whoever trains with it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import simplenn_py
+
+from .engines.operators import Operators
+from .errors import DataError
+
+#: How many calls of each routine are repeated with ours, for their values and their time.
+_COMPARED = 20
+#: Of a float32 sum's size: what the order of adding may change.
+_ROUNDING = 1e-4
+
+
+@dataclass
+class Watched:
+    """One routine, and what it did so far.
+
+    Parameters
+    ----------
+    name : str
+    routine, ours : callable
+    path : Path
+        Of the file, for messages.
+
+    Attributes
+    ----------
+    calls : int
+    seconds : float
+        Of all calls.
+    compared : int
+        Calls that ours repeated, without the first, which may compile; `compared_seconds` and
+        `our_seconds` are the times of both.
+    error : float
+        Largest difference from ours, relative to the largest entry.
+    """
+
+    name: str
+    routine: Callable[..., Any]
+    ours: Callable[..., Any]
+    path: Path
+    calls: int = 0
+    seconds: float = 0.0
+    compared: int = 0
+    compared_seconds: float = 0.0
+    our_seconds: float = 0.0
+    error: float = 0.0
+
+    def __call__(self, *args: Any) -> Any:
+        compared = self.calls <= _COMPARED
+        if compared:  # before they can be changed in place
+            kept = [a.copy(order="F") if isinstance(a, np.ndarray) else a for a in args]
+        began = time.perf_counter()
+        try:
+            result = self.routine(*args)
+        except Exception as error:
+            raise DataError(self._where(error)) from None
+        seconds = time.perf_counter() - began
+        self.calls += 1
+        self.seconds += seconds
+        if compared:
+            self._compare(kept, result, seconds)
+        return result
+
+    def _compare(self, args: list[Any], result: Any, seconds: float) -> None:
+        began = time.perf_counter()
+        expected = self.ours(*args)
+        ours = time.perf_counter() - began
+        if self.calls > 1:
+            self.compared += 1
+            self.compared_seconds += seconds
+            self.our_seconds += ours
+        pairs = [(result, expected)]
+        if isinstance(expected, tuple) and isinstance(result, tuple):
+            pairs = list(zip(result, expected, strict=False))
+        for got, wanted in pairs:
+            if getattr(got, "shape", None) == wanted.shape:
+                largest = float(np.abs(wanted).max(initial=0)) or 1.0
+                error = float(np.abs(np.asarray(got, np.float64) - wanted).max(initial=0))
+                self.error = max(self.error, np.inf if np.isnan(error) else error / largest)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as long as ours it takes; None after a single call."""
+        return self.compared_seconds / self.our_seconds if self.compared else None
+
+    @property
+    def agrees(self) -> bool:
+        return self.error <= _ROUNDING
+
+    def summary(self) -> str:
+        """Say in a line how often it was called, how long that took, and whether it is right."""
+        text = f"{self.name} of {self.path.name}: {self.calls:,} calls, {self.seconds:.2f} s"
+        if self.ratio is not None:
+            text += f", {self.ratio:.2g} times as long as ours"
+        if self.agrees:
+            return f"{text}; the same values"
+        return f"{text}; its values are NOT ours: off by up to {self.error:.2g} of the largest"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same as plain values for JSON."""
+        return {
+            "name": self.name,
+            "file": str(self.path),
+            "calls": self.calls,
+            "seconds": self.seconds,
+            "times_as_long_as_ours": self.ratio,
+            "error": self.error,
+        }
+
+    def _where(self, error: BaseException) -> str:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__)
+                 if f.filename == str(self.path)]  # fmt: skip
+        place = f", line {lines[-1]}" if lines else ""
+        text = (str(error).strip() or "no message").splitlines()[0]
+        return f"{self.path}{place}, in {self.name}: {type(error).__name__}: {text}"
+
+
+def load_routines(path: str | Path) -> list[Watched]:
+    """Run a file and take from it the routines that the lecture engine calls.
+
+    Parameters
+    ----------
+    path : path
+        Of a Python file with functions under simpleNN's names, such as ``vTP_phi(V, g)``: those
+        of ``engines.operators.Operators``, called as its entries are, but without ``out``.
+
+    Returns
+    -------
+    list of Watched
+        Where a function only raises NotImplementedError, as the skeletons of the exercises do,
+        ours stands in for it and it is not listed.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be run, or has none of them.
+    """
+    path = Path(path).resolve()
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise DataError(f"{path}{line} is no Python: {error.args[0]}") from None
+    module = _run(path)
+    unwritten = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+                 and _is_unwritten(node)}  # fmt: skip
+    for name in unwritten & set(simplenn_py.__all__):
+        setattr(module, name, getattr(simplenn_py, name))
+    table = Operators()
+    known = [f.name for f in fields(Operators)]
+    found = [
+        Watched(name, getattr(module, name), getattr(table, name), path)
+        for name in known
+        if callable(getattr(module, name, None)) and name not in unwritten
+    ]
+    if not found:
+        raise DataError(
+            f"{path} has no routine of the lecture engine; write a function called "
+            f"{', '.join(known[:-1])} or {known[-1]}"
+        )
+    return found
+
+
+def operators_of(routines: list[Watched]) -> Operators:
+    """Return the lecture engine's table with these routines in it."""
+    return Operators().replace(**{watched.name: watched for watched in routines})
+
+
+def _run(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise DataError(f"{path} is no Python file; give one that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # Numba looks its functions' modules up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__)
+                 if f.filename == str(path)]  # fmt: skip
+        place = f", line {lines[-1]}" if lines else ""
+        raise DataError(f"{path}{place}: {type(error).__name__}: {error}") from None
+    return module
+
+
+def _is_unwritten(node: ast.FunctionDef) -> bool:
+    """Whether a function does nothing but raise NotImplementedError."""
+    body = [
+        statement
+        for statement in node.body
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+    ]
+    return (
+        len(body) == 1
+        and isinstance(body[0], ast.Raise)
+        and "NotImplementedError" in ast.dump(body[0])
+    )

@@ -1,0 +1,130 @@
+"""A student's routines in the lecture engine: found, watched, compared; mistakes said in a line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import simplenn_py as nn
+from simplenn_py.cli import main
+from simplenn_py.errors import DataError, OptionError, UserError
+from simplenn_py.own_routines import load_routines, operators_of
+from simplenn_py.training import train
+
+GOOD = '''
+import numpy as np
+
+
+def find_index_phiZ(g):
+    """Stands for an exercise that is not done."""
+    raise NotImplementedError("copy yours here")
+
+
+def vTP_phi(V, g):
+    index, size = find_index_phiZ(g), g.d * g.a_pad * g.b_pad
+    rows = V.reshape(index.size, -1, order="F").T
+    out = [np.bincount(index.ravel(order="F"), row, size) for row in rows]
+    return np.array(out).reshape(-1, g.d).T.astype(V.dtype)
+
+
+def helper():
+    return 1
+'''
+
+
+def written(folder, text: str):
+    path = folder / "mine.py"
+    path.write_text(text)
+    return path
+
+
+def small_run(path, **options):
+    own = load_routines(path)
+    data = nn.load_dataset("digits")
+    chosen = {"engine": "lecture", "epochs": 1, "limit": 60, "batch_size": 30} | options
+    result = train(
+        data, "digits", nn.TrainOptions(**chosen), operators=operators_of(own), progress=False
+    )
+    return own, result
+
+
+def test_what_is_not_written_is_ours_and_the_rest_is_used(tmp_path):
+    (own,), (model, _) = small_run(written(tmp_path, GOOD), dtype="float64")
+    assert (own.name, own.agrees) == ("vTP_phi", True)
+    assert own.calls == 1 + 2  # once to compile, then a batch; layer 1 needs none
+    assert own.ratio > 0
+    plain = nn.TrainOptions(engine="lecture", epochs=1, limit=60, batch_size=30, dtype="float64")
+    other, _ = train(nn.load_dataset("digits"), "digits", plain, progress=False)
+    np.testing.assert_allclose(model.theta, other.theta, atol=1e-12)
+
+
+def test_wrong_values_are_said(tmp_path):
+    text = GOOD.replace(".astype(V.dtype)", ".astype(V.dtype) * 1.01")
+    (own,), _ = small_run(written(tmp_path, text))
+    assert not own.agrees
+    assert own.error == pytest.approx(0.01, rel=1e-3)
+    assert "NOT ours: off by up to 0.01" in own.summary()
+
+
+def test_two_results_are_both_compared(tmp_path):
+    text = (
+        "import simplenn_py\n"
+        "def maxpooling(S, g):\n    Z, idx = simplenn_py.maxpooling(S, g)\n    return Z, idx + 1\n"
+    )
+    with pytest.raises(UserError):  # of the indices: they leave the array, or hit other entries
+        (own,), _ = small_run(written(tmp_path, text.replace("idx + 1", "idx[:1]")))
+    (own,), _ = small_run(written(tmp_path, text.replace("idx + 1", "idx")))
+    assert own.agrees
+
+
+def test_a_routine_that_works_in_place_is_compared_with_what_it_was_given(tmp_path):
+    text = "def mask(V, Z, columns=1):\n    V *= Z > 0\n    return V\n"
+    (own,), _ = small_run(written(tmp_path, text))
+    assert own.agrees
+
+
+def test_its_own_line_is_named_where_it_fails(tmp_path):
+    path = written(tmp_path, GOOD.replace("np.bincount(index", "np.nothing(index"))
+    with pytest.raises(
+        DataError, match=r"mine\.py, line 13, in vTP_phi: AttributeError: .*nothing"
+    ):
+        small_run(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def vTP_phi(V, g):\nreturn V\n", r"mine\.py, line 2 is no Python"),
+        ("x = 1 / 0\n", r"mine\.py, line 1: ZeroDivisionError"),
+        ("def vTP(V, g):\n    return V\n", r"no routine of the lecture engine; write .*vTP_phi"),
+        ("def vTP_phi(V, g):\n    raise NotImplementedError\n", "no routine of the lecture engine"),
+        ("a\0b", "is no Python"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        load_routines(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="cannot read"):
+        load_routines(tmp_path / "none.py")
+
+
+def test_another_engine_has_no_such_routines(tmp_path):
+    with pytest.raises(OptionError, match="run in the engine 'lecture'"):
+        small_run(written(tmp_path, GOOD), engine="direct")
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    path, out = written(tmp_path, GOOD), tmp_path / "run"
+    command = ["train", "digits", "--with", str(path), "--epochs", "1", "--limit", "100"]
+    command += ["--batch-size", "50"]
+    assert main([*command, "--out", str(out)]) == 0
+    assert "vTP_phi of mine.py: 3 calls" in capsys.readouterr().out
+    assert json.loads((out / "run.json").read_text())["options"]["engine"] == "lecture"
+    assert main([*command, "--out", str(tmp_path / "other"), "--json"]) == 0
+    (watched,) = json.loads(capsys.readouterr().out)["own_routines"]
+    assert watched["calls"] == 3
