@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,19 @@ from .case import Case
 from .peers import PEERS
 
 _QUIET = 0.05  # share of the cores that others may take
-REST = 0.012  # seconds between two turns
+_REST = 0.012  # seconds between two turns
 # Machines are set up with these for other programs' sake; they slow BLAS down.
 _HARMFUL = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass
-class Entrant:
-    """A competitor that runs, and its times so far."""
+class Runner:
+    """A process that takes its turn when it is asked, and its times so far."""
 
     name: str
     process: subprocess.Popen[str]
     version: str
-    losses: list[float]
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list, kw_only=True)
 
     @property
     def ms_min(self) -> float:
@@ -44,6 +44,13 @@ class Entrant:
     @property
     def ms_median(self) -> float:
         return 1000 * statistics.median(self.seconds)
+
+
+@dataclass
+class Entrant(Runner):
+    """A competitor that runs the network of a case."""
+
+    losses: list[float]
 
 
 class RaceError(Exception):
@@ -80,61 +87,56 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
             if entrant is not None:
                 entrants.append(entrant)
                 _compare(case, entrants[0], entrant)
-                _let_run(entrant.process, False)
-        foreign = _foreign_seconds(entrants)
-        began = time.perf_counter()
-        for _ in range(repeat):
-            for entrant in entrants:
-                time.sleep(REST)
-                _let_run(entrant.process, True)
-                entrant.seconds += _ask(entrant.process, "go")["seconds"]
-                _let_run(entrant.process, False)
-        foreign = _foreign_seconds(entrants) - foreign
-        share = foreign / (time.perf_counter() - began) / available()
-        if share > _QUIET:
-            print(
-                f"benchmarks: other programs took {100 * share:.0f} % of the cores meanwhile; who "
-                "waits for its threads by spinning suffers most, so do not trust these ratios",
-                file=sys.stderr,
-            )
+                let_run(entrant.process, False)
+        take_turns(entrants, repeat)
     finally:
         for entrant in entrants:
-            _stop(entrant.process)
+            stop(entrant.process)
     return entrants
 
 
-def _foreign_seconds(entrants: list[Entrant]) -> float:
+def take_turns(runners: Sequence[Runner], repeat: int) -> None:
+    """Ask every process in turn, `repeat` times; say on stderr if others disturbed them.
+
+    Parameters
+    ----------
+    runners : sequence of Runner
+        Frozen; each answers "go" with {"seconds": [...]}, which go into its own.
+    repeat : int
+    """
+    foreign, began = foreign_seconds(runners), time.perf_counter()
+    for _ in range(repeat):
+        for runner in runners:
+            time.sleep(_REST)
+            let_run(runner.process, True)
+            runner.seconds += ask(runner.process, "go")["seconds"]
+            let_run(runner.process, False)
+    foreign = foreign_seconds(runners) - foreign
+    share = foreign / (time.perf_counter() - began) / available()
+    if share > _QUIET:
+        print(
+            f"benchmarks: other programs took {100 * share:.0f} % of the cores meanwhile; who "
+            "waits for its threads by spinning suffers most, so do not trust these ratios",
+            file=sys.stderr,
+        )
+
+
+def foreign_seconds(runners: Sequence[Runner]) -> float:
     """Seconds of all cores so far that went to other processes, or to other guests of the host."""
     times = psutil.cpu_times()
     busy = sum(times) - times.idle - getattr(times, "iowait", 0.0)
     busy -= getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # are in user, nice
-    ours = [psutil.Process(), *(psutil.Process(entrant.process.pid) for entrant in entrants)]
+    ours = [psutil.Process(), *(psutil.Process(runner.process.pid) for runner in runners)]
     return busy - sum(sum(process.cpu_times()[:2]) for process in ours)
 
 
 def _enter(case: Case, name: str, variant: str) -> Entrant | None:
     peer = PEERS[name]
-    environment = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
-    environment |= {k: v for k, v in peer.environment.items() if k not in os.environ}
-    with tempfile.TemporaryFile("w+") as chatter:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
-            cwd=Path(__file__).parents[1],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=chatter,
-            text=True,
-        )
-        order = {"case": asdict(case), "module": peer.module, "variant": variant}
-        try:
-            ready = _ask(process, json.dumps(order))
-        except EOFError:
-            chatter.seek(0)
-            ready = {"reason": "its process ended:\n" + chatter.read()}
+    order = {"case": asdict(case), "module": peer.module, "variant": variant}
+    process, ready = start(["benchmarks.worker"], peer.environment, json.dumps(order))
     if "losses" in ready:
         return Entrant(name, process, ready["version"], ready["losses"])
-    _stop(process)
+    stop(process)
     reason = ready["reason"].strip()
     if name == "ours":
         raise RaceError(reason)
@@ -142,7 +144,47 @@ def _enter(case: Case, name: str, variant: str) -> Entrant | None:
     return None
 
 
-def _ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
+def start(
+    words: list[str], environment: Mapping[str, str], order: str
+) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """Start a module as a process of its own, and give it its order.
+
+    Parameters
+    ----------
+    words : list of str
+        What follows ``python -m``.
+    environment : mapping
+        Variables that are set where the user's environment does not.
+    order : str
+        The first line on its stdin.
+
+    Returns
+    -------
+    process : Popen
+    answer : dict
+        Its first answer; a process that ended has {"reason": what it said on stderr}.
+    """
+    own = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
+    own |= {k: v for k, v in environment.items() if k not in os.environ}
+    with tempfile.TemporaryFile("w+") as chatter:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=Path(__file__).parents[1],
+            env=own,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=chatter,
+            text=True,
+        )
+        try:
+            return process, ask(process, order)
+        except EOFError:
+            chatter.seek(0)
+            return process, {"reason": "its process ended:\n" + chatter.read()}
+
+
+def ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
+    """Write a line to a process and read its answer; EOFError where it has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(line + "\n")
@@ -153,13 +195,14 @@ def _ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
     return dict(json.loads(answer))
 
 
-def _let_run(process: subprocess.Popen[str], running: bool) -> None:
+def let_run(process: subprocess.Popen[str], running: bool) -> None:
     """Freeze a process between its turns: idle threads of some libraries spin, on our cores."""
     if hasattr(signal, "SIGSTOP"):  # not on Windows
         process.send_signal(signal.SIGCONT if running else signal.SIGSTOP)
 
 
-def _stop(process: subprocess.Popen[str]) -> None:
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a process for good."""
     process.kill()
     process.communicate()
 

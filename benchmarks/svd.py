@@ -6,13 +6,11 @@ import argparse
 import importlib.metadata
 import json
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from simplenn_py.errors import UserError
 from simplenn_py.linalg import frobenius_error, randomized_svd
 from simplenn_py.threads import available
 
-from .race import _HARMFUL, REST, _ask, _foreign_seconds, _let_run, _stop
+from .race import RaceError, Runner, let_run, start, stop, take_turns
 
 _DESCRIPTION = """\
 Time the rank-k SVD of matrices with singular values 1, 1/2, 1/3, ... and random singular
@@ -115,14 +113,10 @@ _COMPETITORS = [name for name in _ENTRANTS if name != "ours"]
 
 
 @dataclass
-class _Entrant:
-    """A competitor that runs, and its times so far."""
+class _Entrant(Runner):
+    """A competitor that runs."""
 
-    name: str
-    process: subprocess.Popen[str]
-    version: str
     error: float
-    seconds: list[float] = field(default_factory=list)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
                     talk = [row for name in _TALK for row in found if row["competitor"] == name]
                     _print("the talk's table, ", talk)
                 _print("", found)
-    except (UserError, RuntimeError) as error:
+    except (UserError, RaceError) as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UserError) else 1
     if args.json:
@@ -165,38 +159,22 @@ def _race(size: tuple[int, int], dtype: str, args: argparse.Namespace) -> list[d
                 entrant = _enter(name, path, args.rank)
                 if entrant is not None:
                     entrants.append(entrant)
-                    _let_run(entrant.process, False)
-            if not entrants or entrants[0].name != "ours":
-                raise RuntimeError("ours does not run, so there is nothing to compare with")
-            foreign, began = _foreign_seconds(entrants), time.perf_counter()  # type: ignore[arg-type]
-            for _ in range(args.repeat):
-                for entrant in entrants:
-                    time.sleep(REST)
-                    _let_run(entrant.process, True)
-                    entrant.seconds.append(_ask(entrant.process, "go")["seconds"])
-                    _let_run(entrant.process, False)
-            foreign = _foreign_seconds(entrants) - foreign  # type: ignore[arg-type]
-            share = foreign / (time.perf_counter() - began) / available()
+                    let_run(entrant.process, False)
+            take_turns(entrants, args.repeat)
         finally:
             for entrant in entrants:
-                _stop(entrant.process)
-    if share > 0.05:
-        print(
-            f"benchmarks: other programs took {100 * share:.0f} % of the cores meanwhile, so do "
-            "not trust these ratios",
-            file=sys.stderr,
-        )
-    ours = 1000 * min(entrants[0].seconds)
+                stop(entrant.process)
+    ours = entrants[0].ms_min
     return [
         {
             "shape": f"{size[0]}x{size[1]}",
             "dtype": dtype,
             "rank": args.rank,
             "competitor": entrant.name,
-            "ms_min": 1000 * min(entrant.seconds),
-            "ms_median": 1000 * statistics.median(entrant.seconds),
+            "ms_min": entrant.ms_min,
+            "ms_median": entrant.ms_median,
             "ours_ms_min": ours,
-            "ratio": 1000 * min(entrant.seconds) / ours,
+            "ratio": entrant.ms_min / ours,
             "error": entrant.error,
             "version": entrant.version,
         }
@@ -205,25 +183,16 @@ def _race(size: tuple[int, int], dtype: str, args: argparse.Namespace) -> list[d
 
 
 def _enter(name: str, path: str, rank: int) -> _Entrant | None:
-    environment = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
-    best = _ENVIRONMENT.get(_ENTRANTS[name][1], {})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.svd", "--worker", name, path, str(rank)],
-        cwd=Path(__file__).parents[1],
-        env=best | environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        ready = _ask(process, "ready")
-    except EOFError:
-        ready = {"reason": "its process ended"}
+    environment = _ENVIRONMENT.get(_ENTRANTS[name][1], {})
+    words = ["benchmarks.svd", "--worker", name, path, str(rank)]
+    process, ready = start(words, environment, "ready")
     if "reason" not in ready:
         return _Entrant(name, process, ready["version"], ready["error"])
-    _stop(process)
-    print(f"benchmarks: {name} is skipped: {ready['reason']}", file=sys.stderr)
+    stop(process)
+    reason = ready["reason"].strip()
+    if name == "ours":
+        raise RaceError(reason)
+    print(f"benchmarks: {name} is skipped: {reason}", file=sys.stderr)
     return None
 
 
@@ -254,7 +223,7 @@ def _work(name: str, path: str, rank_text: str) -> int:
         began = time.perf_counter()
         run()
         seconds = time.perf_counter() - began
-        print(json.dumps({"seconds": seconds}), file=answers, flush=True)
+        print(json.dumps({"seconds": [seconds]}), file=answers, flush=True)
     return 0
 
 

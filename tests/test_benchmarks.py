@@ -96,7 +96,7 @@ def test_a_disturbed_machine_is_told(
     race = modules("race")
     case = modules("case").Case("predict", "digits", (8, 8, 1), "float32", 2)
     seconds = iter([0.0, 1000.0])
-    monkeypatch.setattr(race, "_foreign_seconds", lambda entrants: next(seconds))
+    monkeypatch.setattr(race, "foreign_seconds", lambda runners: next(seconds))
     race.race(case, [], 1)
     assert "% of the cores meanwhile" in capsys.readouterr().err
 
@@ -109,6 +109,64 @@ def test_another_network_is_noticed(modules: Any) -> None:
     for losses in ([1.0, 0.91, 0.8], [1.0, 0.9, float("nan")]):
         with pytest.raises(race.RaceError, match="it runs another network"):
             race._compare(case, ours, race.Entrant("other", None, "", [*losses]))
+
+
+SVD_KEYS = ["shape", "dtype", "rank", "competitor", "ms_min", "ms_median", "ours_ms_min", "ratio"]
+
+
+def test_rows_of_the_svd() -> None:
+    words = ["--sizes", "12x9,8x20", "--rank", "3", "--competitors", "numpy,scipy", "--repeat=1"]
+    done = call("svd", *words, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "skipped" not in done.stderr
+    rows = json.loads(done.stdout)
+    assert [(row["shape"], row["dtype"]) for row in rows[::3]] == [
+        ("12x9", "float32"), ("12x9", "float64"), ("8x20", "float32"), ("8x20", "float64"),
+    ]  # fmt: skip
+    assert [row["competitor"] for row in rows] == ["ours", "numpy", "scipy"] * 4
+    for row in rows:
+        assert list(row) == [*SVD_KEYS, "error"]
+        assert 0 < row["ms_min"] <= row["ms_median"]
+        assert row["ratio"] == pytest.approx(row["ms_min"] / row["ours_ms_min"])
+        assert row["error"] == pytest.approx(1, abs=0.05)  # 1 is the best of rank 3
+
+
+def test_the_table_of_the_svd_and_who_is_skipped() -> None:
+    words = ["--sizes", "10x10", "--rank", "9", "--dtype", "float64", "--repeat", "1"]
+    done = call("svd", *words, "--competitors", "numpy,tensorflow")  # of the talk's size only
+    assert done.returncode == 0, done.stderr
+    first, _, ours, other, *_ = done.stdout.splitlines()
+    assert first.startswith("rank 9 of 10x10, float64; ")
+    assert (ours.split()[0], other.split()[0]) == ("ours", "numpy")
+    assert "tensorflow" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sizes", "12"], "not like 1000x1000"),
+        (["--sizes", "9x9", "--rank", "10"], "rank is 10"),
+        (["--competitors", "matlab"], "'matlab' is none of"),
+    ],
+)
+def test_mistakes_of_the_svd(words: list[str], message: str) -> None:
+    done = call("svd", *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_factorisation_that_fails_is_skipped_by_name(
+    modules: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    svd = modules("svd")
+    monkeypatch.setattr(svd, "_COMPETITORS", ["numpy"])
+    monkeypatch.setattr(svd, "start", lambda *_: (None, {"reason": "no module\n"}))
+    monkeypatch.setattr(svd, "stop", lambda process: None)
+    assert svd._enter("numpy", "A.npy", 3) is None
+    assert capsys.readouterr().err == "benchmarks: numpy is skipped: no module\n"
+    assert svd.main(["--sizes", "4x4", "--rank", "2"]) == 1
+    assert capsys.readouterr().err == "benchmarks: error: no module\n"
 
 
 def test_weights_in_the_others_layouts_are_the_same_network(modules: Any) -> None:

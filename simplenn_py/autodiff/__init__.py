@@ -1,10 +1,13 @@
 """Automatic differentiation of NumPy code: a tape, forward mode, and differences to check them.
 
-The mechanism is in ``tape.py`` and ``forward.py``, the derivative rules in ``rules.py``.
-``rules_cnn.py``, which needs the compiled kernels, is imported on its own:
-``from simplenn_py.autodiff.rules_cnn import conv, maxpool, relu``.
+The mechanism is in ``box.py``, ``tape.py`` and ``forward.py``, the derivative rules in
+``rules.py``.  Imported on their own are ``rules_cnn.py``, the lecture's layers on the tape,
+which needs the compiled kernels (``from simplenn_py.autodiff.rules_cnn import conv, maxpool,
+relu``), and ``training.py``, which trains what is written with them.
 """
 
+from .box import Rule
+from .define import define, elementwise, linear
 from .forward import Dual, derivative, jvp
 from .functions import (
     finite_difference,
@@ -15,9 +18,15 @@ from .functions import (
     value_and_gradient,
 )
 from .graph import graph_svg
-from .projection import JacobianMemory, jacobian_memory, projection_gradient
-from .rules import RULES, define, elementwise, linear
-from .tape import GradientTape, Rule, Variable
+from .projection import (
+    JacobianCost,
+    JacobianMemory,
+    jacobian_experiment,
+    jacobian_memory,
+    projection_gradient,
+)
+from .rules import RULES
+from .tape import GradientTape, Variable
 
 __all__ = [
     # reverse mode
@@ -38,6 +47,8 @@ __all__ = [
     "projection_gradient",
     "jacobian_memory",
     "JacobianMemory",
+    "jacobian_experiment",
+    "JacobianCost",
     # a picture
     "graph_svg",
     # rules

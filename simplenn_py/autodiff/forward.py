@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .tape import Box, Rule, Trace, Value, apply, constant, plain, real
+from .box import Box, Rule, Trace, Value, apply, constant, plain, real
 
 
 class Dual(Box):

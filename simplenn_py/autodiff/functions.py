@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .box import Box, Value, constant, plain, real
 from .forward import jvp
-from .tape import Box, GradientTape, Value, Variable, constant, plain, real
+from .tape import GradientTape, Variable
 
 Function = Callable[..., Value]
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .tape import GradientTape, Value, Variable, plain
+from .box import Value, plain
+from .functions import jacobian
+from .tape import GradientTape, Variable
+
+_LARGEST_BYTES = 10**9
 
 
 def projection_gradient(S: Callable[..., Value], delta: Any, *parameters: Any) -> list[Any]:
@@ -114,6 +119,88 @@ def jacobian_memory(
         raise ValueError(f"the shapes are {S_shape} and {W_shape}; no size may be negative")
     entries = math.prod(W_shape)
     return JacobianMemory(entries, math.prod(S_shape) * entries, np.dtype(dtype).itemsize)
+
+
+@dataclass(frozen=True)
+class JacobianCost:
+    """``dL/dW`` of one linear layer ``S = X W'``, by both ways.
+
+    Attributes
+    ----------
+    N, m, K : int
+        Batch, inputs, classes: W is ``(K, m)``.
+    jacobian_bytes, jacobian_seconds : int, float
+        Of the explicit ``dS/dW``, formed and multiplied by delta.
+    projection_bytes, projection_seconds : int, float
+        Of the gradient of ``s_P = <S, delta>``.
+    difference : float
+        The largest between the two results, relative to the largest entry.
+    """
+
+    N: int
+    m: int
+    K: int
+    jacobian_bytes: int
+    jacobian_seconds: float
+    projection_bytes: int
+    projection_seconds: float
+    difference: float
+
+
+def jacobian_experiment(
+    sizes: Sequence[tuple[int, int, int]] = ((4, 16, 8), (8, 32, 16), (16, 64, 32), (24, 96, 48)),
+    dtype: DTypeLike = np.float64,
+    seed: int = 0,
+) -> list[JacobianCost]:
+    """Compute ``dL/dW`` of linear layers by the explicit Jacobian and by projection.
+
+    Parameters
+    ----------
+    sizes : sequence of (N, m, K)
+        The explicit Jacobian has ``N K K m`` numbers: 16 times as many for twice the sizes.
+    dtype : {float64, float32}
+    seed : int
+        Of the random X, W and delta.
+
+    Returns
+    -------
+    list of JacobianCost
+        Times are those of one run, after one that is not timed for the projection.
+
+    Raises
+    ------
+    ValueError
+        Where a Jacobian would take more than 1 GB.
+
+    Notes
+    -----
+    Section E of the lecture, at sizes that fit; :func:`jacobian_memory` counts for those that
+    do not.
+    """
+    rng = np.random.default_rng(seed)
+    for N, m, K in sizes:
+        need = jacobian_memory((N, K), (K, m), dtype).jacobian_bytes
+        if need > _LARGEST_BYTES:
+            raise ValueError(
+                f"the Jacobian for N, m, K = {N}, {m}, {K} has {_size(need)}; give sizes whose "
+                f"Jacobian has at most {_size(_LARGEST_BYTES)} (jacobian_memory counts larger ones)"
+            )
+    found = []
+    for N, m, K in sizes:
+        X, W, delta = (
+            rng.standard_normal(shape).astype(dtype) for shape in ((N, m), (K, m), (N, K))
+        )
+        began = time.perf_counter()
+        J = jacobian(lambda W, X=X: X @ W.T)(W)  # (N, K, K, m)
+        explicit = np.tensordot(delta, J, axes=2)
+        seconds = time.perf_counter() - began
+        for _ in range(2):
+            began = time.perf_counter()
+            (dW,) = projection_gradient(lambda W, X=X: X @ W.T, delta, W)
+            projected = time.perf_counter() - began
+        difference = float(np.max(np.abs(explicit - dW)) / np.max(np.abs(dW)))
+        found.append(JacobianCost(N, m, K, J.nbytes, seconds, dW.nbytes, projected, difference))
+    return found
 
 
 def _size(n: float) -> str:

@@ -1,11 +1,8 @@
 """The derivative rules of NumPy's functions: one table for both modes.
 
 A rule is written in NumPy's own functions: on plain arrays it is plain NumPy, on boxes it is
-recorded again, and so every derivative here can be differentiated again.
-
-Three kinds.  Of an entry-by-entry function the table holds the PARTIAL derivatives; vjp and
-jvp are both that number times what comes in.  A linear function is its own jvp, and the table
-holds its ADJOINT.  The few that are left have both written out.
+recorded again, and so every derivative here can be differentiated again.  ``define.py`` has
+the three kinds of rules.
 
 Where a maximum is attained more than once its derivative is SPLIT equally among the places
 (``maximum``, ``minimum``, ``max``, ``min``), which is what central differences give for two.
@@ -21,97 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from .tape import HANDLERS, Box, Rule, Value, apply, plain
+from .box import HANDLERS, Box, Rule, Value, apply, plain
+from .define import RULES, define, elementwise, linear, unbroadcast
 
-#: All rules by name.
-RULES: dict[str, Rule] = {}
-
-
-def define(function: Any, rule: Rule, read: Callable[..., Any] | None = None) -> Rule:
-    """Enter a rule in the table: boxes given to `function` are treated by it from now on.
-
-    Parameters
-    ----------
-    function : callable
-        A function or ufunc of NumPy, or any key that is handed to ``tape.handle``.
-    rule : Rule
-    read : callable, optional
-        Takes the arguments of `function`, returns ``(inputs, options)``; by default all
-        arguments are inputs.
-    """
-    read = read or (lambda *inputs: (inputs, {}))
-
-    def handler(*args: Any, **kwargs: Any) -> Value:
-        try:
-            inputs, options = read(*args, **kwargs)
-        except TypeError as error:
-            why = str(error).split("() ")[-1]
-            raise TypeError(
-                f"{rule.name} on a watched array {why}; leave such arguments out"
-            ) from None
-        return apply(RULES[rule.name], inputs, options)  # the table's, should it be replaced
-
-    HANDLERS[function] = handler
-    RULES[rule.name] = rule
-    return rule
-
-
-def unbroadcast(delta: Value, shape: tuple[int, ...]) -> Value:
-    """Sum a cotangent over the axes along which an input of `shape` was broadcast.
-
-    The adjoint of :func:`numpy.broadcast_to`.
-    """
-    full = np.shape(delta)
-    if full == shape:
-        return delta
-    extra = len(full) - len(shape)
-    stretched = [extra + i for i, n in enumerate(shape) if n == 1 != full[extra + i]]
-    return np.reshape(np.sum(delta, axis=(*range(extra), *stretched)), shape)
-
-
-def elementwise(function: Any, *partials: Callable[..., Value], name: str = "") -> Rule:
-    """Make the rule of an entry-by-entry function, whose inputs broadcast.
-
-    Parameters
-    ----------
-    function : callable
-    *partials : callable
-        ``partials[k](result, *inputs)`` is the derivative in input k, entry by entry.
-    name : str, optional
-        ``function.__name__`` if omitted.
-    """
-
-    def vjp(k: int, delta: Value, result: Value, inputs: tuple[Value, ...]) -> Value:
-        return unbroadcast(delta * partials[k](result, *inputs), np.shape(inputs[k]))
-
-    def jvp(k: int, tangent: Value, result: Value, inputs: tuple[Value, ...]) -> Value:
-        part, shape = tangent * partials[k](result, *inputs), np.shape(result)
-        return part if np.shape(part) == shape else np.broadcast_to(part, shape)
-
-    return Rule(name or function.__name__, function, vjp, jvp)
-
-
-def linear(name: str, function: Callable[..., Any], adjoint: Callable[..., Value]) -> Rule:
-    """Make the rule of a linear function of one input.
-
-    Parameters
-    ----------
-    name : str
-    function : callable
-        ``function(x, **options)`` on plain arrays; it is its own jvp.
-    adjoint : callable
-        ``adjoint(delta, x, **options)``; of `x` it may use the shape only.
-    """
-
-    def vjp(k: int, delta: Value, result: Value, inputs: tuple[Value, ...], **o: Any) -> Value:
-        return adjoint(delta, inputs[0], **o)
-
-    def jvp(k: int, tangent: Value, result: Value, inputs: tuple[Value, ...], **o: Any) -> Value:
-        return apply(rule, (tangent,), o)
-
-    rule = Rule(name, function, vjp, jvp)
-    return rule
-
+__all__ = ["RULES"]  # filled here
 
 # --- entry by entry: r is the result, x and y the inputs -------------------------------------
 
@@ -139,6 +49,7 @@ for _rule in (
         lambda r, x, y: _power(x, y),
         lambda r, x, y: r * np.log(np.where(plain(x) == 0, 1, x)),  # 0**y stays 0
     ),
+    elementwise(np.logaddexp, lambda r, x, y: np.exp(x - r), lambda r, x, y: np.exp(y - r)),
     elementwise(np.negative, lambda r, x: -1),
     elementwise(np.positive, lambda r, x: 1),
     elementwise(np.square, lambda r, x: 2 * x),
@@ -149,6 +60,9 @@ for _rule in (
     elementwise(np.sin, lambda r, x: np.cos(x)),
     elementwise(np.cos, lambda r, x: -np.sin(x)),
     elementwise(np.tan, lambda r, x: 1 + r * r),
+    elementwise(np.arctan, lambda r, x: 1 / (1 + x * x)),
+    elementwise(np.sinh, lambda r, x: np.cosh(x)),
+    elementwise(np.cosh, lambda r, x: np.sinh(x)),
     elementwise(np.tanh, lambda r, x: 1 - r * r),
     elementwise(np.sqrt, lambda r, x: 0.5 / r),
     elementwise(np.absolute, lambda r, x: np.sign(x)),
@@ -382,7 +296,20 @@ def _stack(arrays: Sequence[Value], axis: int = 0) -> Value:
     return np.concatenate(parts, axis=place)
 
 
+def _clip(a: Value, a_min: Value, a_max: Value) -> Value:
+    a = a if a_min is None else np.maximum(a, a_min)
+    return a if a_max is None else np.minimum(a, a_max)
+
+
+def _var(a: Value, axis: Any = None, *, keepdims: bool = False) -> Value:
+    aside = a - np.mean(a, axis=axis, keepdims=True)
+    return np.mean(aside * aside, axis=axis, keepdims=keepdims)
+
+
 HANDLERS[np.dot] = _dot
+HANDLERS[np.clip] = _clip
+HANDLERS[np.var] = _var
+HANDLERS[np.std] = lambda a, axis=None, *, keepdims=False: np.sqrt(_var(a, axis, keepdims=keepdims))
 HANDLERS[np.outer] = lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
 HANDLERS[np.stack] = _stack
 HANDLERS[np.ravel] = lambda a, order="C": np.reshape(a, -1, order=order)

@@ -21,8 +21,8 @@ from ..cnn import relu as activation
 from ..cnn.padding import unpad
 from ..cnn.phi import padding_and_phiZ, vTP_phi
 from ..layout import Array, ConvGeometry
-from .rules import RULES, elementwise, linear
-from .tape import Rule, Value, apply, plain
+from .box import Rule, Value, apply, plain
+from .define import RULES, elementwise, linear
 
 
 def _matrix(A: Any) -> Array:
@@ -198,9 +198,10 @@ def network(
     ----------
     Z : ndarray or Box, shape (d, a*b*l), Fortran order, float32 or float64
     W, bias : sequence of ndarray or Box
-        Of every layer, the convolutional ones first.
+        Of every layer, the convolutional ones first.  An empty bias tells the ``V`` of a
+        factored layer ``W = U V``: nothing is added and the activation is switched off.
     layers : sequence of ConvGeometry
-        Of the convolutional layers (``NetConfig.conv_layers``).
+        Of the convolutional layers (``NetConfig.stages.conv_layers``).
 
     Returns
     -------
@@ -222,11 +223,15 @@ def network(
             f"there are {len(W)} weights, {len(bias)} biases and {len(layers)} convolutional "
             "layers; every layer has one of each, and at least one fully connected layer follows"
         )
-    for g, W_m, bias_m in zip(layers, W, bias, strict=False):
-        Z = relu(conv(Z, W_m, bias_m, g))
+    thin = [np.size(x) == 0 for x in bias]
+    for m, g in enumerate(layers):
+        zeros = np.zeros(g.d_next, np.asarray(plain(W[m])).dtype)
+        Z = conv(Z, W[m], zeros if thin[m] else bias[m], g)
+        Z = Z if thin[m] else relu(Z)
         Z = maxpool(Z, g) if g.h_pool > 1 else Z
     z = np.reshape(Z, (np.shape(W[len(layers)])[1], -1), order="F")
     for m in range(len(layers), len(W)):
-        z = W[m] @ z + np.reshape(bias[m], (-1, 1))
-        z = relu(z) if m < len(W) - 1 else z
+        z = W[m] @ z
+        z = z if thin[m] else z + np.reshape(bias[m], (-1, 1))
+        z = relu(z) if m < len(W) - 1 and not thin[m] else z
     return z

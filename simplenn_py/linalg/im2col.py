@@ -26,8 +26,10 @@ One patch of a 2 x 2 filter on two channels, x and y, the image's rows written a
                             | x01 x01' x01'' ... |    of all patches, output width j fastest;
                             | x10 ...            |    down a column: w, then u, then c
 
-So a patch is one run of memory in phi and in nhwc, and strided in nchw.  Gathering reads runs of
-``d`` numbers from NHWC images for nhwc, and of ``b_conv`` from NCHW images for nchw with stride 1.
+So a patch is one run of memory in phi and in nhwc, and strided in nchw.  What is gathered in one
+run, from images in the layout's own order (:data:`IMAGES`), :func:`run_length` tells: ``h*d``
+numbers of NHWC images for nhwc, ``b_conv`` of NCHW images for nchw with stride 1, and for phi
+one, or ``h`` where there is one channel: its rows have the channel slowest, the images fastest.
 
 Sources: section C of the lecture on matrix products; phi is simpleNN's, nhwc TensorFlow's buffer,
 nchw what Theano used and what PyTorch's ``unfold`` returns.
@@ -39,10 +41,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import DataError, OptionError, closest
-from ..layout import Array
+from ..layout import Array, ConvGeometry
 
 #: Order of the six indices in memory, the slowest first.
 LAYOUTS: dict[str, str] = {"phi": "njicwu", "nhwc": "nijuwc", "nchw": "ncuwij"}
+#: Order in memory of the images that go with each: instance, row, column, channel; slowest first.
+IMAGES: dict[str, str] = {"phi": "nbad", "nhwc": "nabd", "nchw": "ndab"}
 
 
 def im2col_phi(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
@@ -155,7 +159,7 @@ def convert(
     """
     sizes = {"i": a_conv, "j": b_conv, "u": h, "w": h, "c": d}
     for name, size in zip(("a_conv", "b_conv", "h", "h", "d"), sizes.values(), strict=True):
-        _at_least(name, size, 1)
+        at_least(name, size, 1)
     axes = _axes(source)
     _axes(target)
     P = np.asarray(P)
@@ -197,7 +201,7 @@ def permutation(
         Where a layout is unknown or a size is less than 1.
     """
     count = h * h * d * a_conv * b_conv * l
-    _at_least("l", l, 1)
+    at_least("l", l, 1)
     sizes = {"n": l, "i": a_conv, "j": b_conv, "u": h, "w": h, "c": d}
     _axes(source)
     numbers = np.arange(count, dtype=np.int64)
@@ -206,16 +210,61 @@ def permutation(
     return moved.reshape(-1, order="F" if target == "phi" else "C")
 
 
+def images_of(layout: str, images: Array) -> Array:
+    """Bring images (l, a, b, d) into the memory order that goes with a layout.
+
+    Returns
+    -------
+    ndarray
+        As the layout's function takes it: (l, d, a, b) for nchw, else (l, a, b, d), a view of an
+        array with the axes of :data:`IMAGES` in C order.
+
+    Raises
+    ------
+    OptionError
+        Where the layout is unknown.
+    """
+    _axes(layout)
+    order, taken = IMAGES[layout], "ndab" if layout == "nchw" else "nabd"
+    memory = np.ascontiguousarray(images.transpose(["nabd".index(axis) for axis in order]))
+    return memory.transpose([order.index(axis) for axis in taken])
+
+
+def addresses(layout: str, a: int, b: int, d: int) -> Array:
+    """Number the pixels of one image (1, a, b, d) as they lie in the layout's memory, from 0."""
+    strides = images_of(layout, np.empty((1, a, b, d), np.int8)).strides
+    if layout == "nchw":
+        strides = (strides[0], *strides[2:], strides[1])
+    i, j, c = np.ogrid[:a, :b, :d]
+    return (strides[1] * i + strides[2] * j + strides[3] * c)[np.newaxis]
+
+
+def run_length(layout: str, g: ConvGeometry) -> int:
+    """Count the numbers that lie side by side in the padded image as well as in the patches.
+
+    They can be copied in one go; the images are in the layout's own order.
+    """
+    images = images_of(layout, np.empty((1, g.a, g.b, g.d), np.int8))
+    windows, axes = _windows(images, "ncab" if layout == "nchw" else "nabc", g.h, g.s, g.p)
+    run = 1
+    for axis in reversed(LAYOUTS[layout]):
+        k = axes.index(axis)
+        if windows.shape[k] > 1 and windows.strides[k] != run:
+            break
+        run *= windows.shape[k]
+    return run
+
+
 def _windows(images: Array, order: str, h: int, s: int, p: int) -> tuple[Array, str]:
     """View the padded images with the six axes; return the view and their names."""
     for name, value, least in (("h", h, 1), ("s", s, 1), ("p", p, 0)):
-        _at_least(name, value, least)
+        at_least(name, value, least)
     images = np.asarray(images)
     if images.ndim != 4:
         axes = "(l, a, b, d)" if order == "nabc" else "(l, d, a, b)"
         raise DataError(f"images has shape {images.shape}; it must be {axes}, add the missing axis")
     spatial = (order.index("a"), order.index("b"))
-    padded = np.pad(images, [(p, p) if axis in spatial else (0, 0) for axis in range(4)])
+    padded = _pad(images, [p if axis in spatial else 0 for axis in range(4)])
     if min(padded.shape[axis] for axis in spatial) < h:
         raise DataError(
             f"images has shape {images.shape}, too small for filters of width {h} with padding "
@@ -224,6 +273,15 @@ def _windows(images: Array, order: str, h: int, s: int, p: int) -> tuple[Array, 
     step = tuple(slice(None, None, s if axis in spatial else 1) for axis in range(4))
     windows = sliding_window_view(padded, (h, h), axis=spatial)[step]
     return windows, order.replace("a", "i").replace("b", "j") + "uw"
+
+
+def _pad(images: Array, widths: list[int]) -> Array:
+    """Add zeros on both sides of every axis; the axes keep their order in memory."""
+    if not any(widths):
+        return images
+    order = sorted(range(4), key=lambda axis: -images.strides[axis])
+    padded = np.pad(images.transpose(order), [(widths[axis],) * 2 for axis in order])
+    return padded.transpose(np.argsort(order))
 
 
 def _in_memory(windows: tuple[Array, str], layout: str) -> Array:
@@ -269,7 +327,7 @@ def _near(layout: object) -> str:
     return closest(layout, list(LAYOUTS)) if isinstance(layout, str) else ""
 
 
-def _at_least(name: str, value: object, least: int) -> None:
+def at_least(name: str, value: object, least: int) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < least:  # type: ignore[operator]
         raise OptionError(f"{name} is {value!r}; it must be a whole number, {least} or more")

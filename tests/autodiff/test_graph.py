@@ -21,7 +21,28 @@ def talk():
     return graph_svg(f, {"x": x, "y": y})
 
 
-def tangled():
+def talk_with_adjoints():
+    with GradientTape() as tape:
+        x, y = tape.watch(2.0, 5.0)
+        f = np.log(x) + x * y - np.sin(y)
+    return graph_svg(f, {"x": x, "y": y}, adjoints=True)
+
+
+def layers(down=True):
+    """A chain with weights beside it, as a network is."""
+    rng = np.random.default_rng(0)
+    names = {}
+    with GradientTape() as tape:
+        z = names["z"] = tape.watch(rng.standard_normal((4, 3)))
+        for m in range(3):
+            W, bias = tape.watch(rng.standard_normal((4, 4)), np.zeros(4))
+            names |= {f"W{m}": W, f"bias{m}": bias}
+            z = np.maximum(W @ z + np.reshape(bias, (-1, 1)), 0)
+        f = np.sum(z * z)
+    return graph_svg(f, names, adjoints=True, down=down)
+
+
+def tangled(down=False):
     """Long arrows, constants, a value used twice by one operation, unused records."""
     with GradientTape() as tape:
         x, y, W = tape.watch(2.0, np.arange(3.0), np.ones((2, 3)))
@@ -29,7 +50,15 @@ def tangled():
         np.exp(u)
         v = np.tanh(u + x) * u / 7.5
         f = np.sum(np.concatenate([v, np.sqrt(v * v) + x, y])) + x * np.ones(2)[1] - np.max(W)
-    return graph_svg(f, {"weights": W})
+    return graph_svg(f, {"weights": W}, down=down)
+
+
+PICTURES = {
+    "talk": talk, "talk with adjoints": talk_with_adjoints, "layers": layers,
+    "layers to the right": lambda: layers(False), "tangled": tangled,
+    "tangled, down": lambda: tangled(True),
+}  # fmt: skip
+pictures = pytest.mark.parametrize("name", PICTURES)
 
 
 def boxes(svg):
@@ -47,10 +76,10 @@ def lines(svg):
         if "z" in d:  # the arrow's head
             continue
         numbers = [float(n) for n in re.findall(r"-?[\d.]+", d)]
-        found.append((*numbers, numbers[1]) if "h" in d else tuple(numbers))
-        if "h" in d:
-            x, y, width = numbers
-            found[-1] = (x, y, x + width, y)
+        if len(numbers) == 3:  # on through a free place
+            x, y, on = numbers
+            numbers = [x, y, x + on, y] if "h" in d else [x, y, x, y + on]
+        found.append(tuple(numbers))
     return found
 
 
@@ -72,9 +101,9 @@ def test_the_talks_example():
     assert all(b == result or b[0] < result[0] for b in boxes(svg))
 
 
-@pytest.mark.parametrize("draw", [talk, tangled])
-def test_nothing_overlaps(draw):
-    svg = draw()
+@pictures
+def test_nothing_overlaps(name):
+    svg = PICTURES[name]()
     root = ET.fromstring(svg)
     width, height = float(root.get("width")), float(root.get("height"))
     nodes = boxes(svg)
@@ -89,12 +118,13 @@ def test_nothing_overlaps(draw):
         for t in np.linspace(0, 1, 201)[1:-1]:
             px, py = x0 + t * (x1 - x0), y0 + t * (y1 - y0)
             assert not any(x < px < x + w and y < py < y + h for x, y, w, h in nodes)
-        assert x0 < x1  # to the right
+        forward = (y0, y1) if "down" in name or name == "layers" else (x0, x1)
+        assert forward[0] < forward[1]
 
 
-@pytest.mark.parametrize("draw", [talk, tangled])
-def test_text_fits_its_node(draw):
-    svg = draw()
+@pictures
+def test_text_fits_its_node(name):
+    svg = PICTURES[name]()
     nodes = boxes(svg)
     for text in ET.fromstring(svg).iter(f"{SVG}text"):
         x, y = float(text.get("x")), float(text.get("y"))
@@ -111,6 +141,49 @@ def test_every_used_record_is_drawn_and_no_other():
     for text in ("weights", "shape (2, 3)", "matmul", "7.5", "concatenate", "sum", "input"):
         assert text in shown
     assert shown.count("multiply") == 3
+
+
+def test_adjoints_are_the_gradients():
+    assert texts(talk_with_adjoints()) == [
+        *("x", "2", "adjoint 5.5", "y", "5", "adjoint 1.71634"),
+        *("log", "0.693147", "adjoint 1", "multiply", "10", "adjoint 1"),
+        *("sin", "-0.958924", "adjoint -1"),
+        *("add", "10.6931", "adjoint 1", "subtract", "11.6521", "adjoint 1"),
+    ]
+    with GradientTape(persistent=True) as tape:
+        W = tape.watch(np.array([[1.0, 2.0], [3.0, 4.0]]))
+        f = np.sum(W * W) / 2
+    svg = graph_svg(f, {"W": W}, adjoints=True)
+    shown = texts(svg)
+    assert shown[shown.index("W") + 2] == f"|adjoint| {np.sqrt(30):.4g}"
+    assert shown.count("2") == 1  # a constant has none
+    assert graph_svg(f, {"W": W}, adjoints=True) == svg
+    vector = np.ones(2)
+    with GradientTape() as tape:
+        y = np.exp(tape.watch(vector))
+    with pytest.raises(ValueError, match="give delta"):
+        graph_svg(y, adjoints=True)
+
+
+def test_weights_stand_beside_the_layer_that_takes_them():
+    svg = layers()
+    root = ET.fromstring(svg)
+    at = {t.text: float(t.get("y")) for t in root.iter(f"{SVG}text")}
+    assert at["z"] == at["W0"] < at["W1"] < at["W2"]
+    assert at["bias0"] <= at["W1"]  # its reshape is drawn late, too
+    assert at["bias2"] >= at["W2"]
+    size = [float(root.get(k)) for k in ("width", "height")]
+    wide = ET.fromstring(layers(False))
+    assert size[0] < size[1]
+    assert float(wide.get("width")) > float(wide.get("height"))
+
+
+def test_an_operation_may_have_a_title():
+    with GradientTape() as tape:
+        x = tape.watch(1.0)
+        y = np.exp(x) + 1
+    shown = texts(graph_svg(y, title=lambda record: f"<{record.rule.name}>"))
+    assert shown == ["input", "1", "<exp>", "2.71828", "1", "<add>", "3.71828"]
 
 
 def test_text_is_escaped():

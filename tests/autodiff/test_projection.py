@@ -10,6 +10,7 @@ from simplenn_py.autodiff import (
     GradientTape,
     finite_difference,
     jacobian,
+    jacobian_experiment,
     jacobian_memory,
     projection_gradient,
 )
@@ -60,3 +61,20 @@ def test_the_memory_of_section_E():
     assert jacobian_memory((2,), (3,), np.float64).jacobian_bytes == 48
     with pytest.raises(ValueError, match="negative"):
         jacobian_memory((-1,), (2,))
+
+
+def test_the_experiment_grows_as_it_must():
+    small, large = jacobian_experiment([(4, 16, 8), (8, 32, 16)])
+    assert (small.N, small.m, small.K) == (4, 16, 8)
+    assert small.jacobian_bytes == 8 * (4 * 8) * (8 * 16)
+    assert small.projection_bytes == 8 * 8 * 16
+    assert large.jacobian_bytes == 16 * small.jacobian_bytes
+    assert large.projection_bytes == 4 * small.projection_bytes
+    for cost in (small, large):
+        assert cost.difference < 1e-13
+        assert cost.projection_seconds > 0
+    assert large.jacobian_seconds > large.projection_seconds
+    (single,) = jacobian_experiment([(3, 4, 2)], np.float32)
+    assert single.jacobian_bytes == 4 * 6 * 8
+    with pytest.raises(ValueError, match=r"100, 4096, 1000 has 1.64 TB.* at most 1 GB"):
+        jacobian_experiment([(3, 4, 2), (100, 4096, 1000)], np.float32)

@@ -26,6 +26,9 @@ UNARY = {  # the domain, away from kinks and poles
     "sin": (np.sin, -2, 2),
     "cos": (np.cos, -2, 2),
     "tan": (np.tan, -1, 1),
+    "arctan": (np.arctan, -2, 2),
+    "sinh": (np.sinh, -2, 2),
+    "cosh": (np.cosh, -2, 2),
     "tanh": (np.tanh, -2, 2),
     "sqrt": (np.sqrt, 0.5, 3),
     "absolute": (np.abs, 0.1, 2),
@@ -36,6 +39,7 @@ BINARY = {
     "multiply": (operator.mul, -2, 2),
     "divide": (operator.truediv, 0.5, 2),
     "power": (operator.pow, 0.5, 2),
+    "logaddexp": (np.logaddexp, -2, 2),
     "maximum": (np.maximum, -2, 2),
     "minimum": (np.minimum, -2, 2),
     "where": (lambda x, y: np.where(np.shape(x) == (), x, y) + x * y, -2, 2),
@@ -62,6 +66,9 @@ OTHERS = {  # function, shapes of the arguments
     "dot": (np.dot, [(3, 2, 4), (4, 3)]),
     "dot, a number": (np.dot, [(), (3,)]),
     "outer": (np.outer, [(2, 2), (3,)]),
+    "clip": (lambda x: np.clip(x**2, None, np.max(x)) + np.clip(x, -1, 1), [(3, 4)]),
+    "var": (lambda x: np.var(x, axis=1, keepdims=True) * x, [(3, 4)]),
+    "std": (lambda x: np.std(x, axis=(0, 2)), [(2, 3, 4)]),
     "ravel": (lambda x: np.ravel(x**2, order="F"), [(2, 3)]),
 }
 OTHERS["concatenate"][1].pop()

@@ -248,3 +248,15 @@ def test_errors(rng):
         maxpool(np.ones((2, 5)), g)
     with pytest.raises(ValueError, match="at least one fully connected layer"):
         network(Z, [W], [bias], [g])
+
+
+def test_a_factored_layer_is_the_product_of_its_factors(rng):
+    config = NetConfig.preset("digits", 8, 8, 2, 3)
+    config = dataclasses.replace(config, rank=(4, 0, 2))
+    Z = np.asfortranarray(rng.standard_normal((2, 64 * 3)))
+    V1, U1, W2, V3, U3 = (rng.standard_normal(shape) for shape in config.weight_shapes)
+    b1, b2, b3 = rng.standard_normal(32), rng.standard_normal(64), rng.standard_normal(3)
+    none = np.empty(0)
+    factored = network(Z, [V1, U1, W2, V3, U3], [none, b1, b2, none, b3], config.stages.conv_layers)
+    whole = network(Z, [U1 @ V1, W2, U3 @ V3], [b1, b2, b3], config.conv_layers)
+    assert_allclose(factored, whole, rtol=1e-10, atol=1e-10)

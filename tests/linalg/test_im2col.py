@@ -19,6 +19,8 @@ from simplenn_py.linalg import (
     im2col_phi,
     permutation,
 )
+from simplenn_py.linalg.im2col import IMAGES, addresses, images_of, run_length
+from simplenn_py.linalg.im2col_costs import measure_layouts
 
 # l, a, b, d, h, s, p
 CASES = [
@@ -38,7 +40,7 @@ FORMERS: dict[str, Callable[..., Array]] = {
 }
 
 
-def images_of(case: tuple[int, ...], dtype: type = np.float64) -> Array:
+def images_of_case(case: tuple[int, ...], dtype: type = np.float64) -> Array:
     l, a, b, d = case[:4]
     return np.random.default_rng(1).permutation(l * a * b * d).reshape(l, a, b, d).astype(dtype) + 1
 
@@ -52,7 +54,7 @@ def by_loops(case: tuple[int, ...], layout: str) -> Array:
     """Write every entry where the layout's index formula says."""
     l, a, b, d, h, s, p = case
     a_conv, b_conv = grid(case)
-    images = images_of(case)
+    images = images_of_case(case)
     shape = {
         "phi": (h * h * d, a_conv * b_conv * l),
         "nhwc": (l * a_conv * b_conv, h * h * d),
@@ -75,7 +77,7 @@ def by_loops(case: tuple[int, ...], layout: str) -> Array:
 @cases
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_against_loops(case: tuple[int, ...], layout: str) -> None:
-    P = FORMERS[layout](images_of(case), *case[4:])
+    P = FORMERS[layout](images_of_case(case), *case[4:])
     np.testing.assert_array_equal(P, by_loops(case, layout))
     assert P.flags.f_contiguous if layout == "phi" else P.flags.c_contiguous
 
@@ -84,7 +86,7 @@ def test_against_loops(case: tuple[int, ...], layout: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_phi_is_the_operator_of_the_layers(case: tuple[int, ...], dtype: type) -> None:
     _, a, b, d, h, s, p = case
-    images = images_of(case, dtype)
+    images = images_of_case(case, dtype)
     g = ConvGeometry(a, b, d, p, h, s, 1, 1)
     P = im2col_phi(images, h, s, p)
     assert P.dtype == dtype
@@ -116,7 +118,7 @@ def test_conversions(case: tuple[int, ...], source: str, target: str) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_promised_index_runs_fastest(layout: str) -> None:
     case = CASES[1]
-    P = FORMERS[layout](images_of(case), *case[4:])
+    P = FORMERS[layout](images_of_case(case), *case[4:])
     step = P.itemsize
     axis = {"phi": 0, "nhwc": 1, "nchw": 2}[layout]
     assert P.strides[axis] == step
@@ -127,7 +129,7 @@ def test_products_agree(rng: np.random.Generator) -> None:
     case = CASES[1]
     l, _, _, d, h, s, p = case
     a_conv, b_conv = grid(case)
-    images = images_of(case)
+    images = images_of_case(case)
     W = rng.standard_normal((4, d, h, h))  # filter, channel, u, w
     S_nchw = W.reshape(4, -1) @ FORMERS["nchw"](images, h, s, p)
     S_nhwc = im2col_nhwc(images, h, s, p) @ W.transpose(2, 3, 1, 0).reshape(-1, 4)
@@ -145,7 +147,7 @@ def test_products_agree(rng: np.random.Generator) -> None:
 
 def test_strided_images_and_source_untouched() -> None:
     case = CASES[0]
-    images = images_of(case)
+    images = images_of_case(case)
     doubled = np.repeat(images, 2, axis=2)
     before = doubled.copy()
     P = im2col_nhwc(doubled[:, :, ::2], 3)
@@ -177,3 +179,71 @@ def test_errors() -> None:
         convert(P, "phi", "nhwc", **sizes)
     with pytest.raises(DataError, match=r"'nhwc' patches .*\(l\*4, 50\)"):
         convert(P, "nhwc", "phi", **sizes | {"h": 5})
+
+
+@cases
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_images_in_a_layouts_own_order_give_the_same_patches(
+    case: tuple[int, ...], layout: str
+) -> None:
+    images, (h, s, p) = images_of_case(case), case[4:]
+    own = images_of(layout, images)
+    former = im2col_nchw if layout == "nchw" else FORMERS[layout]
+    np.testing.assert_array_equal(former(own, h, s, p), by_loops(case, layout))
+    memory = images.transpose(["nabd".index(axis) for axis in IMAGES[layout]])
+    start = own.ravel(order="K")
+    np.testing.assert_array_equal(start, memory.reshape(-1))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_addresses_are_places_in_memory(layout: str) -> None:
+    a, b, d = 3, 4, 2
+    numbers = addresses(layout, a, b, d)
+    assert numbers.shape == (1, a, b, d)
+    image = np.arange(24).reshape(1, a, b, d)
+    np.testing.assert_array_equal(images_of(layout, image).ravel(order="K")[numbers], image)
+    last = {"phi": (1, 2, 6), "nhwc": (1, 8, 2), "nchw": (12, 4, 1)}[layout]
+    assert (numbers[0, 0, 0, 1], numbers[0, 1, 0, 0], numbers[0, 0, 1, 0]) == last
+
+
+@cases
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_run_length_by_looking(case: tuple[int, ...], layout: str) -> None:
+    _, a, b, d, h, s, p = case
+    g = ConvGeometry(a, b, d, p, h, s, 1, 1)
+    padded = addresses(layout, g.a_pad, g.b_pad, d)
+    former = FORMERS[layout]  # takes (l, a, b, d)
+    P = former(padded, h, s, 0)
+    sources = P.reshape(-1, order="F" if layout == "phi" else "C")
+    breaks = np.flatnonzero(np.diff(sources) != 1) + 1
+    pieces = np.diff(np.concatenate([[0], breaks, [sources.size]]))
+    run = run_length(layout, g)
+    assert all(piece % run == 0 for piece in pieces)
+    if min(g.a_conv, g.b_conv) > 1 and s < h:  # then no two runs meet by chance
+        assert run == pieces.min()
+
+
+def test_run_lengths_of_a_layer() -> None:
+    g = ConvGeometry(a=28, b=30, d=32, p=1, h=3, s=1, d_next=64, h_pool=2)
+    assert [run_length(layout, g) for layout in LAYOUTS] == [1, 96, 30]
+    g = ConvGeometry(a=28, b=28, d=1, p=0, h=5, s=2, d_next=64, h_pool=2)
+    assert [run_length(layout, g) for layout in LAYOUTS] == [5, 5, 1]
+
+
+def test_costs() -> None:
+    g = ConvGeometry(a=6, b=5, d=2, p=1, h=3, s=1, d_next=4, h_pool=1)
+    costs = measure_layouts(g, 3, "float64", repeat=1)
+    assert [cost.layout for cost in costs] == list(LAYOUTS)
+    for cost in costs:
+        assert cost.bytes == 8 * 18 * 30 * 3
+        assert cost.form_seconds > 0
+        assert cost.product_seconds > 0
+        assert cost.run == run_length(cost.layout, g)
+    with pytest.raises(OptionError, match="dtype is 'int8'"):
+        measure_layouts(g, 3, "int8")
+    with pytest.raises(OptionError, match="l is 0"):
+        measure_layouts(g, 0)
+    with pytest.raises(OptionError, match=r"need \d+ MiB .* take fewer images"):
+        measure_layouts(g, 10**9)
+    with pytest.raises(OptionError, match=r"layout is 'nhcw'; .* did you mean 'nhwc'"):
+        images_of("nhcw", np.zeros((1, 2, 2, 1)))

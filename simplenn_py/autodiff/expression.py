@@ -1,0 +1,207 @@
+"""Arithmetic written as text, computed without ``eval``: what ``simplenn graph`` draws.
+
+The text is parsed into Python's syntax tree, and the tree is walked by hand: numbers, names,
+``+ - * / **`` and a list of NumPy's functions are computed, every other node is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError, closest
+from .box import Value
+
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "abs": np.absolute,
+    **{
+        name: getattr(np, name)
+        for name in (
+            *("exp", "expm1", "log", "log1p", "sqrt", "square", "sin", "cos", "tan", "arctan"),
+            *("sinh", "cosh", "tanh", "maximum", "minimum", "logaddexp"),
+        )
+    },
+}
+CONSTANTS = {"pi": math.pi}
+_BINARY = {
+    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
+    ast.Pow: np.power,
+}  # fmt: skip
+_UNARY = {ast.USub: np.negative, ast.UAdd: np.positive}
+_LONGEST, _DEEPEST = 1000, 60  # characters; nodes within one another
+_RULE = (
+    f"it may have numbers, names, {', '.join(CONSTANTS)}, + - * / **, parentheses and "
+    f"{', '.join(FUNCTIONS)}"
+)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A scalar function of named numbers.
+
+    Attributes
+    ----------
+    text : str
+    names : tuple of str
+        Its variables, in the order of the alphabet and of their numbers: x1, x2, x10, y.
+    tree : ast.expr
+        Checked: nothing in it but what may be computed.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    tree: ast.expr
+
+    def __call__(self, values: Mapping[str, Value]) -> Value:
+        """Compute it at `values`, one for each of `names`: numbers, or watched ones."""
+        with np.errstate(all="ignore"):
+            return _compute(self.tree, values)
+
+    def point(self, text: str) -> dict[str, float]:
+        """Read the values of all variables: ``"2,5"`` in the order of `names`, or ``"x=2,y=5"``.
+
+        Raises
+        ------
+        OptionError
+            Where they are not one finite number for each variable.
+        """
+        wanted = f"give {len(self.names)}, for {', '.join(self.names)}, such as " + ",".join(
+            f"{name}=1" for name in self.names
+        )
+        parts = [part.strip() for part in text.split(",")]
+        named = [part.partition("=") for part in parts]
+        if all(equals for _, equals, _ in named):
+            keys = [name.strip() for name, _, _ in named]
+            numbers = [number for _, _, number in named]
+        else:
+            keys, numbers = list(self.names), parts
+        if sorted(keys) != sorted(self.names) or len(numbers) != len(keys):
+            raise OptionError(f"the point is {text!r}; {wanted}")
+        found = {}
+        for key, number in zip(keys, numbers, strict=True):
+            try:
+                found[key] = float(number)
+            except ValueError:
+                found[key] = math.nan
+            if not math.isfinite(found[key]):
+                raise OptionError(f"the point is {text!r}; {number!r} is no number; {wanted}")
+        return {name: found[name] for name in self.names}
+
+
+def parse(text: str) -> Expression:
+    """Read an expression such as ``"log(x1) + x1*x2 - sin(x2)"``.
+
+    Parameters
+    ----------
+    text : str
+        A function may be written ``np.sin`` as well as ``sin``.
+
+    Raises
+    ------
+    OptionError
+        Where it is no expression, has no variable, or anything that is not allowed; the message
+        names that.
+    """
+    if len(text) > _LONGEST:
+        raise OptionError(
+            f"the expression has {len(text)} characters; at most {_LONGEST} are taken"
+        )
+    try:
+        with warnings.catch_warnings():  # Python's about odd code
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        why = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
+        raise OptionError(f"the expression {text!r} is no formula ({why}); {_RULE}") from None
+    names: set[str] = set()
+    _check(tree, text, names, 0)
+    if not names:
+        raise OptionError(
+            f"the expression {text!r} has no variable; give one with a name, such as x"
+        )
+    return Expression(text.strip(), tuple(sorted(names, key=_natural)), tree)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part or 0) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
+    """Raise OptionError unless all of the tree may be computed; collect its variables."""
+    if depth > _DEEPEST:
+        raise OptionError(
+            f"the expression {text!r} is nested more than {_DEEPEST} deep; write it flatter"
+        )
+    parts: list[ast.expr] = []
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if not _is_finite(node.value):
+            raise _refused(node, text, "a number as large as")
+    elif isinstance(node, ast.Name):
+        if node.id in FUNCTIONS:
+            raise _refused(node, text, "a function without parentheses,")
+        if node.id not in CONSTANTS:
+            names.add(node.id)
+    elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        parts = [node.left, node.right]
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
+        raise _refused(node, text, "'^' in", "write a power with **; ")
+    elif isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
+        parts = [node.operand]
+    elif isinstance(node, ast.Call):
+        name = _function_name(node.func)
+        if name not in FUNCTIONS:
+            raise _refused(node.func, text, "the function", hint=closest(name, list(FUNCTIONS)))
+        wanted = getattr(FUNCTIONS[name], "nin", 1)
+        if node.keywords or len(node.args) != wanted:
+            raise OptionError(
+                f"the expression {text!r} calls {name} with {len(node.args) + len(node.keywords)} "
+                f"arguments; it takes {wanted}, without names"
+            )
+        parts = node.args
+    else:
+        raise _refused(node, text, "")
+    for part in parts:
+        _check(part, text, names, depth + 1)
+
+
+def _function_name(node: ast.expr) -> str:
+    """Return ``sin`` of ``sin`` and of ``np.sin``; "" of anything else that is called."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.attr if node.value.id in ("np", "numpy") else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _refused(node: ast.expr, text: str, what: str, remedy: str = "", hint: str = "") -> OptionError:
+    part = ast.get_source_segment(text.strip(), node) or text
+    part = part if len(part) <= 40 else part[:37] + "..."
+    kind = f"{what} {part!r}".strip()
+    return OptionError(f"the expression {text!r} has {kind}{hint}; {remedy}{_RULE}")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def _compute(node: ast.expr, values: Mapping[str, Value]) -> Value:
+    match node:
+        case ast.Constant(value=value):
+            return np.float64(value)  # type: ignore[arg-type]  # a number, see _check
+        case ast.Name(id=name):
+            return values[name] if name in values else np.float64(CONSTANTS[name])
+        case ast.BinOp(left=left, op=op, right=right):
+            return _BINARY[type(op)](_compute(left, values), _compute(right, values))
+        case ast.UnaryOp(op=op, operand=operand):
+            return _UNARY[type(op)](_compute(operand, values))
+        case ast.Call(func=function, args=args):
+            return FUNCTIONS[_function_name(function)](*(_compute(a, values) for a in args))
+    raise TypeError(f"{ast.dump(node)} was not checked")

@@ -1,0 +1,120 @@
+"""``simplenn graph``: the picture of a computational graph."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_DESCRIPTION = """\
+Draw the computational graph that the gradient tape records, as an .svg file that any browser
+shows: of a network with its loss, or of a formula.
+
+A node has its operation and its value, or its shape where that is an array.  With --gradient it
+has its adjoint as well, the derivative of the result in it (of an array the norm): what reverse
+mode computes from the last node to the first.
+
+A formula may have numbers, names, + - * / **, parentheses, pi and the functions exp, log, sin,
+cos, tan, arctan, sinh, cosh, tanh, sqrt, square, abs, expm1, log1p, maximum, minimum, logaddexp."""
+
+_EPILOG = """\
+examples:
+  simplenn graph --expression "log(x1) + x1*x2 - sin(x2)" --at 2,5 --gradient
+  simplenn graph layer4
+  simplenn graph runs/digits-1 --gradient --loss cross-entropy --out digits.svg"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``graph`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "graph",
+        help="the computational graph of a network or a formula, as a picture",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("network", nargs="?", metavar="CONFIG|PRESET|MODEL", help="as for 'simplenn summary'")
+    add("--expression", metavar="FORMULA", help="a formula in place of a network")
+    add("--at", metavar="X,Y,...", help="where: its variables in the alphabet's order, or x=2,y=5")
+    add("--gradient", action="store_true", help="write the adjoints, too")
+    add("--batch", type=int, default=2, metavar="N", help="images of the network (%(default)s)")
+    add("--loss", metavar="LOSS", help="squared or cross-entropy (squared; a model's own)")
+    add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
+    add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
+    add("--out", default="graph.svg", metavar="FILE.svg", help="the picture (%(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record, draw and write; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If there is no such network, the formula is not understood, or an option does not go
+        with the others.
+    """
+    from ..errors import OptionError
+    from ..io.atomic import atomic_open
+
+    if (args.network is None) == (args.expression is None):
+        raise OptionError("give a network, or a formula by --expression, and not both")
+    if Path(args.out).suffix.lower() != ".svg":
+        raise OptionError(f"--out is {args.out}; the picture is SVG, let its name end in .svg")
+    svg = _expression(args) if args.network is None else _network(args)
+    with atomic_open(args.out, "w") as file:
+        file.write(svg)
+    print(f"written: {args.out}")
+    return 0
+
+
+def _expression(args: argparse.Namespace) -> str:
+    import math
+
+    import numpy as np
+
+    from ..autodiff import GradientTape, graph_svg
+    from ..autodiff.expression import parse
+    from ..errors import OptionError
+
+    expression = parse(args.expression)
+    point = expression.point(args.at or "")
+    where = ", ".join(f"{name} = {value:g}" for name, value in point.items())
+    with GradientTape(persistent=True) as tape:
+        watched = {name: tape.watch(value) for name, value in point.items()}
+        f = expression(watched)
+    value = float(f.value)
+    if not math.isfinite(value):
+        raise OptionError(f"{expression.text} is {value} at {where}; choose another point")
+    print(f"{expression.text} = {value:.10g} at {where}")
+    if args.gradient:
+        with np.errstate(all="ignore"):
+            slopes = tape.gradient(f, list(watched.values()))
+        for name, slope in zip(watched, slopes, strict=True):
+            print(f"df/d{name} = {float(slope):.10g}")
+    with np.errstate(all="ignore"):
+        return graph_svg(f, watched, adjoints=args.gradient)
+
+
+def _network(args: argparse.Namespace) -> str:
+    import numpy as np
+
+    from ..autodiff.network_graph import network_graph
+    from ..errors import OptionError
+    from ..model import Model
+    from .predict import load_model
+    from .summary import find_network
+
+    if args.at is not None:
+        raise OptionError("--at is the point of a formula; leave it out with a network")
+    config, dtype = find_network(args)
+    path = Path(args.network)
+    if path.is_dir() or path.suffix.lower() == ".npz":
+        model = load_model(path)
+    else:
+        rng = np.random.default_rng(0)
+        model = Model.initialise(config, np.arange(config.nL), rng, dtype)
+    loss = args.loss or model.loss
+    svg, value = network_graph(model, args.batch, loss, args.gradient)
+    print(f"{args.network}: mean {loss} loss {value:.6g} of {args.batch} random images")
+    return svg

@@ -1,0 +1,160 @@
+"""``simplenn im2col``: three layouts of the patches, their memory order and their costs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..layout import ConvGeometry
+    from ..linalg.im2col_costs import LayoutCost
+
+_DESCRIPTION = """\
+A convolution is a product with the matrix of all patches.  Measure, for every convolutional
+layer, what that matrix costs in three memory layouts: the time to gather the patches from images
+in the layout's own order (NumPy's copy), the time of the product (NumPy's BLAS), the bytes, and
+how many numbers can be copied in one run.
+
+  phi    simpleNN's: a patch is a column; offset row fastest, then offset column, then channel
+  nhwc   TensorFlow's buffer: a patch is a row; channel fastest, then width, then height
+  nchw   one matrix an instance; a row has the same entry of all patches, side by side
+
+The figure shows the order in memory on a tiny image, and the costs."""
+
+_EPILOG = """\
+examples:
+  simplenn im2col                                      the layers of layer4
+  simplenn im2col vgg11 --image-shape 32x32x3 --batch-size 32
+  simplenn im2col --size 14x14x32 --filter 3 --pad 1 --filters 64 --out one.png"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand ``im2col`` to the parser of the command line."""
+    parser = subparsers.add_parser(
+        "im2col",
+        help="the matrix of patches in three memory layouts, and what each costs",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("network", nargs="?", metavar="NETWORK", help="as for 'simplenn summary' (layer4)")
+    add("--size", metavar="HxWxD", help="one layer in place of a network: its images")
+    add("--filter", type=int, metavar="H", help="its filters' width (3)")
+    add("--stride", type=int, metavar="S", help="its stride (1)")
+    add("--pad", type=int, metavar="P", help="its padding (0)")
+    add("--filters", type=int, metavar="N", help="their number (32)")
+    add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
+    add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
+    add("--image-shape", metavar="HxWxD", help="height, width and channels of a network's images")
+    add("--out", default="im2col.png", metavar="FILE.png", help="the figure (%(default)s)")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run, classes=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and draw; return the exit status.
+
+    Raises
+    ------
+    UserError
+        If there is no such network or layer, or an option is out of its range.
+    """
+    from dataclasses import asdict
+
+    from ..linalg.im2col_costs import measure_layouts
+    from ..linalg.im2col_plot import plot_layouts
+    from ..plots import check_png, save
+    from ..threads import limit_threads
+
+    check_png(args.out)  # before the work
+    layers = _layers(args)
+    with limit_threads(0):
+        costs = {
+            name: measure_layouts(g, args.batch_size, args.dtype) for name, g in layers.items()
+        }
+    save(plot_layouts(layers, costs), args.out)
+    if args.json:
+        import json
+
+        rows = [{"layer": name, **asdict(cost)} for name in costs for cost in costs[name]]
+        print(json.dumps(rows, indent=2))
+        return 0
+    _print(layers, costs, args)
+    print(f"written: {args.out}")
+    return 0
+
+
+def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
+    """Return the layers that are asked for, by the name that the table gives them."""
+    from ..config import NetConfig
+    from ..errors import OptionError
+    from .summary import find_network
+
+    own = {"filter": 3, "stride": 1, "pad": 0, "filters": 32}
+    given = [f"--{name}" for name in own if getattr(args, name) is not None]
+    if args.size is None:
+        if given:
+            raise OptionError(f"{given[0]} is of one layer; give its images by --size HxWxD")
+        args.network = args.network or "layer4"
+        config, _ = find_network(args)
+        if not config.LC:
+            raise OptionError(f"{args.network} has no convolutional layer; choose another network")
+        stages = config.stages
+        names = config.stage_names[: stages.LC]
+        return dict(zip(names, stages.conv_layers, strict=True))
+    if args.network is not None or args.image_shape is not None:
+        raise OptionError("--size is one layer's; leave the network and --image-shape out")
+    h, s, p, d_next = (
+        default if (value := getattr(args, name)) is None else value
+        for name, default in own.items()
+    )
+    a, b, d = _size(args.size)
+    # NetConfig says what cannot exist
+    config = NetConfig(
+        LC=1, LF=1, ht_input=a, wd_input=b, ch_input=(d, d_next), wd_pad_added=(p,),
+        wd_filter=(h,), strides=(s,), wd_subimage_pool=(1,), full_neurons=(2,),
+    )  # fmt: skip
+    return {"1": config.conv_layers[0]}
+
+
+def _size(text: str) -> tuple[int, int, int]:
+    from ..errors import OptionError
+
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(n.isascii() and n.isdigit() and len(n) < 8 for n in parts):
+        raise OptionError(f"--size is {text!r}; it must be like 28x28x1, height, width, channels")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def _print(
+    layers: Mapping[str, ConvGeometry],
+    costs: Mapping[str, Sequence[LayoutCost]],
+    args: argparse.Namespace,
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..linalg.im2col_plot import sizes_of
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 100
+    table = Table(box=None, pad_edge=False)
+    for title in ("layer", "layout", "form ms", "product ms", "MB", "run", "GB/s of forming"):
+        table.add_column(title, justify="left" if title in ("layer", "layout") else "right")
+    for name, g in layers.items():
+        for k, cost in enumerate(costs[name]):
+            table.add_row(
+                f"{name}: {sizes_of(g)}" if k == 0 else "", cost.layout,
+                f"{1e3 * cost.form_seconds:.2f}", f"{1e3 * cost.product_seconds:.2f}",
+                f"{cost.bytes / 1e6:.1f}", str(cost.run),
+                f"{cost.bytes / cost.form_seconds / 1e9:.1f}",
+            )  # fmt: skip
+    console.print(table)
+    console.print(
+        f"{args.batch_size} images, {args.dtype}; run: numbers that lie side by side in the images "
+        "and in the patches",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""What the three layouts of im2col cost on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ..errors import OptionError
+from ..layout import ConvGeometry
+from ..teaching import seconds
+from .im2col import LAYOUTS, at_least, im2col_nchw, im2col_nhwc, im2col_phi, images_of, run_length
+
+
+@dataclass(frozen=True)
+class LayoutCost:
+    """What the patches of one layer cost in one layout.
+
+    Attributes
+    ----------
+    layout : {"phi", "nhwc", "nchw"}
+    form_seconds : float
+        To pad the images, which are in the layout's own order, and to gather the patches.
+    product_seconds : float
+        Of their product with the filters, by BLAS.
+    bytes : int
+        Of the patches.
+    run : int
+        See :func:`run_length`.
+    """
+
+    layout: str
+    form_seconds: float
+    product_seconds: float
+    bytes: int
+    run: int
+
+
+def measure_layouts(
+    g: ConvGeometry, l: int, dtype: str = "float32", repeat: int = 8
+) -> list[LayoutCost]:
+    """Time, for one layer, to form the patches and to multiply them, in all three layouts.
+
+    Parameters
+    ----------
+    g : ConvGeometry
+        Pooling does not count.
+    l : int
+        Images of the batch.
+    dtype : {"float32", "float64"}
+    repeat : int
+        Of which the shortest time is kept.
+
+    Returns
+    -------
+    list of LayoutCost
+        In the order of :data:`LAYOUTS`.
+
+    Raises
+    ------
+    OptionError
+        Where `l` or `dtype` is out of its range, or memory does not suffice.
+    """
+    import psutil
+
+    at_least("l", l, 1)
+    if dtype not in ("float32", "float64"):
+        raise OptionError(f"dtype is {dtype!r}; it must be float32 or float64")
+    count = g.hhd * g.a_conv * g.b_conv * l
+    need, free = 4 * count * np.dtype(dtype).itemsize, psutil.virtual_memory().available
+    if need > free:
+        raise OptionError(
+            f"the patches of {l} images need {need >> 20} MiB and {free >> 20} MiB are free; take "
+            "fewer images"
+        )
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((l, g.a, g.b, g.d)).astype(dtype)
+    W = rng.standard_normal((g.d_next, g.hhd)).astype(dtype)
+    form = {"phi": im2col_phi, "nhwc": im2col_nhwc, "nchw": im2col_nchw}
+    gather, multiply, P = {}, {}, {}
+    for layout in LAYOUTS:
+        gather[layout] = partial(form[layout], images_of(layout, images), g.h, g.s, g.p)
+        P[layout] = gather[layout]()
+        operands = (P[layout], np.ascontiguousarray(W.T)) if layout == "nhwc" else (W, P[layout])
+        multiply[layout] = partial(np.matmul, *operands)
+    best: dict[tuple[str, str], float] = {}
+    for _ in range(repeat):  # in turn: what disturbs the machine disturbs all
+        for layout in LAYOUTS:
+            for what, call in (("form", gather[layout]), ("product", multiply[layout])):
+                best[what, layout] = min(seconds(call, 1), best.get((what, layout), np.inf))
+    return [
+        LayoutCost(
+            layout, best["form", layout], best["product", layout], P[layout].nbytes,
+            run_length(layout, g),
+        )
+        for layout in LAYOUTS
+    ]  # fmt: skip

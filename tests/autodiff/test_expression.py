@@ -1,0 +1,108 @@
+"""Formulas as text: what is computed, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from simplenn_py.autodiff import GradientTape
+from simplenn_py.autodiff.expression import FUNCTIONS, parse
+from simplenn_py.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("log(x) + x*y - sin(y)", math.log(2) + 10 - math.sin(5)),
+        ("-x**2 / np.sqrt(2*pi)", -4 / math.sqrt(2 * math.pi)),
+        ("maximum(x, y) - numpy.minimum(x, y)", 3),
+        ("2 ** x ** 3 + (1 - +x) * 1e-1", 256 - 0.1),
+        (" abs(-x)\n", 2),
+        ("exp(y)/(1 + exp(y))", 1 / (1 + math.exp(-5))),
+        ("x and_ y".replace(" and_ ", "-"), -3),
+    ],
+)
+def test_values(text, value):
+    expression = parse(text)
+    point = {name: v for name, v in (("x", 2.0), ("y", 5.0)) if name in expression.names}
+    assert expression(point) == pytest.approx(value, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_a_derivative(name):
+    arguments = "x, 0.3" if getattr(FUNCTIONS[name], "nin", 1) == 2 else "x"
+    with GradientTape() as tape:
+        x = tape.watch(0.5)
+        f = parse(f"{name}({arguments})")({"x": x})
+    slope = tape.gradient(f, x)
+    step = 1e-6
+    f = parse(f"{name}({arguments})")
+    difference = (f({"x": 0.5 + step}) - f({"x": 0.5 - step})) / (2 * step)
+    assert slope == pytest.approx(difference, rel=1e-8)
+
+
+def test_names_and_points():
+    assert parse("x10 + y + x2 + x1*sin(a)").names == ("a", "x1", "x2", "x10", "y")
+    expression = parse("x2 - x1")
+    assert expression.point("2, 5") == {"x1": 2, "x2": 5}
+    assert expression.point("x2=2,x1 = 5e-1") == {"x1": 0.5, "x2": 2}
+    assert math.isnan(parse("log(x)")({"x": -1.0}))
+
+
+@pytest.mark.parametrize("point", ["", "1", "1,2,3", "x1=1", "x1=1,x3=2", "x1=1,x1=2", "1,x2=3"])
+def test_points_that_do_not_fit(point):
+    with pytest.raises(OptionError, match=r"give 2, for x1, x2, such as x1=1,x2=1"):
+        parse("x2 - x1").point(point)
+
+
+@pytest.mark.parametrize("point", ["a", "inf", "nan", "x=two"])
+def test_points_that_are_no_numbers(point):
+    with pytest.raises(OptionError, match=r"is no number; give 1, for x"):
+        parse("2*x").point(point)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("__import__('os').system('true')", "the function"),
+        ("open(x)", "the function 'open'"),
+        ("x.__class__", "has 'x.__class__'"),
+        ("np.linalg.norm(x)", "the function 'np.linalg.norm'"),
+        ("os.sin(x)", "the function 'os.sin'"),
+        ("sinn(x)", "did you mean 'sin'"),
+        ("x^2", "write a power with"),
+        ("x // 2", "has 'x // 2'"),
+        ("x @ x", "has 'x @ x'"),
+        ("x if x else 1", "has 'x if x else 1'"),
+        ("lambda x: x", "has 'lambda x: x'"),
+        ("[x for x in (1, 2)]", "has '"),
+        ("x < 1", "has 'x < 1'"),
+        ("not x", "has 'not x'"),
+        ("x[0]", r"has 'x\[0\]'"),
+        ("f'{x}'", "has"),
+        ("'x'", "has"),
+        ("1j*x", "has '1j'"),
+        ("True*x", "has 'True'"),
+        ("(y := x)", "has"),
+        ("sin", "without parentheses"),
+        ("1e999*x", "as large as"),
+        (f"{'9' * 400}*x", "as large as"),
+        ("x +", "is no formula"),
+        ("x = 1", "is no formula"),
+        ("", "is no formula"),
+        ("x\0", "is no formula"),
+        ("1 + 2", "has no variable"),
+        ("sin(x, x)", "calls sin with 2 arguments; it takes 1"),
+        ("maximum(x)", "calls maximum with 1 arguments; it takes 2"),
+        ("sin(x, out=x)", "calls sin with 2"),
+        ("sin(*x)", "has '"),
+        ("-" * 100 + "x", "nested more than 60 deep"),
+        ("(" * 300 + "x" + ")" * 300, "is no formula"),
+        ("x+" * 600 + "x", "has 1201 characters"),
+    ],
+)
+def test_everything_else_is_refused(text, told):
+    with pytest.raises(OptionError, match=told) as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)

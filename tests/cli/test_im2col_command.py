@@ -1,0 +1,67 @@
+"""``simplenn im2col``: table, JSON and figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simplenn_py.cli import main
+from simplenn_py.config import NetConfig
+
+ROW = ["layer", "layout", "form_seconds", "product_seconds", "bytes", "run"]
+
+
+def test_one_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "p.png"
+    words = ["--size", "9x8x2", "--filter", "3", "--pad", "1", "--filters", "5"]
+    assert main(["im2col", *words, "--batch-size", "4", "--out", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:5] == ["1:", "3x3,", "2", "->", "5"]
+    assert [line.split()[0] for line in lines[2:4]] == ["nhwc", "nchw"]
+    assert lines[4].startswith("4 images, float32")
+    assert lines[-1] == f"written: {out}"
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["digits", "--batch-size", "3", "--dtype", "float64", "--json"]
+    assert main(["im2col", *words, "--out", str(tmp_path / "p.png")]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [list(row) for row in rows] == [ROW] * 6
+    assert [(row["layer"], row["layout"], row["run"]) for row in rows] == [
+        ("1", "phi", 3), ("1", "nhwc", 3), ("1", "nchw", 8),
+        ("2", "phi", 1), ("2", "nhwc", 96), ("2", "nchw", 4),
+    ]  # fmt: skip
+    assert rows[0]["bytes"] == 8 * 9 * 64 * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--size", "9x8"], "--size is '9x8'; it must be like 28x28x1"),
+        (["--size", "3x3x1", "--filter", "5"], "this network cannot be built"),
+        (["--size", "9x8x1", "--stride", "0"], "this network cannot be built"),
+        (["digits", "--size", "9x8x1"], "leave the network and --image-shape out"),
+        (["digits", "--filter", "3"], "--filter is of one layer"),
+        (["digit"], "did you mean 'digits'"),
+        (["digits", "--dtype", "int8"], "dtype is 'int8'"),
+        (["digits", "--batch-size", "0"], "l is 0"),
+        (["digits", "--out", "p.pdf"], "let its name end in .png"),
+    ],
+)
+def test_mistakes_cost_one_line_and_status_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["im2col", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_network_without_convolutions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "full.config"
+    NetConfig(LC=0, LF=1, ht_input=4, wd_input=4, ch_input=(1,), full_neurons=(3,)).write(path)
+    assert main(["im2col", str(path)]) == 2
+    assert "has no convolutional layer" in capsys.readouterr().err
