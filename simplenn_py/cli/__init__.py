@@ -13,11 +13,16 @@ from ..errors import UserError
 from ..threads import polite_waiting
 from . import (
     compare,
+    compress,
     convert,
     data,
     doctor,
+    exercise,
+    explain,
     gemm,
     gradcheck,
+    graph,
+    im2col,
     predict,
     profile,
     roofline,
@@ -51,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"simplenn_py {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (train, predict, compare, summary, profile, gemm, roofline, gradcheck, convert,
-                   data, doctor, warmup):  # fmt: skip
+    for module in (train, predict, compare, compress, summary, profile, gemm, im2col, roofline,
+                   explain, gradcheck, graph, exercise, convert, data, doctor, warmup):  # fmt: skip
         module.add_parser(commands)
     return top
 

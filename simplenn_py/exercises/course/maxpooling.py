@@ -1,0 +1,148 @@
+"""Exercise: max pooling and the indices of P_pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...layout import Array
+from ..form import Args, Case, Exercise, Points, Wrong
+from ..sizes import entry, geometry, normal, pixel
+
+
+def _reference(S: Array, g: SimpleNamespace) -> tuple[Array, Array]:
+    from ...cnn.pooling import maxpooling
+
+    return maxpooling(S, g)  # type: ignore[arg-type]
+
+
+def _cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield sizes and integers of 0 ... 4, so that ties and windows of zeros occur."""
+    small: tuple[tuple[str, SimpleNamespace, ArrayLike], ...] = (
+        ("one window", geometry(2, 2, h_pool=2), [[1, 5, 3, 2]]),
+        (
+            "four windows",
+            geometry(4, 4, h_pool=2),
+            [[1, 2, 8, 4, 5, 6, 7, 3, 9, 0, 1, 1, 2, 4, 3, 5]],
+        ),
+        ("a tie in a column", geometry(2, 2, h_pool=2), [[4, 4, 1, 2]]),
+        ("a tie across columns", geometry(2, 2, h_pool=2), [[1, 4, 4, 2]]),
+        ("a window of zeros", geometry(4, 2, h_pool=2), [[1, 0, 0, 0, 2, 3, 0, 0]]),
+        ("a row left over", geometry(3, 2, h_pool=2), [[1, 2, 9, 4, 3, 8]]),
+        ("two channels", geometry(2, 2, d_next=2, h_pool=2), [[1, 2, 3, 4], [7, 8, 6, 5]]),
+        ("two instances", geometry(2, 2, h_pool=2), [[1, 2, 3, 4, 8, 7, 6, 5]]),
+    )
+    for label, g, numbers in small:
+        S = np.array(numbers, float, order="F")
+        yield Case(label, {"S": S, "g": g}, small=True)
+    for label, g, l in (
+        ("no pooling", geometry(3, 4, d_next=2, h_pool=1), 2),
+        ("windows of 3, two rows left over", geometry(8, 6, d_next=2, h_pool=3), 2),
+        ("columns left over", geometry(4, 7, d_next=3, h_pool=2), 3),
+        ("one window an image", geometry(5, 5, d_next=4, h_pool=4), 3),
+    ):
+        S = np.asfortranarray(rng.integers(0, 5, (g.d_next, g.a_conv * g.b_conv * l)), float)
+        yield Case(f"{label}, ties", {"S": S, "g": g})
+    for _ in range(5):
+        size = int(rng.integers(1, 5))
+        a, b = (int(x) for x in rng.integers(size, size + 7, 2))
+        d, l = (int(x) for x in rng.integers(1, 5, 2))
+        g = geometry(a, b, d_next=d, h_pool=size)
+        S = np.maximum(normal(rng, d, a * b * l), 0.0)
+        yield Case(f"random: h_pool={size}", {"S": S, "g": g})
+
+
+def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
+    g = args["g"]
+    if name == "Z":
+        return f"channel {index[0]}, {pixel(g.a_next, g.b_next, index[1])} of Z^{{m+1}}"
+    return f"of instance {index[1]}, {entry(g.d_next, g.a_next, index[0])} of Z^{{m+1}}"
+
+
+EXERCISE = Exercise(
+    name="maxpooling",
+    title="max pooling, and where each maximum stood",
+    functions=("maxpooling",),
+    returns=("Z", "idx_pool"),
+    allows=("numpy", "math", "itertools"),
+    points=Points(small=3, awkward=5),
+    hints=(
+        "Think of one window of one channel first: which h_pool*h_pool entries of S are in it, and "
+        "in what order must they be looked at so that the first of equal ones wins?",
+        "Window (i, j) begins at pixel (i*h_pool, j*h_pool) of S. Loop over w, inside it over u, "
+        "and replace the best value only where a new one is larger (>, not >=); keep the place "
+        "c + d_next*(row + a_conv*column) beside it, counted within the instance.",
+        "pixel = (i*h_pool + u) + a_conv*(j*h_pool + w); if S[c, pixel + a_conv*b_conv*n] > best: "
+        "best, place = that value, c + d_next*pixel. Start from best = -inf. Then Z[c, i + "
+        "a_next*j + a_next*b_next*n] = best and idx_pool[c + d_next*(i + a_next*j), n] = place.",
+    ),
+    reference=_reference,
+    cases=_cases,
+    where=_where,
+    wrong=(
+        Wrong(
+            "last window kept",
+            "Only complete windows are pooled: a_next = floor(a_conv/h_pool), and what is left "
+            "over at the end is dropped.",
+            (
+                ("g.a_next", "(-(-g.a_conv // g.h_pool))"),
+                ("g.b_next", "(-(-g.b_conv // g.h_pool))"),
+                ("for w in range(size)", "for w in range(min(size, g.b_conv - j * size))"),
+                ("for u in range(size)", "for u in range(min(size, g.a_conv - i * size))"),
+            ),
+        ),
+        Wrong(
+            "last of equal maxima",
+            "Of equal entries the first stays: replace the best only where value > best, not >=.",
+            (("value > best", "value >= best"),),
+        ),
+        Wrong(
+            "index order swapped",
+            "A window is looked through in the order u + h_pool*w, the row offset u fastest. Here "
+            "w runs fastest, so that ties end elsewhere.",
+            (
+                (
+                    "(i * size + u) + g.a_conv * (j * size + w)",
+                    "(i * size + w) + g.a_conv * (j * size + u)",
+                ),
+            ),
+        ),
+        Wrong(
+            "stride forgotten",
+            "Windows do not overlap: window (i, j) begins at pixel (i*h_pool, j*h_pool), since the "
+            "stride of pooling is h_pool.",
+            (("i * size + u", "i + u"), ("j * size + w", "j + w")),
+        ),
+        Wrong(
+            "best started from 0 without a place",
+            "In a window of zeros nothing is larger than 0, and the place is never set: start from "
+            "-inf, or from the window's first entry.",
+            (("best, place = -np.inf, 0", "best, place = 0.0, 0"),),
+        ),
+        Wrong(
+            "place in the window",
+            "idx_pool counts in vec(S) of the instance, c + d_next*(row + a_conv*column), not u + "
+            "h_pool*w within the window.",
+            (("value, c + d * pixel", "value, u + size * w"),),
+        ),
+        Wrong(
+            "channel left out of the place",
+            "The place is an entry of vec(S), c + d_next*pixel: a pixel has d_next entries.",
+            (("value, c + d * pixel", "value, pixel"),),
+        ),
+        Wrong(
+            "place in the batch",
+            "Each column of idx_pool counts within its own instance, from 0: vec(S^{m,n}), not "
+            "vec of the whole batch.",
+            (("value, c + d * pixel", "value, c + d * (pixel + n_conv * n)"),),
+        ),
+        Wrong(
+            "counted from 1",
+            "MATLAB counts from 1, Python from 0: the first entry of vec(S) is number 0.",
+            (("value, c + d * pixel", "value, 1 + c + d * pixel"),),
+        ),
+    ),
+)

@@ -1,0 +1,139 @@
+"""Exercise: phi(pad(Z)), the patches as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ...layout import Array
+from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..sizes import awkward, counting, geometry, normal, offset, pixel, random_sizes
+
+
+def _reference(Z: Array, g: SimpleNamespace) -> Array:
+    from ...cnn.phi import padding_and_phiZ
+
+    return padding_and_phiZ(Z, g)  # type: ignore[arg-type]
+
+
+def _cases(rng: np.random.Generator) -> Iterator[Case]:
+    for label, g, l in (
+        ("no padding, stride 1", geometry(3, 3, h=2), 1),
+        ("not square", geometry(4, 3, h=2), 1),
+        ("padding", geometry(2, 2, p=1, h=2, s=2), 1),
+        ("stride 2", geometry(5, 4, h=2, s=2), 1),
+        ("two channels", geometry(3, 2, d=2, h=2), 1),
+        ("two instances", geometry(3, 2, h=2), 2),
+    ):
+        yield Case(label, {"Z": counting(g.d, g.a * g.b * l), "g": g}, small=True)
+    for label, g, l in (*awkward(), *random_sizes(rng, 5)):
+        yield Case(f"{label}, {l} instances", {"Z": normal(rng, g.d, g.a * g.b * l), "g": g})
+
+
+def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
+    g = args["g"]
+    row, column = index
+    return f"{offset(g.h, row)}; output of {pixel(g.a_conv, g.b_conv, column)}"
+
+
+def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
+    from ...cnn.padding import unpad
+    from ...cnn.phi import vTP_phi
+
+    g, v = args["g"], normal(rng, *got.shape)
+    return float(np.vdot(v, got)), float(np.vdot(unpad(vTP_phi(v, g), g), args["Z"]))
+
+
+EXERCISE = Exercise(
+    name="padding_and_phiZ",
+    title="phi(pad(Z)): one patch a column",
+    functions=("padding_and_phiZ",),
+    returns=("phiZ",),
+    allows=("numpy", "math", "itertools"),
+    points=Points(small=3, awkward=5),
+    hints=(
+        "Think of the two factors one after the other: first an array of zeros with the images in "
+        "its middle, then the patches of that. In Fortran order the channel is fastest: "
+        "Z.T.reshape(l, b, a, d) is the same memory as [instance, column, row, channel].",
+        "For a fixed offset (u, w) the entries of all patches are one strided slice of the padded "
+        "images: rows u, u + s, u + 2s ..., columns w, w + s ... . So two short loops over u and w "
+        "fill an array [instance, j, i, c, w, u].",
+        "padded[:, p:p+b, p:p+a] = Z.T.reshape(l, b, a, d); then for w and u: phiZ[:, :, :, :, w, "
+        "u] = padded[:, w : w + s*b_conv : s, u : u + s*a_conv : s]; return phiZ.reshape(-1, "
+        "h*h*d).T, which is in Fortran order.",
+    ),
+    reference=_reference,
+    cases=_cases,
+    where=_where,
+    wrong=(
+        Wrong(
+            "index order swapped",
+            "Row u + h*w + h*h*c: the row offset u runs fastest, then the column offset w. Here "
+            "they have changed places.",
+            (("phiZ[:, :, :, :, w, u]", "phiZ[:, :, :, :, u, w]"),),
+        ),
+        Wrong(
+            "channel fastest",
+            "The channel is the slowest index of a row, u + h*w + h*h*c, although it is the "
+            "fastest of vec(Z).",
+            (
+                (
+                    "phiZ.reshape(-1, g.hhd)",
+                    "phiZ.transpose(0, 1, 2, 4, 5, 3).reshape(-1, g.hhd)",
+                ),
+            ),
+        ),
+        Wrong(
+            "output pixels row by row",
+            "Column i + a_conv*j: the row i of the output runs fastest, then j, then the instance.",
+            (
+                (
+                    "phiZ.reshape(-1, g.hhd)",
+                    "phiZ.transpose(0, 2, 1, 3, 4, 5).reshape(-1, g.hhd)",
+                ),
+            ),
+        ),
+        Wrong(
+            "image read row by row",
+            "Pixel (i, j) of Z is column i + a*j: reshape to (l, b, a, d), column before row, not "
+            "to (l, a, b, d).",
+            (
+                (
+                    "Z.T.reshape(l, g.b, g.a, g.d)",
+                    "Z.T.reshape(l, g.a, g.b, g.d).transpose(0, 2, 1, 3)",
+                ),
+            ),
+        ),
+        Wrong(
+            "stride forgotten",
+            "Neighbouring patches are s pixels apart: output (i, j) begins at (i*s, j*s).",
+            (
+                ("slice(w, w + g.s * g.b_conv, g.s)", "slice(w, w + g.b_conv)"),
+                ("slice(u, u + g.s * g.a_conv, g.s)", "slice(u, u + g.a_conv)"),
+            ),
+        ),
+        Wrong(
+            "padding missing",
+            "The patches are of pad(Z), p rows and columns larger on every side: a_pad = a + 2p, "
+            "and a_conv counts from a_pad.",
+            (
+                ("padded[:, g.p : g.p + g.b, g.p : g.p + g.a]", "padded[:]"),
+                ("g.b_pad", "g.b"),
+                ("g.a_pad", "g.a"),
+                ("g.b_conv", "((g.b - g.h) // g.s + 1)"),
+                ("g.a_conv", "((g.a - g.h) // g.s + 1)"),
+            ),
+        ),
+        Wrong(
+            "zeros on one side only",
+            "The image stands in the middle of pad(Z), from row p and column p on, not in its "
+            "corner.",
+            (("padded[:, g.p : g.p + g.b, g.p : g.p + g.a]", "padded[:, : g.b, : g.a]"),),
+        ),
+    ),
+    adjoint=Adjoint("<v, P_phi P_pad z> = <v' P_phi P_pad, z>", _sides),
+    fortran=True,
+)

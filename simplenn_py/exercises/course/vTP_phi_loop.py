@@ -1,0 +1,71 @@
+"""Exercise: v' P_phi as its definition says."""
+
+from __future__ import annotations
+
+from ..form import Exercise, Points, Wrong
+from .vTP_phi_cases import (
+    ADD_UP,
+    ADJOINT,
+    BORDER,
+    INSTANCE,
+    ORDER,
+    OUTPUT,
+    STRIDE,
+    cases,
+    reference,
+    where,
+)
+
+EXERCISE = Exercise(
+    name="vTP_phi_loop",
+    title="v' P_phi in plain loops",
+    functions=("vTP_phi",),
+    returns=("vTP",),
+    allows=("numpy", "math", "itertools"),
+    points=Points(small=3, awkward=5),
+    hints=(
+        "Think of phi the other way round: phi reads a pixel once for each patch that contains it. "
+        "What must happen to a pixel that several patches contain, if each of them sends something "
+        "back?",
+        "Start from zeros of shape (d, a_pad*b_pad*l). Loop over every entry of V, that is over n, "
+        "j, i, c, w, u, compute the pixel it belongs to, and add the entry there.",
+        "pixel = (i*s + u) + a_pad*(j*s + w); out[c, pixel + a_pad*b_pad*n] += V[u + h*w + h*h*c, "
+        "i + a_conv*j + a_conv*b_conv*n].",
+    ),
+    reference=reference,
+    cases=cases,
+    where=where,
+    wrong=(
+        Wrong("+= lost", ADD_UP, (("] += patch", "] = patch"),)),
+        Wrong(
+            "index order swapped",
+            ORDER,
+            (("patch[u + g.h * w + ", "patch[w + g.h * u + "),),
+        ),
+        Wrong(
+            "channel fastest",
+            "Row u + h*w + h*h*c of V: the channel is the slowest index of a row.",
+            (("patch[u + g.h * w + g.h * g.h * c]", "patch[c + g.d * (u + g.h * w)]"),),
+        ),
+        Wrong(
+            "output pixels row by row",
+            OUTPUT,
+            (("i + g.a_conv * j + n_conv", "j + g.b_conv * i + n_conv"),),
+        ),
+        Wrong("stride forgotten", STRIDE, (("i * g.s + u", "i + u"), ("j * g.s + w", "j + w"))),
+        Wrong(
+            "border dropped",
+            BORDER,
+            (
+                (
+                    "    return out",
+                    "    images = out.T.reshape(l, g.b_pad, g.a_pad, g.d)\n"
+                    "    inside = images[:, g.p : g.p + g.b, g.p : g.p + g.a]\n"
+                    "    return inside.reshape(-1, g.d).T",
+                ),
+            ),
+        ),
+        Wrong("all instances in one", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
+    ),
+    adjoint=ADJOINT,
+)

@@ -1,0 +1,64 @@
+"""Exercise: v' P_phi compiled, with points for its speed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..form import Case, Exercise, Points, Speed, Wrong
+from ..sizes import geometry
+from .vTP_phi_cases import ADD_UP, ADJOINT, BORDER, ORDER, OUTPUT, STRIDE, cases, reference, where
+
+
+def _case(rng: np.random.Generator) -> Case:
+    g, l = geometry(16, 16, d=32, p=2, h=5), 16
+    V = rng.standard_normal((l * g.a_conv * g.b_conv, g.hhd), np.float32).T
+    return Case("16 images of 16 x 16 x 32, 5 x 5 filter, float32", {"V": V, "g": g})
+
+
+EXERCISE = Exercise(
+    name="vTP_phi_numba",
+    title="v' P_phi compiled by Numba, with points for speed",
+    functions=("vTP_phi",),
+    returns=("vTP",),
+    allows=("numpy", "numba", "math"),
+    points=Points(small=2, awkward=4, speed=6),
+    hints=(
+        "Think of what must be inside the compiled function and what need not: reshaping is free, "
+        "the loops are not. V in Fortran order is, transposed, an array [instance, j, i, c, w, u] "
+        "in C order, the order Numba indexes fastest.",
+        "patches = V.T.reshape(-1, b_conv, a_conv, d, h, h) and out = zeros (l, b_pad, a_pad, d); "
+        "the kernel has six loops in this order, u innermost, and one line. For threads: prange "
+        "over instances, each of which writes its own part of out.",
+        "@njit def scatter(V, s, out): for n, j, i, c, w, u: out[n, j*s + w, i*s + u, c] += V[n, "
+        "j, i, c, w, u]. vTP_phi calls it and returns out.reshape(-1, d).T.",
+    ),
+    reference=reference,
+    cases=cases,
+    where=where,
+    wrong=(
+        Wrong("+= lost", ADD_UP, (("c] += V", "c] = V"),)),
+        Wrong("index order swapped", ORDER, (("V[n, j, i, c, w, u]", "V[n, j, i, c, u, w]"),)),
+        Wrong(
+            "output pixels row by row",
+            OUTPUT,
+            (
+                ("reshape(-1, g.b_conv, g.a_conv,", "reshape(-1, g.a_conv, g.b_conv,"),
+                ("l, b_conv, a_conv, d", "l, a_conv, b_conv, d"),
+                ("V[n, j, i, c", "V[n, i, j, c"),
+            ),
+        ),
+        Wrong("stride forgotten", STRIDE, (("j * s + w", "j + w"), ("i * s + u", "i + u"))),
+        Wrong(
+            "border dropped",
+            BORDER,
+            (
+                (
+                    "    return out",
+                    "    out = out[:, g.p : g.p + g.b, g.p : g.p + g.a]\n    return out",
+                ),
+            ),
+        ),
+    ),
+    adjoint=ADJOINT,
+    speed=Speed(case=_case, kernel=reference, full=4.0, half=15.0),
+)

@@ -1,0 +1,138 @@
+"""What has been solved, in ``.simplenn_progress.json`` beside the student's files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..io.atomic import atomic_write_bytes
+from .check import Report, read_source
+from .course import EXERCISES, exercise_named
+from .form import Exercise
+from .helpers import Helpers, Provided
+
+NAME = ".simplenn_progress.json"
+_FORMAT = 1
+
+
+@dataclass
+class Entry:
+    """The last check of an exercise, its best points, and the hints shown."""
+
+    points: int = 0
+    best: int = 0
+    passed: bool = False
+    file: str = ""
+    sha256: str = ""
+    checked: str = ""
+    hints: int = 0
+
+
+@dataclass
+class Progress:
+    """A folder's progress.
+
+    Parameters
+    ----------
+    folder : Path
+    entries : dict of Entry
+        By exercise.
+    """
+
+    folder: Path
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def entry(self, name: str) -> Entry:
+        """Return an exercise's entry; a new one where there is none."""
+        return self.entries.setdefault(name, Entry())
+
+    def record(self, report: Report, save: bool = True) -> None:
+        """Take over what a check found and, unless told not to, write it."""
+        entry = self.entry(report.exercise.name)
+        entry.points, entry.passed = report.points, report.passed
+        entry.best = max(entry.best, report.points)
+        entry.file, entry.sha256 = Path(report.path).name, report.sha256
+        entry.checked = datetime.now(UTC).isoformat(timespec="seconds")
+        if save:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file, atomically."""
+        content = {"format": _FORMAT, "exercises": {k: asdict(e) for k, e in self.entries.items()}}
+        text = json.dumps(content, indent=2) + "\n"
+        atomic_write_bytes(self.folder / NAME, text.encode())
+
+    def own(self, name: str) -> Provided | None:
+        """Return the student's file for an exercise if it has passed and is still the same."""
+        entry = self.entries.get(name)
+        if entry is None or not entry.passed:
+            return None
+        path = self.folder / Path(entry.file).name
+        if not path.is_file():
+            return None
+        source = read_source(path)
+        if hashlib.sha256(source).hexdigest() != entry.sha256:
+            return None
+        return Provided(exercise_named(name), source, str(path.resolve()), own=True)
+
+    def helpers(self, exercise: Exercise) -> Helpers:
+        """Find the earlier routines that an exercise's cases ask for.
+
+        Of several exercises that define a routine, the last that the student solved provides it;
+        if none is solved, the model solution of the last one stands in.
+        """
+        provided: dict[str, Provided] = {}
+        for routine in exercise.uses:
+            self._provide(routine, exercise.name, provided)
+        return Helpers(provided)
+
+    def _provide(self, routine: str, user: str, provided: dict[str, Provided]) -> None:
+        """Add a routine to `provided`, after those that its file uses."""
+        if routine in provided:
+            return
+        before = EXERCISES[: EXERCISES.index(user)]
+        makers = [e for e in map(exercise_named, before) if routine in e.functions]
+        if not makers:
+            raise ValueError(f"{user} uses {routine}, which no exercise before it asks for")
+        own = [p for e in makers if (p := self.own(e.name)) is not None]
+        last = makers[-1]
+        found = Provided(last, last.solution.encode(), f"solutions/{last.name}.py", own=False)
+        if own:
+            found = own[-1]
+        for used in found.exercise.uses:
+            self._provide(used, found.exercise.name, provided)
+        provided[routine] = found
+
+
+def load_progress(folder: Path) -> Progress:
+    """Read a folder's progress; empty where there is none.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return Progress(folder)
+    try:
+        content: Any = json.loads(path.read_text("utf-8"))
+        if content["format"] != _FORMAT:
+            raise ValueError
+        entries = {str(k): Entry(**v) for k, v in content["exercises"].items()}
+        for entry in entries.values():
+            if {k: type(v) for k, v in asdict(entry).items()} != _TYPES:
+                raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        raise DataError(
+            f"{path}: is not a progress file of this version; remove it and check again"
+        ) from None
+    return Progress(folder, entries)
+
+
+_TYPES = {k: type(v) for k, v in asdict(Entry()).items()}

@@ -1,0 +1,295 @@
+"""The process in which a student's code runs: ``python -I runner.py``, nothing of the package.
+
+The parent asks over standard input and is answered over standard output, in messages of a
+length and an .npz archive without pickles.  Before any of the student's code runs, both are
+moved to other descriptors: what the student prints goes to standard error and breaks nothing.
+
+The student's file comes as bytes, and those bytes are hashed and run.  An import that the
+exercise does not allow is refused, and simplenn_py is refused to everyone.  That keeps honest
+people honest; it is NO sandbox: the code runs with the rights of who started it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import hashlib
+import importlib.abc
+import io
+import json
+import linecache
+import os
+import struct
+import sys
+import time
+import traceback
+import types
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+PACKAGE = "simplenn_py"
+
+
+def pack(value: Any) -> bytes:
+    """Turn plain values, arrays and namespaces into bytes."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    text = json.dumps(_encode(value, arrays))
+    stream = io.BytesIO()
+    np.savez(stream, tree=np.frombuffer(text.encode(), np.uint8), **arrays)
+    return stream.getvalue()
+
+
+def unpack(data: bytes) -> Any:
+    """Inverse of `pack`."""
+    import numpy as np
+
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return _decode(json.loads(archive["tree"].tobytes()), archive)
+
+
+class Other:
+    """What stands for a value that is neither plain nor an array: its type, in words."""
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+
+
+def _encode(value: Any, arrays: dict[str, Any]) -> Any:
+    import numpy as np
+
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
+        key = f"a{len(arrays)}"
+        arrays[key] = np.asarray(value)
+        return {"scalar": key}
+    if value is None or type(value) in (bool, int, float, str):
+        return {"plain": value}
+    if type(value) is np.ndarray and not value.dtype.hasobject:
+        key = f"a{len(arrays)}"
+        arrays[key] = value
+        return {"array": key}
+    if type(value) is bytes:
+        return {"bytes": value.hex()}
+    if type(value) in (tuple, list):
+        return {type(value).__name__: [_encode(v, arrays) for v in value]}
+    if type(value) is dict and all(type(k) is str for k in value):
+        return {"dict": {k: _encode(v, arrays) for k, v in value.items()}}
+    if type(value) is types.SimpleNamespace:
+        return {"namespace": {k: _encode(v, arrays) for k, v in vars(value).items()}}
+    if isinstance(value, Other):
+        return {"other": value.description}
+    kind = type(value).__name__
+    return {"other": f"ndarray of dtype {value.dtype}" if type(value) is np.ndarray else kind}
+
+
+def _decode(node: dict[str, Any], archive: Any) -> Any:
+    ((kind, content),) = node.items()
+    if kind == "plain":
+        return content
+    if kind == "array":
+        return archive[content]
+    if kind == "scalar":
+        return archive[content][()]
+    if kind == "bytes":
+        return bytes.fromhex(content)
+    if kind in ("tuple", "list"):
+        items = [_decode(v, archive) for v in content]
+        return tuple(items) if kind == "tuple" else items
+    if kind in ("dict", "namespace"):
+        fields = {k: _decode(v, archive) for k, v in content.items()}
+        return fields if kind == "dict" else types.SimpleNamespace(**fields)
+    return Other(str(content))
+
+
+def _same(value: Any, sent: Any) -> bool:
+    if isinstance(sent, types.SimpleNamespace):
+        return _same(vars(value), vars(sent))
+    if isinstance(sent, dict):
+        return value.keys() == sent.keys() and all(_same(value[k], sent[k]) for k in sent)
+    if isinstance(sent, list | tuple):
+        return len(value) == len(sent) and all(map(_same, value, sent))
+    if hasattr(sent, "tobytes"):  # bit for bit, so that a NaN is itself
+        return value.shape == sent.shape and value.tobytes() == sent.tobytes()
+    return bool(value == sent)
+
+
+def send(stream: IO[bytes], value: Any) -> None:
+    """Write one message: its length, then its bytes."""
+    data = pack(value)
+    stream.write(struct.pack("<q", len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes | None:
+    """Read one message; None where the other side has closed."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    (length,) = struct.unpack("<q", head)
+    data = stream.read(length)
+    return data if len(data) == length else None
+
+
+class _NoPackage(importlib.abc.MetaPathFinder):
+    """Refuses the package to whoever imports it."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname.partition(".")[0] == PACKAGE:
+            raise ImportError(f"{PACKAGE} cannot be imported here: write the routine yourself")
+
+
+class _Imports:
+    """``__import__`` that looks at who imports: files of an exercise have a list."""
+
+    def __init__(self) -> None:
+        self._import = builtins.__import__
+        self.allowed: dict[str, Sequence[str]] = {}
+
+    def __call__(
+        self,
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> Any:
+        allowed = self.allowed.get((globals or {}).get("__name__", ""))
+        top = name.partition(".")[0]
+        if allowed is not None and top != PACKAGE and (level or top not in allowed):
+            what = "." * level + name
+            raise ImportError(
+                f"this exercise does not allow {what}; it allows {', '.join(allowed)}"
+            )
+        return self._import(name, globals, locals, fromlist, level)
+
+
+class Runner:
+    """Answers the parent's requests; one method each."""
+
+    def __init__(self) -> None:
+        self.imports = _Imports()
+        builtins.__import__ = self.imports
+        sys.meta_path.insert(0, _NoPackage())
+        self.routines: dict[str, Callable[..., Any]] = {}
+        self.modules: dict[str, types.ModuleType] = {}
+        self.paths: set[str] = set()
+
+    def load(self, m: dict[str, Any]) -> dict[str, Any]:
+        """Run a file's bytes as a module.
+
+        Of an earlier exercise's file the routine that it "provides" is kept; a later file that
+        "uses" it and has left it unwritten is given it.
+        """
+        source, path, name = m["source"], m["path"], m["name"]
+        if m.get("allows") is not None:
+            self.imports.allowed[name] = m["allows"]
+        module = types.ModuleType(name)
+        module.__file__ = path
+        sys.modules[name] = self.modules[name] = module
+        self.paths.add(path)
+        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+        linecache.cache[path] = (len(source), None, lines, path)  # None: never read again
+        exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+        for routine in m.get("uses", ()):
+            if routine in module.__dict__:
+                setattr(module, routine, _or_else(getattr(module, routine), self.routines[routine]))
+        if m.get("provides"):
+            self.routines[m["provides"]] = getattr(module, m["provides"])
+        missing = [f for f in m.get("functions", ()) if not callable(getattr(module, f, None))]
+        return {"sha256": hashlib.sha256(source).hexdigest(), "missing": missing}
+
+    def call(self, m: dict[str, Any]) -> dict[str, Any]:
+        """Call a function of a module, or the driver that stands between."""
+        value = self._call(m, list(m["args"].values()))
+        return {"value": value, "changed": self._changed(m)}
+
+    def time(self, m: dict[str, Any]) -> dict[str, Any]:
+        """Call it once, then `repeat` times against the clock: the shortest, in seconds."""
+        args = list(m["args"].values())
+        value = self._call(m, args)
+        best = float("inf")
+        for _ in range(m["repeat"]):
+            began = time.perf_counter()
+            self._call(m, args)
+            best = min(best, time.perf_counter() - began)
+        return {"value": value, "seconds": best}
+
+    def _call(self, m: dict[str, Any], args: list[Any]) -> Any:
+        student = self.modules[m["name"]]
+        if m.get("driver"):
+            return self.modules["driver"].call(student, m["function"], *args)
+        return getattr(student, m["function"])(*args)
+
+    def _changed(self, m: dict[str, Any]) -> list[str]:
+        """Which arguments are no longer as the parent sent them."""
+        as_sent = unpack(m["raw"])["args"]
+        return [k for k, v in m["args"].items() if not _same(v, as_sent[k])]
+
+    def answer(self, data: bytes) -> dict[str, Any]:
+        """Do what a message asks; whatever the student's code raises becomes the answer."""
+        m = unpack(data)
+        try:
+            m["raw"] = data
+            return getattr(self, m["do"])(m)  # "do" is load, call or time
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return {"error": self._told(error)}
+
+    def _told(self, error: BaseException) -> dict[str, Any]:
+        frames = [
+            {"line": f.lineno or 0, "code": (f.line or "").strip(), "function": f.name}
+            for f in traceback.extract_tb(error.__traceback__)
+            if f.filename in self.paths
+        ]
+        if isinstance(error, SyntaxError) and error.filename in self.paths:
+            code = (error.text or "").strip()
+            frames.append({"line": error.lineno or 0, "code": code, "function": ""})
+        message = error.msg if isinstance(error, SyntaxError) else _words(error)
+        return {
+            "type": type(error).__name__,
+            "message": message[:4000],
+            "frames": frames[-8:],
+            "not_written": isinstance(error, NotImplementedError),
+            "compiled": "numba" in sys.modules,
+        }
+
+
+def _or_else(own: Callable[..., Any], given: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `own`, with `given` in its place as long as it is not written."""
+
+    @functools.wraps(own)
+    def routine(*args: Any) -> Any:
+        try:
+            return own(*args)
+        except NotImplementedError:
+            return given(*args)
+
+    return routine
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # a student's own exception may fail to describe itself
+        return "(its message cannot be shown)"
+
+
+def main(folders: Sequence[str]) -> None:
+    """Answer until the parent closes the pipe."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    sys.path.extend(f for f in folders if f not in sys.path)
+    runner = Runner()
+    send(replies, {"ready": True})
+    while (data := receive(requests)) is not None:
+        answer = runner.answer(data)
+        sys.stdout.flush()
+        send(replies, answer)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,119 @@
+"""``simplenn exercise``: a student's way through it, and its mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simplenn_py.cli import main
+from simplenn_py.exercises.course import EXERCISES, exercise_named
+
+NAME = "find_index_phiZ"
+
+
+def test_from_start_to_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "mine"
+    path = folder / f"{NAME}.py"
+    assert main(["exercise", "start", NAME, "--dir", str(folder)]) == 0
+    assert path.read_text("utf-8") == exercise_named(NAME).skeleton
+    assert main(["exercise", "check", str(path)]) == 1
+    assert "not written yet: find_index_phiZ has no code so far" in capsys.readouterr().out
+
+    for level in (1, 2, 3, 3):
+        assert main(["exercise", "hint", NAME, "--dir", str(folder)]) == 0
+        assert capsys.readouterr().out.startswith(f"{NAME}, hint {level} of 3:")
+
+    path.write_text(exercise_named(NAME).solution.replace("u in range(g.h)", "u in range(1)"))
+    assert main(["exercise", "check", str(path)]) == 1
+    assert "expected index, shape (16,):" in capsys.readouterr().out
+
+    path.write_text(exercise_named(NAME).solution)
+    assert main(["exercise", "check", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "all right: 6 of 6 points" in out
+    assert "this is no sandbox" in out
+
+    assert main(["exercise", "progress", "--dir", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:5] == [NAME, "6", "of", "6", "passed"]
+    assert lines[-1].startswith("6 of ")
+    path.write_text(path.read_text() + "\n")
+    main(["exercise", "progress", "--dir", str(folder)])
+    assert "passed, changed since" in capsys.readouterr().out
+
+
+def test_list_names_every_exercise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["exercise", "list", "--dir", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["exercise", *EXERCISES]
+
+
+def test_start_all_leaves_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / f"{NAME}.py").write_text("mine")
+    assert main(["exercise", "start", "all", "--dir", str(tmp_path)]) == 0
+    assert (tmp_path / f"{NAME}.py").read_text() == "mine"
+    assert {p.stem for p in tmp_path.glob("*.py")} == set(EXERCISES)
+
+
+def test_another_file_name_and_gradescope(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "answer.py", tmp_path / "results.json"
+    path.write_text(exercise_named(NAME).solution)
+    words = ["--exercise", NAME, "--gradescope", str(out), "--seed", "3"]
+    assert main(["exercise", "check", str(path), *words]) == 0
+    assert json.loads(out.read_text())["score"] == 6
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["answer.py", "results.json"]
+
+
+def test_an_exercise_that_was_not_handed_in_is_not_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{NAME}.py"
+    path.write_text(exercise_named(NAME).solution)
+    words = ["--exercises", f"maxpooling,{NAME}"]
+    assert main(["exercise", "check", str(tmp_path), *words]) == 1
+    out = capsys.readouterr().out
+    assert "maxpooling: there is no" in out
+    assert "1 of 2 exercises are right: 6 of 14 points" in out
+
+
+def test_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "course"
+    assert main(["exercise", "bundle", str(out), "--exercises", NAME, "--solutions"]) == 0
+    assert [p.name for p in (out / "solutions").iterdir()] == [f"{NAME}.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["start", "find_index"],
+            "there is no exercise 'find_index'; did you mean 'find_index_phi",
+        ),
+        (["start", NAME, "--dir", "{full}"], "exists already; remove or rename it"),
+        (["check", "{tmp}/none.py"], "there is no such file"),
+        (["check", "{tmp}"], "has no exercise's file"),
+        (["check", "{full}/odd.py"], "is not named after an exercise; say which: --exercise NAME"),
+        (["check", "{full}/odd.py", "--exercises", NAME], "--exercises is for a folder"),
+        (["check", "{full}", "--exercise", NAME], "--exercise is for one file"),
+        (["check", "{full}", "--time-limit", "0"], "time-limit is 0; it must be positive"),
+        (["check", "{full}", "--seed", "-1"], "seed is -1"),
+        (["hint", "nothing"], "there is no exercise 'nothing'"),
+        (["progress", "--dir", "{tmp}/none"], "there is no such folder"),
+        (["bundle", "{full}"], "exists already; name a new folder"),
+    ],
+)
+def test_mistakes_cost_one_line_and_status_2(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    for name in (NAME, "odd"):
+        (tmp_path / "full" / f"{name}.py").write_text("x = 1\n")
+    filled = [word.format(tmp=tmp_path, full=tmp_path / "full") for word in words]
+    assert main(["exercise", *filled]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1

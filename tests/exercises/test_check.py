@@ -1,0 +1,258 @@
+"""What a check says of code that is wrong in ways that no reference foresees."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import psutil
+import pytest
+
+from simplenn_py.errors import DataError, OptionError
+from simplenn_py.exercises import runner
+from simplenn_py.exercises.check import Report, check_file
+from simplenn_py.exercises.child import Child, Limits, StoppedError
+from simplenn_py.exercises.compare import difference
+from simplenn_py.exercises.course import exercise_named
+from simplenn_py.exercises.form import Speed
+from simplenn_py.exercises.show import lines
+
+LOOP = exercise_named("vTP_phi_loop")
+HEAD = "import numpy as np\n\n\ndef vTP_phi(V, g):\n"
+Check = Callable[..., Report]
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    def run(body: str, limits: Limits | None = None, exercise=LOOP, head: str = HEAD) -> Report:
+        path = tmp_path / f"{exercise.name}.py"
+        path.write_text(head + "".join(f"    {line}\n" for line in body.splitlines()), "utf-8")
+        return check_file(exercise, path, limits=limits or Limits())
+
+    return run
+
+
+def says(report: Report) -> str:
+    assert report.failure is not None
+    return report.failure.says
+
+
+ZEROS = "out = np.zeros((g.d, g.a_pad * g.b_pad * (V.shape[1] // (g.a_conv * g.b_conv))))\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("V = V + 1", r"vTP must be a NumPy array; it is None; is a 'return' missing\?"),
+        ("return [1.0]", "vTP must be a NumPy array; it is a list"),
+        ("return np.matrix(V)", "it is an object of type matrix"),
+        ("return object()", "it is an object of type object"),
+        ("return V[:, :0]", r"vTP has shape \(4, 0\); it must be \(1, 16\)"),
+        (ZEROS + "return out + 1j", "vTP has dtype complex128; it must hold real numbers"),
+        (ZEROS + "return out * np.nan", r"vTP\[0, 0\] is NaN"),
+        (ZEROS + "V[0, 0] = 7\nreturn out", "it changed its argument V"),
+        (ZEROS + "g.s = 1\nreturn out", "it changed its argument g"),
+        ("return g.bconv", "AttributeError: .* no attribute 'bconv'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("import scipy", "ImportError: this exercise does not allow scipy; it allows numpy, math"),
+        ("import simplenn_py", "ImportError: simplenn_py cannot be imported here"),
+        ("np.load.__globals__['os']._exit(5)", "its process ended with status 5"),
+    ],
+)
+def test_each_kind_of_fault_has_its_message(body: str, message: str, check: Check) -> None:
+    report = check(body)
+    assert report.points == 0
+    assert re.search(message, says(report)), says(report)
+
+
+def test_importlib_does_not_reach_the_package_either(check: Check) -> None:
+    report = check("return np.ma.core.__builtins__['__import__']('simplenn_py')")
+    assert "simplenn_py cannot be imported here" in says(report)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def vTP_phi(V, g)\n    return V\n", "SyntaxError: expected ':'"),
+        ("def vtp(V, g):\n    return V\n", "the file defines no function vTP_phi"),
+        ("1 / 0\n", "ZeroDivisionError"),
+    ],
+)
+def test_a_file_that_does_not_load(text: str, message: str, check: Check) -> None:
+    report = check("", head=text)
+    assert message in says(report)
+
+
+def test_the_students_own_line_is_shown(check: Check) -> None:
+    text = "\n".join(lines(check("x = 1\nreturn V[x, 10**6]")))
+    assert "line 6 in vTP_phi: return V[x, 10**6]" in text
+    assert "IndexError" in text
+
+
+def test_input_expected_got_and_where_they_part(check: Check) -> None:
+    text = "\n".join(lines(check(ZEROS + "out[0, 0] = 1.0\nreturn out")))
+    assert (
+        "vTP[0, 1] is 0; it must be 2 (channel 0, instance 0, pixel (i=1, j=0) of pad(Z))" in text
+    )
+    assert "<v' P_phi, z> = <v, P_phi z> fails for random vectors" in text
+    for what in ("V, shape (4, 4):", "expected vTP, shape (1, 16):", "got vTP, shape (1, 16):"):
+        assert what in text
+
+
+def test_the_bytes_that_were_hashed_are_what_ran(check: Check, tmp_path: Path) -> None:
+    report = check("open(__file__, 'w').write('nothing')\nreturn V")
+    assert report.sha256 != hashlib.sha256(b"nothing").hexdigest()
+    text = HEAD + "    open(__file__, 'w').write('nothing')\n    return V\n"
+    assert report.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    assert (tmp_path / "vTP_phi_loop.py").read_text() == "nothing"
+
+
+def test_prints_are_shown_and_break_nothing(check: Check) -> None:
+    report = check("import math\nprint('x' * 5)\nprint(b'\\xff\\0')\nreturn V")
+    assert "xxxxx" in report.printed
+    assert "  | xxxxx" in list(lines(report))
+    flood = check("for k in range(20000):\n    print(k)\nreturn V")
+    assert len(flood.printed) < 30_000
+    assert any("more lines" in line for line in lines(flood))
+
+
+def test_an_endless_loop_is_stopped(check: Check) -> None:
+    report = check("while True:\n    pass", Limits(1.0))
+    assert says(report) == "it ran longer than 1 seconds and was stopped"
+    assert report.parts[0].says == "case 1 of 7: no overlap: stride 2, filter 2"
+
+
+def test_a_glutton_is_stopped(check: Check) -> None:
+    body = "x = []\nwhile True:\n    x.append(np.ones(10**6))"
+    report = check(body, Limits(60.0, 0.3))
+    assert says(report) == "it took more than 0.3 GiB of memory and was stopped"
+
+
+def test_limits_are_positive() -> None:
+    with pytest.raises(OptionError, match="time-limit is 0"):
+        Limits(0.0)
+    with pytest.raises(OptionError, match="memory-limit is -1"):
+        Limits(1.0, -1.0)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        check_file(LOOP, tmp_path / "none.py")
+
+
+def test_a_crash_in_compiled_code_shows_the_line(check: Check) -> None:
+    exercise = exercise_named("vTP_phi_numba")
+    text = exercise.solution.replace("range(h)", "range(h + 1)")
+    report = check("", exercise=exercise, head=text)
+    assert says(report).startswith("IndexError: index 2 is out of bounds")
+    assert report.failure is not None
+    assert report.failure.frames[-1]["code"].startswith("out[n, j * s + w")
+    assert "NUMBA_DISABLE_JIT=1" in report.failure.notes[0]
+
+
+def test_compiled_code_is_never_stale(check: Check) -> None:
+    exercise = replace(exercise_named("vTP_phi_numba"), speed=None, wrong=())
+    text = exercise.solution.replace("@njit", "@njit(cache=True)")
+    assert check("", exercise=exercise, head=text).failure is None
+    changed = check("", exercise=exercise, head=text.replace("+= V", "-= V"))
+    assert "every entry of vTP is -1 times what it must be" in changed.failure.notes
+
+
+def test_a_driver_calls_what_arrays_alone_cannot(check: Check) -> None:
+    exercise = replace(LOOP)
+    exercise.__dict__["driver"] = b"def call(student, function, V, g):\n" + (
+        b"    return student.vTP_phi(lambda: V, lambda: g)\n"
+    )
+    text = LOOP.solution.replace("n_conv, n_pad =", "V, g = V(), g()\n    n_conv, n_pad =")
+    assert check("", exercise=exercise, head=text).failure is None
+    assert "AttributeError: 'numpy.ndarray'" in says(
+        check("return V().T + V().x", exercise=exercise)
+    )
+    assert "object is not callable" in says(check("", head=text))
+
+
+def test_speed_that_is_missing_costs_only_its_points(check: Check) -> None:
+    numba = exercise_named("vTP_phi_numba")
+    small = next(LOOP.cases(np.random.default_rng(0)))
+    race = Speed(lambda rng: small, numba.reference, full=1e-9, half=1e-6)
+    report = check("", exercise=replace(numba, speed=race), head=LOOP.solution)
+    assert report.failure is None
+    assert [p.points for p in report.parts] == [2, 4, 0]
+    assert not report.passed
+    generous = replace(race, full=1e-9, half=1e9)
+    report = check("", exercise=replace(numba, speed=generous), head=LOOP.solution)
+    assert report.parts[2].points == 3
+    assert report.passed
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda x: x.astype(np.float32), "agrees to single precision"),
+        (lambda x: 0 * x, "is all zeros"),
+        (lambda x: 2 * x, "every entry of vTP is 2 times"),
+        (lambda x: x.T, "is the transpose"),
+        (lambda x: x.reshape(-1, order="F").reshape(4, 4), "is the transpose"),
+        (lambda x: x[::-1], "the right numbers in the wrong order"),
+    ],
+)
+def test_numbers_speak(change: Callable, note: str, rng: np.random.Generator) -> None:
+    expected = rng.standard_normal((4, 4))
+    exercise = replace(LOOP, where=lambda *_: "here")
+    found = difference(exercise, {}, expected, change(expected))
+    assert found is not None
+    assert note in found.notes[0]
+
+
+def test_right_numbers_row_by_row(rng: np.random.Generator) -> None:
+    expected = rng.standard_normal((2, 6))
+    got = expected.reshape(-1, order="F").reshape(2, 6)
+    found = difference(replace(LOOP, where=lambda *_: "here"), {}, expected, got)
+    assert found is not None
+    assert "order='F'" in found.notes[0]
+
+
+def test_fortran_order_where_it_is_asked_for(rng: np.random.Generator) -> None:
+    expected = np.asfortranarray(rng.standard_normal((3, 4)))
+    exercise = replace(LOOP, fortran=True)
+    assert difference(exercise, {}, expected, expected) is None
+    found = difference(exercise, {}, expected, np.ascontiguousarray(expected))
+    assert found is not None
+    assert "not in Fortran order" in found.says
+
+
+def test_indices_must_be_integers() -> None:
+    found = difference(LOOP, {}, np.arange(3), np.arange(3.0))
+    assert found is not None
+    assert "vTP has dtype float64; it must hold integers" in found.says
+
+
+def test_messages_carry_values_and_memory_order(rng: np.random.Generator) -> None:
+    A = np.asfortranarray(rng.standard_normal((3, 4)))
+    sent = {
+        "A": A,
+        "g": SimpleNamespace(a=1),
+        "t": (None, True, 2.5, "x", [np.int64(3)], b"\0\xff"),
+    }
+    back = runner.unpack(runner.pack(sent))
+    assert back["A"].flags.f_contiguous
+    np.testing.assert_array_equal(back["A"], A)
+    assert back["g"] == sent["g"]
+    assert back["t"] == sent["t"]
+    other = runner.unpack(runner.pack(np.array([object()])))
+    assert other.description == "ndarray of dtype object"
+
+
+def test_no_process_is_left_behind() -> None:
+    with Child(Limits(5.0)) as child:
+        child.load(b"def f():\n    while True: pass\n", "f.py", "f", functions=["f"])
+        pid = child._process.pid
+        child._left = 0.2
+        with pytest.raises(StoppedError, match="ran longer"):
+            child.call("f", "f", {}, driver=False)
+    assert not psutil.pid_exists(pid)

@@ -1,0 +1,184 @@
+"""Every exercise of the course: its statement, solution, skeleton and typical mistakes."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simplenn_py.exercises.check import Report, check_file
+from simplenn_py.exercises.course import EXERCISES, exercise_named
+from simplenn_py.exercises.form import HERE, Exercise, Wrong
+from simplenn_py.exercises.progress import Progress
+
+MISTAKES = [(name, wrong) for name in EXERCISES for wrong in exercise_named(name).wrong]
+
+
+def checked(tmp_path: Path, exercise: Exercise, text: str) -> Report:
+    path = tmp_path / f"{exercise.name}.py"
+    path.write_text(text, "utf-8")
+    return check_file(exercise, path, Progress(tmp_path).helpers(exercise))
+
+
+def solved(exercise: Exercise) -> dict[str, Any]:
+    """Return what the model solution defines, earlier routines included."""
+    space: dict[str, Any] = {"__name__": exercise.name}
+    exec(compile(exercise.solution, exercise.name, "exec"), space)
+    for p in Progress(HERE).helpers(exercise).provided.values():
+        earlier = solved(p.exercise)
+        space |= {routine: earlier[routine] for routine in p.exercise.functions}
+    return space
+
+
+@pytest.fixture(params=EXERCISES)
+def exercise(request: pytest.FixtureRequest) -> Exercise:
+    return exercise_named(request.param)
+
+
+def test_the_statements_example_holds(exercise: Exercise) -> None:
+    space = solved(exercise) | {"np": np}
+    parser = doctest.DocTestParser()
+    examples = parser.get_doctest(exercise.statement, space, exercise.name, None, 0)
+    assert examples.examples, "a statement has a worked example"
+    said: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(examples, out=said.append)
+    assert said == []
+
+
+def test_its_files_belong_together(exercise: Exercise) -> None:
+    skeleton = ast.parse(exercise.skeleton)
+    defined = {n.name: n for n in skeleton.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    assert {*exercise.functions, *exercise.uses} <= defined.keys()
+    assert exercise.statement.startswith(f"{exercise.name}:")
+    assert all(ast.get_docstring(defined[name]) for name in exercise.functions)
+    assert exercise.skeleton.isascii()
+    assert len(exercise.hints) == 3
+    assert len(set(exercise.hints)) == 3
+    assert (exercise.speed is not None) == (exercise.points.speed > 0)
+    assert len({w.name for w in exercise.wrong}) == len(exercise.wrong)
+    assert len(exercise.wrong) >= 3
+
+
+def test_cases_begin_small_and_are_the_same_for_a_seed(exercise: Exercise) -> None:
+    one, two = (list(exercise.cases(np.random.default_rng(5))) for _ in range(2))
+    kinds = [case.small for case in one]
+    assert kinds == sorted(kinds, reverse=True)
+    assert {True, False} <= set(kinds)
+    for case, again in zip(one, two, strict=True):
+        for x, y in zip(case.args.values(), again.args.values(), strict=True):
+            if isinstance(x, np.ndarray):
+                np.testing.assert_array_equal(x, y)
+                assert x.flags.f_contiguous
+                assert not case.small or x.size <= 240, "small is what is printed whole"
+
+
+def test_the_solution_passes(exercise: Exercise, tmp_path: Path) -> None:
+    report = checked(tmp_path, exercise, exercise.solution)
+    assert report.failure is None
+    right = report.parts[:2]
+    assert [p.points for p in right] == [exercise.points.small, exercise.points.awkward]
+    assert report.passed, report.parts
+
+
+def test_the_skeleton_is_not_written_yet(exercise: Exercise, tmp_path: Path) -> None:
+    report = checked(tmp_path, exercise, exercise.skeleton)
+    assert not report.passed
+    assert report.points == 0
+    assert report.failure is not None
+    assert report.failure.not_written
+    assert "no code so far" in report.failure.says
+
+
+@pytest.mark.parametrize(("name", "wrong"), MISTAKES, ids=[f"{n}-{w.name}" for n, w in MISTAKES])
+def test_a_typical_mistake_is_caught_and_named(name: str, wrong: Wrong, tmp_path: Path) -> None:
+    exercise = exercise_named(name)
+    report = checked(tmp_path, exercise, exercise.edited(wrong))
+    assert report.failure is not None
+    assert [m.name for m in report.failure.mistakes] == [wrong.name]
+
+
+# Wrong answers in other words than the solutions': recognised by what they return.
+
+ROW_MAJOR_SCATTER = """
+import numpy as np
+def vTP_phi(V, g):
+    l = V.shape[1] // (g.a_conv * g.b_conv)
+    out = np.zeros((g.d, g.a_pad * g.b_pad * l))
+    for k in range(V.shape[1]):
+        n, rest = divmod(k, g.a_conv * g.b_conv)
+        j, i = divmod(rest, g.a_conv)
+        patch = V[:, k].reshape(g.d, g.h, g.h)
+        for u in range(g.h):
+            for w in range(g.h):
+                at = i * g.s + u + g.a_pad * (j * g.s + w) + n * g.a_pad * g.b_pad
+                out[:, at] += patch[:, u, w]
+    return out
+"""
+LAST_WRITE = ROW_MAJOR_SCATTER.replace("patch[:, u, w]", "patch[:, w, u]").replace("+=", "=")
+NO_STRIDE = """
+import numpy as np
+def find_index_phiZ(g):
+    j, i, c, w, u = np.indices((g.b_conv, g.a_conv, g.d, g.h, g.h))
+    return (c + g.d * (i + u + g.a_pad * (j + w))).ravel()
+"""
+MATLAB_COUNT = """
+import numpy as np
+def find_index_phiZ(g):
+    j, i, c, w, u = np.indices((g.b_conv, g.a_conv, g.d, g.h, g.h)) + 1
+    row, column = (i - 1) * g.s + u, (j - 1) * g.s + w
+    return (c + g.d * (row - 1 + g.a_pad * (column - 1))).ravel()
+"""
+CEILING = """
+import numpy as np
+def maxpooling(S, g):
+    k, l = g.h_pool, S.shape[1] // (g.a_conv * g.b_conv)
+    rows, columns = -(-g.a_conv // k), -(-g.b_conv // k)
+    Z, idx = [], []
+    for image in np.split(S, l, axis=1):
+        for j in range(columns):
+            for i in range(rows):
+                pixels = [a + g.a_conv * b for b in range(j * k, min(j * k + k, g.b_conv))
+                          for a in range(i * k, min(i * k + k, g.a_conv))]
+                best = image[:, pixels].argmax(axis=1)
+                Z.append(image[:, pixels].max(axis=1))
+                idx.append([c + g.d_next * pixels[q] for c, q in enumerate(best)])
+    idx = np.reshape(idx, (l, -1)).T
+    return np.array(Z).T, idx
+"""
+UNPADDED = """
+import numpy as np
+def padding_and_phiZ(Z, g):
+    a, b = (g.a - g.h) // g.s + 1, (g.b - g.h) // g.s + 1
+    l = Z.shape[1] // (g.a * g.b)
+    patches = []
+    for n in range(l):
+        for j in range(b):
+            for i in range(a):
+                pixels = [i * g.s + u + g.a * (j * g.s + w) + n * g.a * g.b
+                          for w in range(g.h) for u in range(g.h)]
+                patches.append(Z[:, pixels].ravel())
+    return np.array(patches).T
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mistake"),
+    [
+        ("vTP_phi_loop", ROW_MAJOR_SCATTER, "index order swapped"),
+        ("vTP_phi_loop", LAST_WRITE, "+= lost"),
+        ("find_index_phiZ", NO_STRIDE, "stride forgotten"),
+        ("find_index_phiZ", MATLAB_COUNT, "counted from 1"),
+        ("maxpooling", CEILING, "last window kept"),
+        ("padding_and_phiZ", UNPADDED, "padding missing"),
+    ],
+)
+def test_a_mistake_is_named_in_whatever_words_it_is_written(
+    name: str, text: str, mistake: str, tmp_path: Path
+) -> None:
+    report = checked(tmp_path, exercise_named(name), text)
+    assert report.failure is not None
+    assert [m.name for m in report.failure.mistakes] == [mistake], report.failure
