@@ -1,0 +1,222 @@
+"""
+phi and P_phi: which pixel lands where
+======================================
+
+The matrix :math:`\\phi(pad(Z))` has every patch of the padded images as a column, so that a
+convolution is one matrix product. This tutorial shows which pixel goes to which entry, writes the
+map as a 0/1 matrix :math:`P_\\phi`, and forms :math:`\\phi(pad(Z))` in four ways: an index gather,
+a sparse product, our own compiled loop and the package's.
+"""
+
+# %%
+# A small image with numbered entries
+# -----------------------------------
+# One image of 3 x 4 pixels and two channels, a 2 x 2 filter, stride 1, no padding. Each entry of
+# :math:`vec(Z)` is its own number, so that :math:`\phi(Z)` shows where its entries come from. In
+# the storage (1) the channel runs fastest: pixel :math:`(i, j)` has the numbers
+# :math:`2(i + 3j)` and :math:`2(i + 3j) + 1`.
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numba
+import numpy as np
+from scipy import sparse
+
+import simplenn_py as nn
+from simplenn_py.layout import pixels, vec
+from simplenn_py.teaching import reduced, seconds, show
+
+g = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
+Z = np.arange(g.d * g.a * g.b, dtype=np.float64).reshape((g.d, g.a * g.b), order="F")
+print("channel 0 of the image:")
+print(Z[0].reshape((g.a, g.b), order="F").astype(int))
+phiZ = nn.padding_and_phiZ(Z, g)
+print(f"phi(Z), {g.hhd} x {g.a_conv * g.b_conv}:")
+print(phiZ.astype(int))
+
+# %%
+# Column 0 is the patch in the upper left corner. Its rows are ordered as :math:`u + hw + hhc`: the
+# row offset :math:`u` of the filter fastest, then the column offset :math:`w`, then the channel.
+# So the first four rows are channel 0 and the last four channel 1. Column 1 is the patch one pixel
+# further DOWN, since columns of output pixels are stored one after the other, too.
+assert phiZ[:, 0].tolist() == [0, 2, 6, 8, 1, 3, 7, 9]
+assert phiZ[:, 1].tolist() == [2, 4, 8, 10, 3, 5, 9, 11]
+
+# %%
+# The rule
+# --------
+# Row :math:`(u, w, c)` of output pixel :math:`(i, j)` takes the entry
+#
+# .. math:: c + d \left( (is + u) + a_{pad} (js + w) \right)
+#
+# of :math:`vec(pad(Z))`. Written out, in the order of :math:`vec(\phi)`:
+
+
+def index_phi(g):
+    index = []
+    for j in range(g.b_conv):
+        for i in range(g.a_conv):
+            for c in range(g.d):
+                for w in range(g.h):
+                    for u in range(g.h):
+                        index.append(c + g.d * ((i * g.s + u) + g.a_pad * (j * g.s + w)))
+    return np.array(index)
+
+
+assert np.array_equal(index_phi(g), nn.find_index_phiZ(g))
+assert np.array_equal(index_phi(g), vec(phiZ))  # here every entry is its own number
+
+# %%
+# P_phi
+# -----
+# A gather is linear: :math:`vec(\phi(pad(Z))) = P_\phi \, vec(pad(Z))`, where row :math:`r` of
+# :math:`P_\phi` has a single 1, in column ``index[r]``. In the compressed sparse row format
+# the column numbers of the ones ARE the index vector.
+
+
+def P_phi(g, dtype=np.float64):
+    index = nn.find_index_phiZ(g)
+    starts = np.arange(index.size + 1)  # one entry a row
+    shape = (index.size, g.d * g.a_pad * g.b_pad)
+    return sparse.csr_array((np.ones(index.size, dtype), index, starts), shape=shape)
+
+
+P = P_phi(g)
+assert np.array_equal(P @ vec(Z), vec(phiZ))
+assert (P.sum(axis=1) == 1).all()
+print(f"P_phi is {P.shape[0]} x {P.shape[1]} with {P.nnz} ones")
+
+# %%
+# Its column sums, :math:`1' P_\phi`, say how many patches contain a pixel: with stride 1 those in
+# the middle are copied up to :math:`h^2` times, the corners once. So
+# :math:`\phi(pad(Z))` is almost :math:`h^2` times as large as the padded image. Going back, in
+# equation (5), a pixel will receive as many contributions as it was copied.
+by_channel = nn.vTP_phi(np.ones((g.hhd, g.a_conv * g.b_conv)), g)
+coverage = by_channel[0].reshape((g.a, g.b), order="F")
+assert np.array_equal(P.T @ np.ones(P.shape[0]), vec(by_channel))
+assert coverage.max() == g.h**2
+assert coverage[0, 0] == 1
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 6), width_ratios=[1, 1.1])
+axes[0].spy(P, markersize=4, color="#0072B2")
+for patch in range(1, g.a_conv * g.b_conv):
+    axes[0].axhline(patch * g.hhd - 0.5, color="#999999", linewidth=0.8)
+axes[0].set(title="P_phi: lines between patches", xlabel="entry of vec(Z)")
+axes[0].set(ylabel="entry of vec(phi(Z))")
+axes[1].imshow(coverage, cmap="Blues", vmin=0, vmax=6)
+for (i, j), count in np.ndenumerate(coverage):
+    axes[1].text(j, i, f"{count:.0f}", ha="center", va="center")
+axes[1].set(title="in how many patches a pixel is", xlabel="column j", ylabel="row i")
+axes[1].set(xticks=range(g.b), yticks=range(g.a))
+fig.tight_layout()
+show()
+
+# %%
+# Four ways at an ordinary size
+# -----------------------------
+# Now a batch, float32, padding 1, filter 3 x 3. The padded images are formed once, outside the
+# clock, for the ways that need them.
+l = 8 if reduced() else 64
+g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
+rng = np.random.default_rng(0)
+Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l), dtype=np.float32))
+padded = nn.padding(Z, g)
+X = vec(padded).reshape(l, -1)  # one instance a row; a view
+index = nn.find_index_phiZ(g)
+P = P_phi(g, np.float32)
+print(f"phi(pad(Z)) has {l * index.size:,} numbers, {index.size / (g.d * g.a * g.b):.1f} x Z")
+stored = P.data.nbytes + P.indices.nbytes + P.indptr.nbytes
+print(f"for one instance: index {index.nbytes / 1e6:.1f} MB, P_phi {stored / 1e6:.1f} MB")
+
+# %%
+# **Index gather.** The same indices serve every instance, and NumPy does the work.
+gathered = np.empty((l, index.size), np.float32)
+
+
+def gather():
+    return np.take(X, index, axis=1, out=gathered, mode="clip")
+
+
+# %%
+# **Sparse product.** SciPy multiplies :math:`P_\phi` by a matrix with one instance a column. It
+# computes and stores that with the instance fastest, so the result must be transposed to be
+# :math:`\phi(pad(Z))` in our order.
+def product():
+    return np.ascontiguousarray((P @ X.T).T)
+
+
+# %%
+# **Our own loop**, compiled. It needs no index: the formula is in the loops. Here ``Z`` is seen
+# as ``[n, j, i, c]`` and the result as ``[n, j, i, c, w, u]``, the last index fastest.
+@numba.njit
+def phi_loop(Z, s, phiZ):
+    l, b_conv, a_conv, d, h = phiZ.shape[:5]
+    for n in range(l):
+        for j in range(b_conv):
+            for i in range(a_conv):
+                for c in range(d):
+                    for w in range(h):
+                        for u in range(h):
+                            phiZ[n, j, i, c, w, u] = Z[n, j * s + w, i * s + u, c]
+
+
+looped = np.empty((l, g.b_conv, g.a_conv, g.d, g.h, g.h), np.float32)
+loop = partial(phi_loop, pixels(padded, g.a_pad, g.b_pad), g.s, looped)
+
+# %%
+# **The package's loop**, ``padding_and_phiZ``. It does not form pad(Z), and it runs on all cores:
+# each writes columns of its own.
+phiZ = np.empty((g.hhd, g.a_conv * g.b_conv * l), np.float32, order="F")
+package = partial(nn.padding_and_phiZ, Z, g, out=phiZ)
+
+# %%
+# All four give the same bits: numbers are only copied.
+package()
+loop()
+assert np.array_equal(gather().ravel(), vec(phiZ))
+assert np.array_equal(product().ravel(), vec(phiZ))
+assert np.array_equal(looped.ravel(), vec(phiZ))
+
+ways = {"index gather": gather, "sparse P_phi": product, "our loop": loop, "package": package}
+times = {name: seconds(way) for name, way in ways.items()}
+for name, time in times.items():
+    print(f"{name:13s} {1e3 * time:7.2f} ms, {phiZ.nbytes / time / 1e9:5.1f} GB/s written")
+
+# %%
+# And the product that it is all for:
+W = rng.standard_normal((g.d_next, g.hhd), dtype=np.float32)
+times["W phi (BLAS)"] = seconds(lambda: phiZ.T @ W.T)
+operations = 2 * W.size * phiZ.shape[1]
+print(f"W phi: {1e3 * times['W phi (BLAS)']:.2f} ms for {operations / 1e9:.2f} G operations")
+
+fig, ax = plt.subplots(figsize=(7, 2.8))
+colours = ["#E69F00", "#999999", "#56B4E9", "#0072B2", "#D55E00"]
+bars = ax.barh(list(times), [1e3 * t for t in times.values()], color=colours)
+ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.invert_yaxis()
+ax.margins(x=0.12)
+ax.set(xlabel="ms", title=f"phi(pad(Z)) and the product: {l} images, 28 x 28 x 32, filter 3 x 3")
+ax.spines[["top", "right"]].set_visible(False)
+fig.tight_layout()
+show()
+
+# %%
+# Forming :math:`\phi` does no arithmetic at all. Its time is that of writing :math:`h^2` times the
+# image and reading what it is written from, plus, in the first two ways, reading an index for
+# every number. Compare it with the product: whatever it takes is overhead of the way "phi, then
+# BLAS". The package's direct engine leaves it out by letting the register tile read pad(Z) itself.
+#
+# What to take away
+# -----------------
+# :math:`\phi` copies numbers by a fixed rule; :math:`P_\phi` is that rule as a matrix with one 1 a
+# row, good for deriving formulas and never needed as numbers. Two lines of NumPy form
+# :math:`\phi` from an index vector. A compiled loop can do without the index, the padded copy and
+# the transposition, and can use all cores.
+#
+# Try it yourself
+# ---------------
+# 1. Move the channel loop of ``phi_loop`` inside the two offset loops. Reads become contiguous,
+#    writes do not. Which matters more on your machine?
+# 2. With stride 2 and a 3 x 3 filter, draw the coverage of a 9 x 9 image. Are there pixels that
+#    no patch contains if the image is 10 x 10?
+# 3. What does :math:`P_\phi' P_\phi` look like? (No computation is needed.)

@@ -1,0 +1,233 @@
+"""
+Convolution as one product, in three layouts
+============================================
+
+A convolution is seven nested loops, or one matrix product with the matrix of patches. There are
+three usual ways to lay out that matrix: simpleNN's :math:`\\phi`, the patch rows of NHWC libraries,
+and one matrix an instance with NCHW. They hold the same numbers in another order. Here all
+three are formed, converted into each other exactly, multiplied, compared and timed.
+"""
+
+# %%
+# Seven loops
+# -----------
+# For output channel :math:`k` and output pixel :math:`(i, j)` of instance :math:`n`,
+#
+# .. math:: S_{n,k,i,j} = \sum_{c,w,u} W_{k,(u,w,c)} \; pad(Z)_{n,c,\, is+u,\, js+w}.
+#
+# What networks call convolution is a correlation: the filter is not mirrored. Python runs the loops
+# slowly, so the batch is small; the four outer ones are written out, the inner three are a sum.
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.signal import correlate
+
+import simplenn_py as nn
+from simplenn_py.layout import from_nhwc, storage, to_nhwc
+from simplenn_py.linalg import convert, im2col_nchw, im2col_nhwc, im2col_phi, permutation
+from simplenn_py.teaching import reduced, seconds, show
+
+l, d, a, b, h, s, p, d_next = 2, 3, 7, 6, 3, 1, 1, 4
+g = nn.ConvGeometry(a=a, b=b, d=d, p=p, h=h, s=s, d_next=d_next, h_pool=1)
+rng = np.random.default_rng(0)
+nhwc = rng.standard_normal((l, a, b, d))
+nchw = np.ascontiguousarray(nhwc.transpose(0, 3, 1, 2))
+filters = rng.standard_normal((d_next, d, h, h))  # [k, c, u, w]
+
+
+def convolve(nchw, filters, g):
+    l = nchw.shape[0]
+    padded = np.pad(nchw, [(0, 0), (0, 0), (g.p, g.p), (g.p, g.p)])
+    S = np.empty((l, g.d_next, g.a_conv, g.b_conv))
+    for n in range(l):
+        for k in range(g.d_next):
+            for i in range(g.a_conv):
+                for j in range(g.b_conv):
+                    top, left = i * g.s, j * g.s
+                    patch = padded[n, :, top : top + g.h, left : left + g.h]
+                    S[n, k, i, j] = (patch * filters[k]).sum()
+    return S
+
+
+naive = convolve(nchw, filters, g)  # NCHW: [n, k, i, j]
+
+# %%
+# An independent witness: SciPy's correlation of one image with one filter.
+padded = np.pad(nchw[1], [(0, 0), (p, p), (p, p)])
+witness = correlate(padded, filters[2], mode="valid")[0]
+assert np.allclose(witness, naive[1, 2], atol=1e-10)
+print(f"loops against SciPy: {np.abs(witness - naive[1, 2]).max():.1e}")
+
+# %%
+# simpleNN: a column a patch
+# --------------------------
+# Rows of :math:`\phi(pad(Z))` are ordered :math:`u + hw + hhc`, and the columns of :math:`W` must
+# be so, too: its axes are :math:`[k, c, w, u]`. The result is storage (1) of the next layer.
+Z = from_nhwc(nhwc)
+phiZ = im2col_phi(nhwc, h, s, p)
+assert np.array_equal(phiZ, nn.padding_and_phiZ(Z, g))
+W = filters.transpose(0, 1, 3, 2).reshape(d_next, -1)
+S = (phiZ.T @ W.T).T  # W phi(pad(Z)), in Fortran order
+assert S.shape == (d_next, g.a_conv * g.b_conv * l)
+error = np.abs(to_nhwc(S, g.a_conv, g.b_conv) - naive.transpose(0, 2, 3, 1)).max()
+print(f"phi:  {phiZ.shape}, error {error:.1e}")
+assert error < 1e-10
+
+# %%
+# NHWC: a row a patch
+# -------------------
+# TensorFlow's buffer has a patch in a row: channel fastest, then the filter's column, then its row.
+# Filters stand in columns, on the right. Rows are ordered by instance, row, column, so that the
+# result has the channel fastest: an NHWC batch again.
+rows = im2col_nhwc(nhwc, h, s, p)
+W_right = filters.transpose(2, 3, 1, 0).reshape(-1, d_next)  # [u, w, c, k]
+product = (rows @ W_right).reshape(l, g.a_conv, g.b_conv, d_next)
+error = np.abs(product - naive.transpose(0, 2, 3, 1)).max()
+print(f"nhwc: {rows.shape}, error {error:.1e}")
+assert error < 1e-10
+
+# %%
+# As matrices in memory these two are nearly one thing. A Fortran-order matrix with a patch a column
+# IS a C-order matrix with a patch a row; what differs is that simpleNN counts pixels down the
+# columns, and puts the channel of a filter last instead of first.
+#
+# NCHW: one matrix an instance
+# ----------------------------
+# Here the output pixels run fastest, and the instance slowest. One product an instance gives NCHW.
+matrices = im2col_nchw(nchw, h, s, p)
+W_left = filters.reshape(d_next, -1)  # [k, c, u, w], as it lies
+product = (W_left @ matrices).reshape(l, d_next, g.a_conv, g.b_conv)
+error = np.abs(product - naive).max()
+print(f"nchw: {matrices.shape}, error {error:.1e}")
+assert error < 1e-10
+
+# %%
+# Converting is a permutation
+# ---------------------------
+# The three matrices hold the same numbers, so a conversion is exact, and undoes itself bit by bit.
+made = {"phi": phiZ, "nhwc": rows, "nchw": matrices}
+sizes = {"h": h, "d": d, "a_conv": g.a_conv, "b_conv": g.b_conv}
+for source in made:
+    for target in made:
+        assert np.array_equal(convert(made[source], source, target, **sizes), made[target])
+print("nine conversions: every entry equal")
+
+# %%
+# The filters have to be permuted too, once and by the same rule: they are a patch.
+h2, d2 = 2, 2
+order = permutation("phi", "nhwc", h=h2, d=d2, a_conv=1, b_conv=1, l=1)
+names = np.array([f"{'xy'[c]}{u}{w}" for c in range(d2) for w in range(h2) for u in range(h2)])
+print("a patch in phi: ", *names)
+print("a patch in nhwc:", *names[order])
+assert sorted(order) == list(range(h2 * h2 * d2))
+one_patch = permutation("phi", "nhwc", h=h, d=d, a_conv=1, b_conv=1, l=1)
+assert np.array_equal(W[:, one_patch].T, W_right)
+
+# %%
+# The figure shows where in memory one patch lies, for a small batch: 2 images of 3 x 4 pixels with
+# 2 channels, a 2 x 2 filter. Memory runs from left to right and then down, 24 numbers a row.
+small = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
+six = {"h": 2, "d": 2, "a_conv": small.a_conv, "b_conv": small.b_conv, "l": 2}
+marked = np.zeros(small.hhd * small.a_conv * small.b_conv * 2)
+marked[: marked.size // 2] = 1  # the first instance: the first half in all three
+marked[2 * small.hhd : 3 * small.hhd] = 2  # in phi a patch is a column: one run
+fig, axes = plt.subplots(3, 1, figsize=(7, 3.8), sharex=True)
+for ax, layout in zip(axes, made, strict=True):
+    cells = marked[permutation("phi", layout, **six)]
+    ax.imshow(cells.reshape(-1, 24), cmap="Blues", vmin=0, vmax=2.4, aspect="equal")
+    ax.set_xticks(np.arange(-0.5, 24), [], minor=True)
+    ax.set_yticks(np.arange(-0.5, 4), [], minor=True)
+    ax.grid(which="minor", color="white", linewidth=1)
+    ax.tick_params(which="both", length=0, labelleft=False, labelbottom=False)
+    ax.set_ylabel(layout, rotation=0, ha="right", va="center")
+fig.suptitle("Memory of the patch matrix: dark, one patch; medium, the rest of its image")
+fig.tight_layout()
+show()
+
+# %%
+# What each costs
+# ---------------
+# A layer of ordinary size in float32. To be fair to all, the three are formed by the same function
+# of NumPy, each from images in its own order, and multiplied by the same BLAS.
+l = 8 if reduced() else 64
+a, b, d, d_next = 28, 28, 32, 64
+nhwc = rng.standard_normal((l, a, b, d), dtype=np.float32)
+nchw = np.ascontiguousarray(nhwc.transpose(0, 3, 1, 2))
+by_columns = storage(np.ascontiguousarray(nhwc.transpose(0, 2, 1, 3)))  # d x abl
+own = to_nhwc(by_columns, a, b)  # an NHWC view of simpleNN's storage
+filters = rng.standard_normal((d_next, d, h, h), dtype=np.float32)
+W = filters.transpose(0, 1, 3, 2).reshape(d_next, -1)
+W_right = filters.transpose(2, 3, 1, 0).reshape(-1, d_next)
+W_left = filters.reshape(d_next, -1)
+
+forms = {
+    "phi": partial(im2col_phi, own, h, 1, 1),
+    "nhwc": partial(im2col_nhwc, nhwc, h, 1, 1),
+    "nchw": partial(im2col_nchw, nchw, h, 1, 1),
+}
+made = {layout: form() for layout, form in forms.items()}
+products = {
+    "phi": lambda: made["phi"].T @ W.T,
+    "nhwc": lambda: made["nhwc"] @ W_right,
+    "nchw": lambda: W_left @ made["nchw"],
+}
+form_ms = {layout: 1e3 * seconds(form, 3) for layout, form in forms.items()}
+product_ms = {layout: 1e3 * seconds(call, 3) for layout, call in products.items()}
+for layout in made:
+    print(f"{layout:4s}: form {form_ms[layout]:6.1f} ms, multiply {product_ms[layout]:6.1f} ms")
+convert_ms = 1e3 * seconds(
+    lambda: convert(made["nchw"], "nchw", "phi", h=h, d=d, a_conv=a, b_conv=b), 3
+)
+print(f"convert nchw to phi: {convert_ms:.1f} ms")
+layer = nn.ConvGeometry(a=a, b=b, d=d, p=1, h=h, s=1, d_next=d_next, h_pool=1)
+compiled_ms = 1e3 * seconds(partial(nn.padding_and_phiZ, by_columns, layer), 3)
+print(f"form phi by the package's compiled loop: {compiled_ms:.1f} ms")
+
+fig, ax = plt.subplots(figsize=(6.5, 2.4))
+ax.barh(list(made), form_ms.values(), color="#56B4E9", label="form the patches")
+bars = ax.barh(
+    list(made), product_ms.values(), left=list(form_ms.values()), color="#D55E00", label="multiply"
+)
+ax.bar_label(bars, [f"{form_ms[k] + product_ms[k]:.1f}" for k in made], padding=3)
+ax.invert_yaxis()
+ax.margins(x=0.1)
+ax.set(xlabel="ms", title=f"{l} images of 28 x 28 x 32, {d_next} filters 3 x 3")
+ax.legend(frameon=False, bbox_to_anchor=(1, 0.5), loc="center left")
+ax.spines[["top", "right"]].set_visible(False)
+fig.tight_layout()
+show()
+
+# %%
+# A copy goes fast where a run is contiguous on both sides. With stride 1 that is :math:`d` numbers
+# or more for ``nhwc``, :math:`b_{conv}` for ``nchw``, and one for ``phi``, where the channel is
+# fastest in the image and slowest in the patch. It is the price of MATLAB's order of a filter.
+#
+# Another difference does not show here: in the gradient (4), :math:`d\xi/dW = d\xi/dS \,
+# \phi(pad(Z))'`, the sum over instances is inside the product for ``phi`` and ``nhwc``. For
+# ``nchw`` it is a sum of :math:`l` products, each as large as :math:`W`.
+dS = rng.standard_normal((l, d_next, a * b), dtype=np.float32)  # NCHW
+summed = sum(dS[n] @ made["nchw"][n].T for n in range(l))  # columns [c, u, w]
+dS_rows = np.ascontiguousarray(dS.transpose(0, 2, 1)).reshape(-1, d_next)
+at_once = made["nhwc"].T @ dS_rows  # rows [u, w, c]
+expected = at_once.reshape(h, h, d, d_next).transpose(3, 2, 0, 1).reshape(d_next, -1)
+difference = np.abs(summed - expected).max() / np.abs(expected).max()
+print(f"(4) as one product and as {l}: relative difference {difference:.1e}, in float32")
+assert difference < 1e-3
+
+# %%
+# What to take away
+# -----------------
+# Convolution is one matrix product in every layout. The layouts differ by a permutation of the
+# patches and the same permutation of the filters, so the results agree up to rounding. What
+# matters is that images, patches, filters and result fit together: then nothing is re-ordered
+# between layers, and the batch is one product.
+#
+# Try it yourself
+# ---------------
+# 1. Is the result of ``nhwc`` bit for bit that of ``phi``? Why may it differ, though each sum has
+#    the same terms?
+# 2. A 1 x 1 filter with stride 1 and no padding: what is :math:`\phi(Z)`? Which layouts need no
+#    copy at all?
+# 3. A model trained with NCHW shall run here. Write the permutation of its first fully connected
+#    layer's columns.

@@ -1,0 +1,389 @@
+r"""
+Trusting a gradient
+===================
+
+A gradient that is wrong by a factor, or in one layer only, still lowers the loss for a while: that
+a network trains proves nothing. This tutorial compares a gradient with difference quotients, which
+need only the function itself, finds the step at which they are most accurate, and tells what the
+kinks of ReLU and pooling do to them. Then it breaks equations (3)-(5) on purpose, in three ways,
+and watches the check find each of them.
+"""
+
+# %%
+# What is needed. Differences subtract numbers that are nearly equal, so that everything here is in
+# double precision, and the network is small: three layers, one of them with stride 2.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import simplenn_py as nn
+from simplenn_py.cnn.pooling import P_pool
+from simplenn_py.engines.lecture import LectureEngine
+from simplenn_py.engines.operators import Operators
+from simplenn_py.gradcheck import check
+from simplenn_py.layout import patches, storage
+from simplenn_py.normalisation import Normalisation
+from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION
+from simplenn_py.teaching import reduced, show
+
+rng = np.random.default_rng(0)
+l = 5 if reduced() else 20  # images
+config = nn.NetConfig(
+    LC=2, LF=1, ht_input=8, wd_input=8, ch_input=(1, 4, 6), wd_pad_added=(1, 1),
+    wd_filter=(3, 3), strides=(1, 2), wd_subimage_pool=(1, 2), full_neurons=(10,),
+)  # fmt: skip
+
+# %%
+# Two difference quotients
+# ------------------------
+# With a direction :math:`v` and a step :math:`\epsilon`,
+#
+# .. math::
+#    \frac{f(\theta + \epsilon v) - f(\theta)}{\epsilon} = \nabla f' v + O(\epsilon), \qquad
+#    \frac{f(\theta + \epsilon v) - f(\theta - \epsilon v)}{2\epsilon}
+#    = \nabla f' v + O(\epsilon^2).
+#
+# These are the errors of truncating Taylor's series. In the second, the central difference, the
+# terms with :math:`\epsilon^2` cancel before the division. There is a second error: each value of
+# :math:`f` is rounded, by about :math:`10^{-16} |f|`, and the division by :math:`\epsilon` makes
+# that larger the smaller the step is. One error falls with the step and the other rises: on
+# logarithmic scales their sum is a V, with the best step at its bottom.
+#
+# First a smooth function of two numbers whose derivative is known,
+# :math:`f(x, y) = \log x + xy - \sin y` with :math:`\partial f / \partial x = 1/x + y = 5.5` at
+# (2, 5).
+
+
+def example(x: float) -> float:
+    return np.log(x) + 5 * x - np.sin(5)
+
+
+steps = 10.0 ** np.arange(-1, -12.5, -0.5)
+one_sided = [abs((example(2 + e) - example(2)) / e / 5.5 - 1) for e in steps]
+central = [abs((example(2 + e) - example(2 - e)) / (2 * e) / 5.5 - 1) for e in steps]
+for name, errors in (("one-sided", one_sided), ("central", central)):
+    k = int(np.argmin(errors))
+    print(f"{name:9s} difference: error {errors[k]:.1e} at its best step, {steps[k]:.0e}")
+assert min(central) < min(one_sided) < 1e-6
+assert central[2] < 1e-2 * one_sided[2]  # at step 0.01 truncation decides
+
+# %%
+# The network's objective
+# -----------------------
+# :math:`f(\theta)` over a few digits, as the package computes it: ``fungrad_minibatch`` returns
+# :math:`f` and, where it is asked to, writes the gradient. The biases are random here. Were they 0,
+# the ReLU would stand exactly at its kink wherever an image is blank.
+
+data = nn.load_dataset("digits").train
+normalisation = Normalisation.of(data.Z, np.arange(data.l), 64)
+problem = nn.Problem(
+    images=data.Z[:, : 64 * l],
+    y=data.y[:l],
+    loss=nn.SquaredLoss(),
+    C=100.0,
+    scale=normalisation.scale,
+    offset=normalisation.offset,
+)
+model = nn.Model.initialise(config, np.arange(10), rng, np.float64)
+for bias in model.bias:
+    bias[:] = 0.1 * rng.standard_normal(bias.size)
+theta = model.theta.copy()
+
+
+def f(engine: LectureEngine, at: np.ndarray, gradient: np.ndarray | None = None) -> float:
+    model.theta[:] = at
+    return nn.fungrad_minibatch(engine, model, problem, gradient)
+
+
+engine = LectureEngine(config, l, np.float64)
+gradient = np.empty_like(theta)
+print(f"f = {f(engine, theta, gradient):.4f}, {theta.size} parameters")
+
+# %%
+# One random direction
+# --------------------
+# Differences along every axis would take :math:`2n` evaluations of :math:`f`. A random direction
+# takes two, and it misses nothing: if the gradient is wrong by a vector :math:`e`, the check sees
+# :math:`e'v`, which is zero with probability zero.
+
+
+def difference(v: np.ndarray, step: float) -> float:
+    return (f(engine, theta + step * v) - f(engine, theta - step * v)) / (2 * step)
+
+
+def relative(x: float, y: float) -> float:
+    return abs(x - y) / max(abs(x), abs(y))
+
+
+v = rng.standard_normal(theta.size)
+v /= np.linalg.norm(v)
+slope = difference(v, 1e-6)
+print(f"gradient'v   {gradient @ v:+.12f}")
+print(f"difference   {slope:+.12f}")
+print(f"apart by {relative(gradient @ v, slope):.1e}")
+assert relative(gradient @ v, slope) < 1e-6
+assert relative(1.001 * gradient @ v, slope) > 5e-4  # a thousandth too much is seen
+
+# %%
+# The V of both quotients, drawn: on the left the example, on the right the network. ReLU and
+# pooling have kinks, where no derivative exists. A hollow mark is a step within which some unit
+# changes its sign or some pool its winner; there the difference is one of two smooth pieces.
+
+winners: list[np.ndarray] = []
+
+
+def recorded(S: np.ndarray, g: nn.ConvGeometry) -> tuple[np.ndarray, np.ndarray]:
+    Z, idx_pool = nn.maxpooling(S, g)
+    winners[:] = [idx_pool.copy()]
+    return Z, idx_pool
+
+
+recorder = LectureEngine(config, l, np.float64, operators=Operators().replace(maxpooling=recorded))
+
+
+def pattern(at: np.ndarray) -> np.ndarray:
+    """Which units are positive, and what the pool of layer 2 takes: all that can kink."""
+    f(recorder, at)
+    signs = [recorder.Z(m).ravel(order="F") > 0 for m in (1, 2)]
+    return np.concatenate([*signs, winners[0].ravel(order="F")])
+
+
+kinked = np.array([np.any(pattern(theta + e * v) != pattern(theta - e * v)) for e in steps])
+network_central = np.array([relative(gradient @ v, difference(v, e)) for e in steps])
+start = f(engine, theta)
+network_one_sided = np.array(
+    [relative(gradient @ v, (f(engine, theta + e * v) - start) / e) for e in steps]
+)
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+curves = (
+    (axes[0], one_sided, central, np.zeros(steps.size, bool)),
+    (axes[1], network_one_sided, network_central, kinked),
+)
+for panel, sided, centred, hollow in curves:
+    for errors, colour, marker, label in (
+        (np.array(sided), VERMILLION, "s", "one-sided"),
+        (np.array(centred), BLUE, "o", "central"),
+    ):
+        panel.loglog(steps, np.maximum(errors, 1e-16), color=colour, label=label)
+        for mask, face in ((hollow, "white"), (~hollow, colour)):
+            panel.loglog(steps[mask], np.maximum(errors[mask], 1e-16), marker, color=colour,
+                         markerfacecolor=face)  # fmt: skip
+    panel.set(xlabel="step")
+    panel.grid(alpha=0.3)
+axes[1].loglog([], [], "o", color=GREY, markerfacecolor="white", label="across a kink")
+axes[0].set(title="log(x) + x y - sin(y) at (2, 5)", ylabel="relative error")
+axes[1].set(title="f of the network, along a random direction")
+axes[1].legend(frameon=False)
+show()
+
+best = steps[int(np.argmin(network_central))]
+print(f"on the network the central difference is best at step {best:.0e}")
+assert network_central.min() < 1e-7
+assert not kinked[-1]
+
+# %%
+# Identities that need no step
+# ----------------------------
+# :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` holds for every linear map, and both sides
+# are computed: rounding alone keeps them apart, so that ten digits and more agree. It is the
+# sharpest check of a pass back against the pass forward, and it holds for each operator on its own:
+# ``vTP_phi`` with ``unpad`` is the adjoint of ``padding_and_phiZ``, ``vTP_pool`` that of
+# :math:`P_{pool}`, and for the whole network ``JTv`` is that of ``Jv``.
+
+g = config.conv_layers[1]
+Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l)))
+phiZ = nn.padding_and_phiZ(Z, g)
+U = np.asfortranarray(rng.standard_normal(phiZ.shape))
+pairs = {"phi": (np.vdot(U, phiZ), np.vdot(nn.unpad(nn.vTP_phi(U, g), g), Z))}
+
+S = np.asfortranarray(rng.standard_normal((g.d_next, g.a_conv * g.b_conv * l)))
+pooled, idx_pool = nn.maxpooling(S, g)
+U = np.asfortranarray(rng.standard_normal(pooled.shape))
+pairs["pool"] = (np.vdot(U, P_pool(S, idx_pool, g)), np.vdot(nn.vTP_pool(U, idx_pool, g), S))
+
+f(engine, theta)
+U = np.asfortranarray(rng.standard_normal((config.nL, l)))
+pairs["network"] = (np.vdot(U, nn.Jv(engine, model, v)), nn.JTv(engine, model, U) @ v)
+for name, (left, right) in pairs.items():
+    print(f"{name:8s} <u, Jv> = {left:+.12f}   <J'u, v> = {right:+.12f}")
+    assert relative(left, right) < 1e-10
+
+# %%
+# What the identity cannot tell: whether J is the right map. A filter that is transposed both ways
+# passes it. That is why Jv itself is compared with differences of :math:`z^{L+1}`.
+
+
+def outputs(at: np.ndarray) -> np.ndarray:
+    f(engine, at)
+    return engine.Z(config.L).copy()
+
+
+quotient = (outputs(theta + 1e-6 * v) - outputs(theta - 1e-6 * v)) / 2e-6
+f(engine, theta)
+Jv = nn.Jv(engine, model, v)
+print(f"Jv against differences: {np.linalg.norm(Jv - quotient) / np.linalg.norm(Jv):.1e}")
+assert np.linalg.norm(Jv - quotient) < 1e-6 * np.linalg.norm(Jv)
+
+# %%
+# At a kink
+# ---------
+# :math:`\sigma(s) = \max(0, s)` has no derivative at 0; the lecture's strict indicator I[.] says 0
+# there. A central difference across the kink says something between 0 and 1: it draws the step
+# function as a ramp, as wide as the step. A tie in a pool is the same kink, in the difference of
+# the two entries: equation (3) gives all to the first of them, a difference gives half to each.
+
+
+def quotient_of_relu(s: np.ndarray, step: float) -> np.ndarray:
+    return (nn.relu(s + step) - nn.relu(s - step)) / (2 * step)
+
+
+step = 1e-3
+s = np.linspace(-3 * step, 3 * step, 301)
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+left.plot(s, nn.indicator(s), color=BLUE, label="I[s]")
+left.plot(s, quotient_of_relu(s, step), "--", color=VERMILLION, label="central difference")
+left.set(xlabel="s", title=f"Derivative of the ReLU, step {step:g}")
+for distance, style, label in ((1e-4, "o-", "0.0001 from the kink"), (0.0, "s--", "on the kink")):
+    at = np.array([distance])
+    errors = [abs(quotient_of_relu(at, e) - nn.indicator(at)).item() for e in steps]
+    right.semilogx(steps, errors, style, label=label, color=BLUE if distance else VERMILLION)
+right.set(xlabel="step", ylabel="error", title="A step must not reach the kink", ylim=(-0.03, 0.6))
+for panel in (left, right):
+    panel.grid(alpha=0.3)
+    panel.legend(frameon=False)
+show()
+
+zero = np.zeros(1)
+assert nn.indicator(zero)[0] == 0
+assert abs(quotient_of_relu(zero, 1e-6)[0] - 0.5) < 1e-10  # at every step, however small
+assert abs(quotient_of_relu(np.array([1e-4]), 1e-6)[0] - 1) < 1e-8
+
+# %%
+# A tie may be harmless. Four equal patches of a blank background give four equal entries of S,
+# whatever the weights are: they move together, and the derivative by the weights exists. The
+# derivative by a pixel does not. Here :math:`\max_k w z_k` with :math:`z_1 = z_2`:
+
+w, z, e = 2.0, np.array([0.5, 0.5, 0.2, 0.1]), 1e-6
+one = np.array([1.0, 0, 0, 0])
+by_w = (np.max((w + e) * z) - np.max((w - e) * z)) / (2 * e)
+by_z = (np.max(w * (z + e * one)) - np.max(w * (z - e * one))) / (2 * e)
+print(f"by w: (4) says {z[0]}, the difference {by_w:.6f}; by z_1: w = {w}, and {by_z:.6f}")
+assert abs(by_w - z[0]) < 1e-8
+assert abs(by_z - w / 2) < 1e-8
+
+# %%
+# The package's checker
+# ---------------------
+# ``simplenn_py.gradcheck.check`` does all of this layer by layer, with directions that touch one
+# layer alone. Where the signs or the winners differ between both ends of a difference it draws
+# another direction. On the command line it is ``simplenn gradcheck NETWORK``.
+
+report = check(config, engine=engine)
+for layer in report.layers:
+    worst = max(layer.checks.values(), key=lambda c: c.error / c.tolerance)
+    print(f"layer {layer.m}, {layer.sizes}: {layer.verdict}, {worst.name} within {worst.error:.1e}")
+assert report.ok
+
+# %%
+# Three faults
+# ------------
+# The first: the sum over the batch where the mean belongs, 1/l is missing. An engine of our own
+# scales what it writes.
+
+
+class WithoutMean(LectureEngine):
+    def backward(self, m, W, dW=None, dbias=None, **more):
+        super().backward(m, W, dW, dbias, **more)
+        for written in (dW, dbias):
+            if written is not None:
+                written *= self.l
+
+
+# %%
+# The others are in :math:`v'P_\phi` of (5). Written out, it adds, for each filter offset
+# :math:`(u, w)`, one row of pixels to the places that the offset reads. One fault is to exchange
+# the offsets, the other to write ``=`` for ``+=``. A table of operators takes the routine in the
+# place of the package's.
+
+
+def vTP_phi(V: np.ndarray, g: nn.ConvGeometry, fault: str = "") -> np.ndarray:
+    V = patches(V, g)  # [instance, j, i, channel, w, u]
+    out = np.zeros((V.shape[0], g.b_pad, g.a_pad, g.d))
+    for w in range(g.h):
+        for u in range(g.h):
+            rows = slice(u, u + g.s * g.a_conv, g.s)
+            columns = slice(w, w + g.s * g.b_conv, g.s)
+            piece = V[..., u, w] if fault == "transposed" else V[..., w, u]
+            if fault == "overwrites":
+                out[:, columns, rows] = piece
+            else:
+                out[:, columns, rows] += piece
+    return storage(out)
+
+
+def with_vTP(fault: str) -> LectureEngine:
+    table = Operators().replace(vTP_phi=lambda V, g: vTP_phi(V, g, fault))
+    return LectureEngine(config, l, np.float64, operators=table)
+
+
+U = np.asfortranarray(rng.standard_normal(phiZ.shape))
+assert np.abs(vTP_phi(U, g) - nn.vTP_phi(U, g)).max() < 1e-10  # without a fault it is right
+
+engines = {
+    "right": with_vTP(""),
+    "1/l missing": WithoutMean(config, l, np.float64),
+    "offsets transposed": with_vTP("transposed"),
+    "+= lost": with_vTP("overwrites"),
+}
+expected = {
+    "right": ["ok", "ok", "ok"],
+    "1/l missing": ["wrong", "wrong", "wrong"],
+    "offsets transposed": ["wrong", "ok", "ok"],
+    "+= lost": ["wrong", "ok", "ok"],
+}
+for name, broken in engines.items():
+    report = check(config, engine=broken)
+    verdicts = [layer.verdict for layer in report.layers]
+    print(f"{name}: layers {', '.join(verdicts)}")
+    for layer in report.layers:
+        if layer.worst:
+            ratio = layer.worst.computed / layer.worst.expected
+            print(f"    worst: {layer.worst.place}, {ratio:.3g} times the right one")
+    for hint in report.hints:
+        print(f"    hint: {hint.text}")
+    assert verdicts == expected[name]
+    assert report.ok == (name == "right")
+
+# %%
+# A fault in (5) of layer 2 shows in layer 1, to which (5) carries the derivative; layer 2 and what
+# comes after it are right: look for the fault between the last wrong layer and the first right one.
+# And each fault leaves its mark in the differences: no V, but a plateau, as high as the gradient is
+# wrong.
+
+figure, panel = plt.subplots(figsize=(7, 4), layout="constrained")
+styles = (("o-", BLUE), ("s--", VERMILLION), ("^-.", GREEN), ("v:", GREY))
+for (name, broken), (style, colour) in zip(engines.items(), styles, strict=True):
+    f(broken, theta, gradient)
+    # WithoutMean multiplies the sum by l, which the objective then divides by l.
+    errors = [relative(gradient @ v, difference(v, e)) for e in steps]
+    panel.loglog(steps, errors, style, color=colour, label=name)
+    assert (min(errors) < 1e-6) == (name == "right")
+panel.set(xlabel="step", ylabel="relative error of gradient'v", title="A V, and three plateaus")
+panel.grid(alpha=0.3)
+panel.legend(frameon=False)
+show()
+
+# %%
+# What to take away
+# -----------------
+# Compare along a random direction, with a central difference in double precision, and look at
+# several steps: a V is right, a plateau is wrong. Identities such as
+# :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` are sharper, but do not say that J is the
+# right map. Kinks disturb differences only where the step reaches them; draw another direction.
+#
+# Try it yourself
+# ---------------
+# 1. Let (4) lose the last pixel of every image. Which layers does the check call wrong?
+# 2. Take the differences in single precision. Where is the bottom of the V, and how deep is it?
+# 3. Transpose the offsets in ``padding_and_phiZ`` as well. Which check still fails, and why?

@@ -1,0 +1,216 @@
+r"""
+Training the digits
+===================
+
+Stochastic gradient descent with momentum is four lines around a gradient. This tutorial writes
+them by hand for the 1,797 handwritten digits that come with the package, watches the loss from
+batch to batch, compares the result with the package's own solver number by number, and then lets
+``nn.train`` do the whole: the learning curves, and the digits that the network still gets wrong.
+"""
+
+# %%
+# The images
+# ----------
+# ``Images.Z`` is the lecture's storage (1), here 1 x 64 l: one channel, and a column a pixel.
+# The values are as they came, whole numbers from 0 to 16. ``Normalisation`` takes them to [0, 1]
+# and subtracts the mean image of the training set, as simpleNN's example does; an engine applies
+# that while it gathers a batch.
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import simplenn_py as nn
+from simplenn_py.cnn.objective import BatchObjective, evaluate
+from simplenn_py.layout import to_nhwc
+from simplenn_py.normalisation import Normalisation
+from simplenn_py.opt.hooks import Hook
+from simplenn_py.opt.sgd import SGDState, sgd
+from simplenn_py.plots import BLUE, VERMILLION, confusion_counts, plot_confusion, plot_curves
+from simplenn_py.teaching import reduced, show
+
+data = nn.load_dataset("digits")
+train = data.train
+l = train.l
+normalisation = Normalisation.of(train.Z, np.arange(l), 64)
+print(f"Z: {train.Z.shape}, {train.Z.dtype}; {l} training and {data.test.l} test images")
+assert train.Z.shape == (1, 64 * l)
+
+# %%
+# The problem
+# -----------
+# What is minimised is :math:`f(\theta) = \theta'\theta/(2C) + \frac{1}{l} \sum_i \xi_i`, with the
+# cross-entropy as the loss :math:`\xi`. The network has two convolutional layers, each with 2x2 max
+# pooling, and one fully connected layer.
+
+config = nn.NetConfig.preset("digits", train.a, train.b, train.d)
+problem = nn.Problem(
+    images=train.Z,
+    y=train.y,
+    loss=nn.CrossEntropy(),
+    C=1.0 * l,
+    scale=normalisation.scale,
+    offset=normalisation.offset,
+)
+batch_size, lr, momentum = 32, 0.05, 0.9
+epochs = 2 if reduced() else 6
+engine = nn.make_engine("lecture", config, batch_size, np.float64)
+
+
+def new_model() -> nn.Model:
+    return nn.Model.initialise(config, np.arange(10), np.random.default_rng(0), np.float64)
+
+
+print(f"{config.L} layers, {config.n_parameters} parameters")
+
+# %%
+# The loop
+# --------
+# An epoch is a permutation of the training images, cut into batches. For each batch
+# ``lossgrad_subset`` gathers the images, goes forward, and goes back by (3)-(5); it returns the
+# loss and writes the gradient, both summed over the batch. Then
+#
+# .. math::
+#    v \leftarrow \mu v - \eta \, \nabla f, \qquad \theta \leftarrow \theta + v,
+#
+# where the batch's estimate of :math:`\nabla f` is its mean plus :math:`\theta / C`. Without
+# momentum, :math:`\mu = 0`, each step forgets the one before.
+
+
+def train_by_hand(model: nn.Model, momentum: float) -> list[float]:
+    rng = np.random.default_rng(1)
+    theta, v, gradient = model.theta, np.zeros_like(model.theta), np.empty_like(model.theta)
+    losses = []
+    for _ in range(epochs):
+        order = rng.permutation(l)
+        for start in range(0, l, batch_size):
+            batch = order[start : start + batch_size]
+            loss = nn.lossgrad_subset(engine, model, problem, batch, gradient)
+            losses.append(loss / batch.size)
+            v *= momentum
+            v -= lr * (gradient / batch.size + theta / problem.C)
+            theta += v  # in place: the model's W and bias are views of it
+    return losses
+
+
+plain, model = new_model(), new_model()
+losses = {"momentum 0": train_by_hand(plain, 0.0)}
+losses[f"momentum {momentum}"] = train_by_hand(model, momentum)
+
+# %%
+# Who gives each of ten digits the same probability has the loss :math:`\log 10 = 2.30`. Each point
+# of a thin line is the mean loss of one batch before its update, each point of a thick one the mean
+# of an epoch. The thin lines are rough because a batch is a sample: the gradient, too, is an
+# estimate. They are roughest where an epoch ends, as its last batch is what remains: 2 images.
+
+assert l % batch_size == 2
+updates = -(-l // batch_size)
+figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+for (label, values), colour, style in zip(
+    losses.items(), (VERMILLION, BLUE), ("--", "-"), strict=True
+):
+    axes.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=0.6, alpha=0.7)
+    means = np.reshape(values, (epochs, updates)).mean(axis=1)
+    middles = updates * (np.arange(epochs) + 0.5)
+    axes.plot(middles, means, style, color=colour, linewidth=2, marker="o", label=label)
+    print(f"{label}: mean loss {means[0]:.3f} in epoch 1, {means[-1]:.3f} in epoch {epochs}")
+    assert means[-1] < 0.5 * np.log(10)
+axes.axhline(np.log(10), color="0.4", linestyle=":", linewidth=1, label="guessing: log 10")
+axes.set_yscale("log")
+axes.set(xlabel="update", ylabel="loss per image", title="SGD on the digits, written by hand")
+axes.grid(alpha=0.3)
+axes.legend(frameon=False)
+show()
+
+# %%
+# How well does it do on images that it has not seen? The test labels are digits, which are their
+# own class indices here.
+
+unseen = nn.Problem(
+    data.test.Z, data.test.y, problem.loss, problem.C, problem.scale, problem.offset
+)
+_, predicted = evaluate(engine, model, unseen, np.arange(data.test.l))
+by_hand = np.mean(predicted == data.test.y)
+print(f"test accuracy after {epochs} epochs: {100 * by_hand:.1f} %")
+assert by_hand > (0.85 if reduced() else 0.95)
+
+# %%
+# The package's solver
+# --------------------
+# ``opt.sgd`` is the same loop with a state that can be saved and hooks that watch. From the same
+# weights and the same permutations it arrives at the same parameters.
+
+again = new_model()
+state = SGDState(rng=np.random.default_rng(1), v=np.zeros_like(again.theta))
+objective = BatchObjective(engine, again, problem, np.arange(l))
+sgd(objective, state, Hook(), momentum=momentum, epochs=epochs, batch_size=batch_size, lr=lr)
+apart = np.linalg.norm(again.theta - model.theta) / np.linalg.norm(model.theta)
+print(f"{state.updates} updates; the parameters are apart by {apart:.1e}")
+assert apart < 1e-10
+
+# %%
+# All of it
+# ---------
+# ``nn.train`` normalises, draws the weights, trains and tests. Ten percent of the training images
+# are held out here, and the weights of the epoch that did best on them are kept. The learning rate
+# falls as :math:`\eta_t = \eta / (1 + \mathrm{decay} \cdot t)`. It computes in single precision and
+# with the direct engine unless told otherwise; a short run, whose time would be that of compiling,
+# does here with what is compiled already.
+
+how = {"engine": "lecture", "dtype": "float64"} if reduced() else {"engine": "direct"}
+options = nn.default_options("digits", validation=0.1, epochs=4 if reduced() else 30, **how)
+trained, history = nn.train(data, options=options, progress=False)
+accuracy = history.report["test_accuracy"]
+print(f"{options.epochs} epochs in {history.report['timings']['train_seconds']:.1f} s")
+print(f"test accuracy {100 * accuracy:.2f} %, weights of epoch {history.report['best_epoch']}")
+assert accuracy > (0.9 if reduced() else 0.97)
+
+figure, pair = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
+plot_curves(history.records, data="the digits", test_accuracy=accuracy, axes=pair)
+show()
+
+# %%
+# In training the loss ends well below that of the images held out: in part the network has learnt
+# its training images rather than digits.
+
+last = history.records[-1]
+print(f"last epoch: loss {last['loss']:.4f} in training, {last['validation_loss']:.4f} held out")
+assert last["loss"] < last["validation_loss"]
+
+# %%
+# What it gets wrong
+# ------------------
+# Each row of the confusion matrix is a true digit, each column what it was taken for. Beside it
+# are the first mistakes. At 8x8 pixels some of them are hard for a person too.
+
+predicted = trained.predict(data.test.Z, options.engine)
+counts = confusion_counts(data.test.y, predicted, trained.classes)
+assert abs(np.trace(counts) / counts.sum() - accuracy) < 1e-12
+wrong = np.flatnonzero(predicted != data.test.y)
+pictures = to_nhwc(data.test.Z, 8, 8)[..., 0]
+
+figure = plt.figure(figsize=(12, 5.4), layout="constrained")
+matrix, gallery = figure.subfigures(1, 2, width_ratios=(1.35, 1))
+plot_confusion(counts, trained.classes, part="test images", axes=matrix.subplots())
+panels = gallery.subplots(2, 3).ravel()
+for panel in panels:
+    panel.axis("off")
+for panel, k in zip(panels, wrong, strict=False):
+    panel.imshow(pictures[k], cmap="gray_r", vmin=0, vmax=16)
+    panel.set_title(f"{data.test.y[k]} taken for {predicted[k]}", fontsize=10)
+show()
+print(f"{wrong.size} of {data.test.l} are wrong")
+
+# %%
+# What to take away
+# -----------------
+# A solver needs of the network one routine: the loss and its gradient on a batch. Mini-batches
+# make the gradient cheap and noisy, and momentum averages the noise over steps. How well a network
+# does is measured on images that had no part in choosing anything.
+#
+# Try it yourself
+# ---------------
+# 1. Multiply ``lr`` by 10 in the loop by hand. What does the loss do in the first ten updates?
+# 2. Use batches of 256, and of 4. How many epochs, and how much time, does a test accuracy of 95 %
+#    take?
+# 3. With ``C = 0.01 * l`` regularisation is stronger. What happens to both losses, in training and
+#    held out?

@@ -1,0 +1,314 @@
+r"""
+Never forming phi
+=================
+
+:math:`\phi(\mathrm{pad}(Z))` repeats each pixel up to :math:`h^2` times. The package's direct
+engine convolves from :math:`\mathrm{pad}(Z)` itself. This tutorial counts what that saves, writes
+such a convolution in NumPy and as compiled loops, and explains the three ideas that make it fast:
+a tile of sums that stays in registers, the zeros that max pooling leaves in the gradient, and
+Winograd's way to multiply less often. At the end both engines must agree, to the last digits.
+"""
+
+# %%
+# Double precision throughout, so that the ways of computing one thing can be compared closely.
+
+import matplotlib.pyplot as plt
+import numba
+import numpy as np
+
+import simplenn_py as nn
+from simplenn_py.layout import pixels, storage
+from simplenn_py.normalisation import Normalisation
+from simplenn_py.plots import BLUE, VERMILLION
+from simplenn_py.summary import human_bytes, summarise
+from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.threads import limit_threads
+
+side, l = (14, 8) if reduced() else (28, 64)
+config = nn.NetConfig.preset("layer4", side, side, 1)  # simpleNN's demo network
+rng = np.random.default_rng(0)
+
+# %%
+# What phi takes
+# --------------
+# With stride 1 and padding that keeps the size, phi has :math:`h^2` numbers for each one of Z.
+# ``summarise`` knows every size, and every buffer that an engine will need, before anything is
+# allocated. Here for 128 images of 28x28 pixels:
+
+demo = nn.NetConfig.preset("layer4", 28, 28, 1)
+costs = {name: summarise(demo, 128, "float64", name) for name in ("lecture", "direct")}
+phi_bytes, pad_bytes = [], []
+for layer, g in zip(costs["lecture"].layers, demo.conv_layers, strict=False):
+    phi_bytes.append(layer.phi_bytes)
+    pad_bytes.append(8 * g.d * g.a_pad * g.b_pad * 128)
+    ratio = phi_bytes[-1] / pad_bytes[-1]
+    sizes = f"phi {human_bytes(phi_bytes[-1])}, pad(Z) {human_bytes(pad_bytes[-1])}"
+    print(f"layer {layer.m}: {sizes}, {ratio:.1f} times as much")
+    assert phi_bytes[-1] == 8 * g.hhd * g.a_conv * g.b_conv * 128
+    assert 1 < ratio < g.h**2
+total = {name: sum(cost.buffers.values()) for name, cost in costs.items()}
+print(f"all buffers of a step: lecture {human_bytes(total['lecture'])}, "
+      f"direct {human_bytes(total['direct'])}")  # fmt: skip
+assert total["direct"] < total["lecture"]
+
+figure, panel = plt.subplots(figsize=(7, 3.4), layout="constrained")
+places = np.arange(demo.LC)
+panel.bar(places - 0.2, np.array(phi_bytes) / 2**20, 0.38, color=VERMILLION, label="phi(pad(Z))")
+panel.bar(places + 0.2, np.array(pad_bytes) / 2**20, 0.38, color=BLUE, hatch="//", label="pad(Z)")
+panel.set_xticks(places, [f"layer {m + 1}\n{g.h}x{g.h}, d = {g.d}"
+                          for m, g in enumerate(demo.conv_layers)])  # fmt: skip
+panel.set(ylabel="MiB", title="What a layer's input takes, 128 images, double precision")
+panel.spines[["top", "right"]].set_visible(False)
+panel.legend(frameon=False)
+show()
+
+# %%
+# A sum over filter offsets
+# -------------------------
+# A column of phi is a patch; multiplied by W it becomes a sum over the filter's offsets
+# :math:`(u, w)`:
+#
+# .. math::
+#    S_{k, (i, j)} = \sum_{u, w, c} W_{k, (u, w, c)} \; \mathrm{pad}(Z)_{c, (is + u, js + w)}.
+#
+# For one offset the pixels that all patches read are a shifted view of :math:`\mathrm{pad}(Z)`, so
+# that S is a sum of :math:`h^2` small products, and phi is not needed. ``pixels`` views storage (1)
+# as [instance, column, row, channel], ``storage`` is its inverse, and W is seen as [k, c, w, u].
+
+g = config.conv_layers[1]  # 3x3, 32 -> 64
+Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l)))
+W = np.asfortranarray(rng.standard_normal((g.d_next, g.hhd)))
+S = W @ nn.padding_and_phiZ(Z, g)  # the lecture's: the reference
+
+
+def convolve(W: np.ndarray, Z: np.ndarray, g: nn.ConvGeometry) -> np.ndarray:
+    images = pixels(nn.padding(Z, g), g.a_pad, g.b_pad)
+    filters = W.reshape(g.d_next, g.d, g.h, g.h)  # [k, c, w, u]
+    out = np.zeros((images.shape[0], g.b_conv, g.a_conv, g.d_next))
+    for w in range(g.h):
+        for u in range(g.h):
+            columns = slice(w, w + g.s * g.b_conv, g.s)
+            rows = slice(u, u + g.s * g.a_conv, g.s)
+            out += images[:, columns, rows] @ filters[:, :, w, u].T
+    return storage(out)
+
+
+error = np.abs(convolve(W, Z, g) - S).max() / np.abs(S).max()
+print(f"offset by offset against W phi: {error:.1e}")
+assert error < 1e-10
+
+# %%
+# The same as compiled loops. The order is what matters: the innermost runs over the output channels
+# k, which lie side by side in S and, once W is transposed, in W; so the compiler can take several
+# at once. The pixel's number z is the same for all of them.
+
+
+@numba.njit(parallel=True)
+def convolve_loops(images, filters, s, out):  # filters: [w, u, c, k]
+    for n in numba.prange(out.shape[0]):
+        for j in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                out[n, j, i, :] = 0
+                for w in range(filters.shape[0]):
+                    for u in range(filters.shape[1]):
+                        for c in range(filters.shape[2]):
+                            z = images[n, j * s + w, i * s + u, c]
+                            for k in range(filters.shape[3]):
+                                out[n, j, i, k] += z * filters[w, u, c, k]
+
+
+images = pixels(nn.padding(Z, g), g.a_pad, g.b_pad)
+filters = np.ascontiguousarray(W.reshape(g.d_next, g.d, g.h, g.h).transpose(2, 3, 1, 0))
+out = np.empty((l, g.b_conv, g.a_conv, g.d_next))
+convolve_loops(images, filters, g.s, out)
+error = np.abs(storage(out) - S).max() / np.abs(S).max()
+print(f"compiled loops against W phi: {error:.1e}")
+assert error < 1e-10
+
+# %%
+# A tile in registers
+# -------------------
+# The innermost line reads an entry of ``out`` and one of the filters and writes the sum back: three
+# accesses to memory for one multiply-add. A register tile turns that around. P pixels by V vectors
+# of output channels are kept in registers, and a step adds the product of a column of P numbers and
+# a row of V vectors, which is a matrix of rank 1. It loads P + V times for P V multiply-adds, and S
+# is written once, at the end. ``kernels/tile.py`` draws it; this is its arithmetic, for P pixels
+# of one column of the image.
+
+P = 6
+acc = np.zeros((P, g.d_next))
+n, j, i = 0, 1, 0
+for w in range(g.h):
+    for u in range(g.h):
+        for c in range(g.d):
+            z = images[n, j * g.s + w, i + u : i + u + P, c]  # stride 1
+            acc += np.outer(z, filters[w, u, c])
+assert np.abs(acc - out[n, j, i : i + P]).max() < 1e-10 * np.abs(S).max()
+
+# %%
+# How large a tile? Its P V sums, its V loaded vectors and one number that is broadcast must fit
+# into the registers: 32 with AVX-512 and NEON, 16 with AVX2. And there must be at least 8
+# independent sums, as a multiply-add takes some 4 cycles and up to two start in each.
+
+print("  P  V  registers  loads a multiply-add")
+for p, vectors in ((1, 1), (1, 8), (6, 2), (14, 2)):
+    print(f"{p:3d} {vectors:2d} {p * vectors + vectors + 1:10d} "
+          f"{(p + vectors) / (p * vectors):10.2f}")  # fmt: skip
+assert 14 * 2 + 2 + 1 <= 32
+assert 6 * 2 + 2 + 1 <= 16
+
+# %%
+# The time of each way, on this machine: the lecture's, phi and the product; the two above; and the
+# direct engine's layer, which adds the bias and has ReLU and pooling in the same kernel.
+
+
+def lecture() -> None:
+    np.matmul(W, nn.padding_and_phiZ(Z, g))
+
+
+model = nn.Model.initialise(config, np.arange(10), rng, np.float64)
+direct = nn.make_engine("direct", config, l, np.float64)
+first = np.asfortranarray(rng.standard_normal((1, side**2 * l)))
+direct.load(first, np.arange(l), 1.0, np.zeros(side**2))
+nn.feedforward(direct, model)
+repeat = 3 if reduced() else 5
+with limit_threads(0):
+    ways = {
+        "phi, then one product": seconds(lecture, repeat),
+        "offset by offset, NumPy": seconds(lambda: convolve(W, Z, g), repeat),
+        "compiled loops": seconds(lambda: convolve_loops(images, filters, g.s, out), repeat),
+        "direct engine, with ReLU and pool": seconds(
+            lambda: direct.forward(1, model.W[1], model.bias[1]), repeat
+        ),
+    }
+operations = 2 * g.d_next * g.hhd * g.a_conv * g.b_conv * l
+for name, t in ways.items():
+    print(f"{name:34s} {1e3 * t:8.2f} ms  {operations / t / 1e9:6.1f} GFLOP/s")
+
+# %%
+# The zeros behind a pool
+# -----------------------
+# Equation (3) puts each entry of :math:`\partial\xi/\partial Z^{m+1}` where its window had its
+# maximum, and zeros everywhere else. With 2x2 windows at most one entry in four of
+# :math:`\partial\xi/\partial S` is not zero, and the ReLU's mask leaves fewer. (4) and (5) need
+# only these. They are counted here after a pass over real digits, in a network that has learnt a
+# little.
+
+data = nn.load_dataset("digits").train
+normalisation = Normalisation.of(data.Z, np.arange(data.l), 64)
+digits = nn.NetConfig.preset("digits", 8, 8, 1)
+problem = nn.Problem(
+    data.Z, data.y, nn.CrossEntropy(), np.inf, normalisation.scale, normalisation.offset
+)
+small = nn.Model.initialise(digits, np.arange(10), rng, np.float64)
+engines = {name: nn.make_engine(name, digits, 64, np.float64) for name in ("lecture", "direct")}
+gradients = {name: np.empty_like(small.theta) for name in engines}
+batch = np.arange(64)
+for _ in range(20):
+    nn.lossgrad_subset(engines["lecture"], small, problem, batch, gradients["lecture"])
+    small.theta -= 0.1 / batch.size * gradients["lecture"]
+
+lecture_engine = engines["lecture"]
+nn.lossgrad_subset(lecture_engine, small, problem, batch)
+lecture_engine.set_gradient(problem.loss.gradient(lecture_engine.Z(3), problem.y[batch]))
+dS: dict[int, np.ndarray] = {}
+for m in (2, 1, 0):
+    dS[m] = lecture_engine.gradient_S(m).copy()
+    lecture_engine.backward(m, small.W[m])
+for m in (0, 1):
+    share = np.count_nonzero(dS[m]) / dS[m].size
+    print(f"layer {m + 1}: {100 * share:.1f} % of dxi/dS is not zero")
+    assert 0 < share <= 0.25
+
+figure, panels = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
+maps = pixels(dS[0], 8, 8)  # [instance, column, row, channel]
+busiest = np.argsort([-np.count_nonzero(maps[0, ..., k]) for k in range(maps.shape[3])])[:4]
+for panel, k in zip(panels, busiest, strict=True):
+    panel.set_facecolor("0.85")  # shows where there is nothing to draw
+    one = maps[0, ..., k].T
+    most = np.abs(one).max()
+    panel.imshow(np.where(one == 0, np.nan, one), cmap="RdBu", vmin=-most, vmax=most)
+    for border in range(1, 4):
+        panel.axhline(2 * border - 0.5, color="0.5", linewidth=0.8)
+        panel.axvline(2 * border - 0.5, color="0.5", linewidth=0.8)
+    panel.set(xticks=[], yticks=[], title=f"channel {k}: {np.count_nonzero(one)} of 64")
+figure.suptitle("dxi/dS of layer 1, one image: grey is 0, at most one entry a window is not")
+show()
+
+# %%
+# Winograd in one dimension
+# -------------------------
+# F(2, 3): two outputs of a filter g with three entries, from four pixels d. Directly that is six
+# multiplications. Both outputs are :math:`A'[(Gg) \circ (B'd)]` with four: the filter and the
+# pixels are transformed by additions, and by halving, and the filter's transform is needed once for
+# all pixels.
+
+B_T = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], float)
+G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+A_T = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], float)
+
+f3, d4 = rng.standard_normal(3), rng.standard_normal(4)
+directly = np.array([f3 @ d4[0:3], f3 @ d4[1:4]])
+winograd = A_T @ ((G @ f3) * (B_T @ d4))
+print(f"directly {directly}, Winograd {winograd}")
+assert np.abs(directly - winograd).max() < 1e-10
+
+# %%
+# In two dimensions both transforms act on rows and columns. A 2x2 tile of S comes from a 4x4 piece
+# of :math:`\mathrm{pad}(Z)` by 16 multiplications a channel where the sum has 36. Where the direct
+# engine uses this, it makes 4x4 tiles, F(4x4, 3x3): 36 where the sum has 144. The products of all
+# channels at one place are again a matrix product, which the register tile does.
+
+f33, d44 = rng.standard_normal((3, 3)), rng.standard_normal((4, 4))
+directly = np.array([[np.sum(f33 * d44[i : i + 3, j : j + 3]) for j in range(2)] for i in range(2)])
+winograd = A_T @ ((G @ f33 @ G.T) * (B_T @ d44 @ B_T.T)) @ A_T.T
+print(f"apart by {np.abs(directly - winograd).max():.1e}; 16 multiplications for {4 * 9}")
+assert np.abs(directly - winograd).max() < 1e-10
+
+# %%
+# Both engines
+# ------------
+# What has been skipped, reordered or transformed must not change the result. Loss and gradient of
+# both engines agree to rounding, and the time of a step is this:
+
+large = nn.Problem(first, rng.integers(0, 10, l), nn.SquaredLoss(), np.inf, 1.0, np.zeros(side**2))
+g_theta = np.empty_like(model.theta)
+
+
+def step_seconds(engine) -> float:
+    def step() -> None:
+        nn.lossgrad_subset(engine, model, large, np.arange(l), g_theta)
+
+    return seconds(step, repeat)
+
+
+losses = {}
+with limit_threads(0):
+    for name, engine in engines.items():
+        losses[name] = nn.lossgrad_subset(engine, small, problem, batch, gradients[name])
+    steps = {
+        "lecture": step_seconds(nn.make_engine("lecture", config, l, np.float64)),
+        "direct": step_seconds(direct),
+    }
+apart = np.linalg.norm(gradients["direct"] - gradients["lecture"])
+apart /= np.linalg.norm(gradients["lecture"])
+print(f"the gradients are apart by {apart:.1e}")
+assert apart < 1e-10
+assert abs(losses["direct"] / losses["lecture"] - 1) < 1e-10
+for name, t in steps.items():
+    print(f"{name} engine, {l} images of {side}x{side}x1: {1e3 * t:.1f} ms a step")
+print(f"the lecture engine takes {steps['lecture'] / steps['direct']:.1f} times as long")
+
+# %%
+# What to take away
+# -----------------
+# A convolution is a sum over filter offsets, and phi is one way to write it down: what it costs is
+# memory and the traffic to it. The sums belong into registers. The zeros behind a pool and the
+# multiplications that Winograd saves are work that need not be done at all, and the result is the
+# same but for rounding.
+#
+# Try it yourself
+# ---------------
+# 1. Exchange the loops over c and k in ``convolve_loops``. How much slower does it become?
+# 2. How large is phi of a 1x1 convolution, and what does forming it gain or cost?
+# 3. Which share of dxi/dS can be other than zero behind a 3x3 pool, and without a pool?

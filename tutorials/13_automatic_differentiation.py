@@ -1,0 +1,355 @@
+"""
+Automatic differentiation, four ways to a derivative
+====================================================
+
+By hand, by differences, by symbols, automatically (section E of the lecture). We take the
+derivative of one function by all of them, write both modes of automatic differentiation out in
+a few lines each, count what they cost, and end with a network whose activation nobody has
+differentiated.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import simplenn_py as nn
+from simplenn_py.autodiff import (
+    GradientTape,
+    derivative,
+    finite_difference,
+    gradient,
+    graph_svg,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_gradient,
+)
+from simplenn_py.teaching import reduced, seconds, show
+
+try:
+    import sympy
+except ImportError:
+    sympy = None
+
+SMALL = reduced()
+rng = np.random.default_rng(0)
+
+# %%
+# By hand
+# -------
+# The talk's example is :math:`f(x, y) = \log x + xy - \sin y` at (2, 5). With pencil and paper
+# :math:`\partial f/\partial x = 1/x + y` and :math:`\partial f/\partial y = x - \cos y`.
+
+
+def f(x, y):
+    """The talk's example, in NumPy's functions."""
+    return np.log(x) + x * y - np.sin(y)
+
+
+by_hand = (1 / 2 + 5, 2 - math.cos(5))
+print("by hand     ", by_hand)
+assert by_hand[0] == 5.5
+
+# %%
+# By symbols
+# ----------
+# A computer algebra system applies the rules of calculus to an expression. It is an optional
+# package; without it this cell says so and goes on.
+
+if sympy is None:
+    print("SymPy is not installed: this cell is skipped (pip install sympy)")
+else:
+    x, y = sympy.symbols("x y")
+    expression = sympy.log(x) + x * y - sympy.sin(y)
+    df_dx = sympy.diff(expression, x)
+    print("by symbols  ", df_dx, "=", df_dx.subs({x: 2, y: 5}))
+    assert float(df_dx.subs({x: 2, y: 5})) == 5.5
+
+# %%
+# The result is exact and readable here. Now nest: :math:`l_1 = x` and
+# :math:`l_{d+1} = 4\,l_d\,(1 - l_d)`. A program computes it with three operations a level, but
+# an expression must repeat :math:`l_d` wherever it is used, and its derivative repeats even
+# more: expression swell. The tape further below records operations on numbers instead.
+
+
+def nested(x, depth):
+    """The logistic map, `depth` - 1 times."""
+    l = x
+    for _ in range(depth - 1):
+        l = 4 * l * (1 - l)
+    return l
+
+
+depths = range(1, 6 if SMALL else 8)
+recorded, swell = [], []
+for depth in depths:
+    with GradientTape() as tape:
+        nested(tape.watch(0.3), depth)
+    recorded.append(len(tape.records))
+    if sympy is not None:
+        swell.append(sympy.count_ops(sympy.diff(nested(sympy.Symbol("x"), depth))))
+print("depth                    ", *(f"{depth:6d}" for depth in depths))
+print("records on the tape      ", *(f"{count:6d}" for count in recorded))
+if swell:
+    print("operations of the formula", *(f"{count:6d}" for count in swell))
+assert recorded == [1 + 3 * (depth - 1) for depth in depths]
+assert sympy is None or swell[-1] > 2 * swell[-2]
+
+# %%
+# By differences
+# --------------
+# :math:`(f(x + t) - f(x - t))/(2t)` needs no rule at all. A large t is wrong because f is curved,
+# a small one because :math:`f(x + t)` and :math:`f(x - t)` share their leading digits: about ten
+# digits are the best that there is. And a function of n inputs has to be computed 2n times.
+
+steps = 10.0 ** np.arange(-15, 0.5, 0.5)
+errors = [abs((f(2 + t, 5) - f(2 - t, 5)) / (2 * t) - 5.5) for t in steps]
+estimate = finite_difference(lambda x: f(x, 5.0), 2.0)
+print(f"by differences {estimate:.12f}, off by {abs(estimate - 5.5):.0e}")
+assert abs(estimate - 5.5) < 1e-7
+assert max(errors) > 1e3 * min(errors)
+
+# %%
+# Forward mode
+# ------------
+# A dual number carries a value and its derivative, and every operation works on both. Its
+# rules for this example take a dozen lines.
+
+
+class Dual:
+    """A value and its derivative along one direction."""
+
+    def __init__(self, value, dot=0.0):
+        self.value, self.dot = value, dot
+
+    def __add__(self, other):
+        return Dual(self.value + other.value, self.dot + other.dot)
+
+    def __sub__(self, other):
+        return Dual(self.value - other.value, self.dot - other.dot)
+
+    def __mul__(self, other):
+        return Dual(self.value * other.value, self.dot * other.value + self.value * other.dot)
+
+    def log(self):  # np.log and np.sin of an object call its method of that name
+        return Dual(math.log(self.value), self.dot / self.value)
+
+    def sin(self):
+        return Dual(math.sin(self.value), self.dot * math.cos(self.value))
+
+
+print("dual numbers  ", f(Dual(2.0, 1.0), Dual(5.0, 0.0)).dot)
+print("the package's ", derivative(lambda x: f(x, 5.0), 2.0))
+_, both = jvp(f, (2.0, 5.0), (1.0, 1.0))  # along (1, 1): the sum of the two
+assert f(Dual(2.0, 1.0), Dual(5.0, 0.0)).dot == 5.5
+assert abs(derivative(lambda x: f(x, 5.0), 2.0) - 5.5) < 1e-12
+assert abs(both - sum(by_hand)) < 1e-12
+
+# %%
+# Reverse mode
+# ------------
+# Reverse mode records the operations first. Each record names where its inputs stand on the tape
+# and the local derivatives; the chain rule then reads the tape from its end, and each record
+# hands its own derivative on to its inputs. Here is a whole reverse mode, for the example:
+
+x0, y0 = 2.0, 5.0
+records = [  # result, [(place of an input, local derivative), ...]
+    (x0, []),
+    (y0, []),
+    (math.log(x0), [(0, 1 / x0)]),
+    (x0 * y0, [(0, y0), (1, x0)]),
+    (math.log(x0) + x0 * y0, [(2, 1.0), (3, 1.0)]),
+    (math.sin(y0), [(1, math.cos(y0))]),
+    (math.log(x0) + x0 * y0 - math.sin(y0), [(4, 1.0), (5, -1.0)]),
+]
+adjoint = [0.0] * 6 + [1.0]  # df/df = 1
+for place in range(6, -1, -1):
+    for parent, local in records[place][1]:
+        adjoint[parent] += adjoint[place] * local
+print("tape by hand  ", adjoint[:2])
+assert adjoint[:2] == [5.5, by_hand[1]]
+
+# %%
+# The package's tape writes the records itself, while f runs.
+
+with GradientTape(persistent=True) as tape:
+    x, y = tape.watch(2.0, 5.0)
+    z = f(x, y)
+dx, dy = tape.gradient(z, [x, y])
+print("the package's ", float(dx), float(dy))
+assert abs(dx - 5.5) < 1e-12
+assert abs(dy - by_hand[1]) < 1e-12
+
+# %%
+# The records are the computational graph, here drawn from the tape, an arrow from every input to
+# the operation that uses it. ``graph_svg`` draws such pictures of any size; its text is an
+# ``.svg`` file once written to disk.
+
+places = {0: (0, 1), 1: (0, 0), 2: (1, 1.5), 3: (1, 0.75), 4: (2, 1.2), 5: (2, 0), 6: (3, 0.75)}
+titles = {0: "x", 1: "y"}
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(10.5, 4), width_ratios=(1.5, 1), layout="constrained"
+)
+for index, record in enumerate(tape.records):
+    for parent in record.parents:
+        left.annotate("", places[index], places[parent],
+                      arrowprops={"arrowstyle": "->", "shrinkA": 24, "shrinkB": 24})  # fmt: skip
+    text = f"{titles.get(index) or record.rule.name}\n{float(record.result):.4g}"
+    box = {"boxstyle": "round", "fc": "#dbeafe" if index in titles else "white"}
+    left.text(*places[index], text, ha="center", va="center", fontsize=9, bbox=box)
+left.set(xlim=(-0.4, 3.5), ylim=(-0.4, 1.9), title="Seven records: the graph of f at (2, 5)")
+left.set_axis_off()
+right.loglog(steps, np.maximum(errors, 1e-16), "o-", color="#0072B2", markersize=4)
+right.set(xlabel="step t", ylabel="error of df/dx", title="Central differences")
+right.grid(color="0.9")
+show()
+svg = graph_svg(z, {"x": x, "y": y})
+print(f"graph_svg: {len(svg)} characters, begins {svg[:40]!r}")
+assert len(tape.records) == 7
+assert svg.startswith("<svg")
+
+# %%
+# One output, many inputs
+# -----------------------
+# A loss has one value and millions of parameters. How often must the function be run for all n
+# derivatives? Forward mode gives one direction at a time, reverse mode all inputs at once. We
+# count the runs, and measure the time.
+
+calls = 0
+
+
+def loss(theta):
+    """A function of n inputs and one output."""
+    global calls
+    calls += 1
+    return np.sum(np.log1p(theta * theta)) + np.sum(theta[1:] * np.sin(theta[:-1]))
+
+
+sizes = (4, 16, 64) if SMALL else (4, 16, 64, 256)
+ways = {
+    "differences": lambda theta: finite_difference(loss, theta),
+    "forward": jacobian(loss, mode="forward"),
+    "reverse": gradient(loss),
+}
+times = {name: [] for name in ways}
+for n in sizes:
+    theta = rng.standard_normal(n)
+    runs, found = {}, {}
+    for name, way in ways.items():
+        calls = 0
+        found[name] = way(theta)
+        runs[name] = calls
+        times[name].append(seconds(lambda way=way, theta=theta: way(theta), 3))
+    print(f"n = {n:3d}: runs of the function", runs)
+    assert runs == {"differences": 2 * n, "forward": n, "reverse": 1}
+    assert np.allclose(found["forward"], found["reverse"], rtol=0, atol=1e-10)
+    assert np.allclose(found["differences"], found["reverse"], rtol=0, atol=1e-6)
+
+figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+styles = zip(times.items(), ("#D55E00", "#009E73", "#0072B2"), "s^o", strict=True)
+for (name, values), colour, marker in styles:
+    axes.loglog(sizes, 1e3 * np.array(values), color=colour, marker=marker, label=name)
+axes.set_xticks(sizes, [str(n) for n in sizes])
+axes.minorticks_off()
+axes.set(xlabel="inputs n", ylabel="time of the gradient (ms)", title="One output, n inputs")
+axes.grid(color="0.9")
+axes.legend(frameon=False)
+show()
+
+# %%
+# Differences run the plain function, without the bookkeeping in Python that the other two need:
+# that is why they look cheap on vectors as short as these. With many outputs and one input it is
+# the other way round: then choose forward mode.
+#
+# Second derivatives
+# ------------------
+# The two modes compose. The gradient is a function like any other; its derivative along v is the
+# product Hv of the Hessian with a vector, for the price of a few gradients and without H. Section
+# B's conjugate gradients ask for nothing else.
+
+theta, v = rng.standard_normal((2, 30))
+products = {
+    "forward over reverse": hvp(loss)(theta, v),
+    "reverse over reverse": gradient(lambda x: np.sum(gradient(loss)(x) * v))(theta),
+    "explicit Hessian": hessian(loss)(theta) @ v,
+}
+for name, Hv in products.items():
+    print(f"{name:22s} |Hv| = {np.linalg.norm(Hv):.10f}")
+    assert np.allclose(Hv, products["explicit Hessian"], rtol=0, atol=1e-10)
+assert np.allclose(finite_difference(gradient(loss), theta, v), Hv, rtol=0, atol=1e-6)
+
+# %%
+# An activation of one's own
+# --------------------------
+# ``mish(s) = s tanh(log(1 + e^s))`` is one line of NumPy, and so is cross-entropy. Nothing else
+# is needed to train a network with it: the tape differentiates whatever was computed.
+
+
+def mish(s):
+    """A smooth relative of the ReLU."""
+    return s * np.tanh(np.log1p(np.exp(s)))
+
+
+def cross_entropy(z, y):
+    """The mean over the columns of z; y is one-hot."""
+    z = z - np.max(z, axis=0)
+    return np.mean(np.log(np.sum(np.exp(z), axis=0)) - np.sum(z * y, axis=0))
+
+
+def network(parameters, Z):
+    """Two fully connected layers, an instance a column."""
+    W1, bias1, W2, bias2 = parameters
+    return W2 @ mish(W1 @ Z + bias1) + bias2
+
+
+def objective(W1, bias1, W2, bias2):
+    """The loss on the training images, a function of four arrays."""
+    return cross_entropy(network((W1, bias1, W2, bias2), Z), Y)
+
+
+data = nn.load_dataset("digits")
+Z, Z_test = (part.Z.reshape(64, -1, order="F") / 16.0 for part in (data.train, data.test))
+Y = np.equal.outer(np.arange(10), data.train.y).astype(float)
+parameters = [0.2 * rng.standard_normal((32, 64)), np.zeros((32, 1)),
+              0.2 * rng.standard_normal((10, 32)), np.zeros((10, 1))]  # fmt: skip
+step = value_and_gradient(objective, argnum=(0, 1, 2, 3))
+losses = []
+for _ in range(60 if SMALL else 300):
+    value, gradients = step(*parameters)
+    parameters = [theta - 0.5 * g for theta, g in zip(parameters, gradients, strict=True)]
+    losses.append(value)
+accuracy = np.mean(network(parameters, Z_test).argmax(axis=0) == data.test.y)
+print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, test accuracy {100 * accuracy:.1f} %")
+assert accuracy > 0.85
+
+s = np.linspace(-6, 4, 201)
+slope = gradient(lambda s: np.sum(mish(s)))(s)  # entry by entry: one pass back for all
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
+left.plot(s, mish(s), color="#0072B2", label="mish")
+left.plot(s, slope, color="#D55E00", linestyle="--", label="its derivative, by the tape")
+left.set(xlabel="s", title="An activation and its derivative")
+left.legend(frameon=False)
+right.plot(losses, color="#0072B2")
+right.set(xlabel="gradient step", ylabel="mean cross-entropy", title="Digits, full gradient")
+right.set_ylim(bottom=0)
+for axes in (left, right):
+    axes.grid(color="0.9")
+show()
+assert np.allclose(slope, [finite_difference(mish, t) for t in s], rtol=0, atol=1e-8)
+
+# %%
+# What to take away
+# -----------------
+# Automatic differentiation is the chain rule on numbers: exact to rounding as symbols are,
+# general as differences are. Forward mode costs one run a direction, reverse mode one run and one
+# pass back for all inputs of a scalar; back-propagation is reverse mode. Composed, they
+# give products with the Hessian.
+#
+# Try it yourself
+# ---------------
+# 1. Which mode would you use for the Jacobian of a function of 3 inputs and 1000 outputs? Time
+#    both with ``jacobian``.
+# 2. Replace mish by :math:`|s|`. What does the tape say at 0, and what do differences?
+# 3. Reverse mode keeps every intermediate result. How large is that for the network above?

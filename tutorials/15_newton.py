@@ -1,0 +1,303 @@
+r"""
+Newton's method
+===============
+
+SGD knows the slope; Newton's method also uses the curvature, through the Gauss-Newton matrix
+:math:`G = I/C + \frac{1}{|S|} \sum_{i \in S} J_i' B_i J_i`, of which it only ever forms products
+with a vector. This tutorial builds such a product, checks it, solves a linear system with it by
+conjugate gradients, puts damping and a line search around that, watches the method on the digits,
+and compares it with SGD, over iterations and over time.
+"""
+
+# %%
+# A small network and a few digits, in double precision. The matrix G has as many rows as the
+# network has parameters; here it can still be formed, to look at it.
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import simplenn_py as nn
+from simplenn_py.cnn.objective import FullObjective
+from simplenn_py.normalisation import Normalisation
+from simplenn_py.opt.hooks import Hook
+from simplenn_py.opt.newton import NewtonState
+from simplenn_py.plots import BLUE, GREEN, VERMILLION
+from simplenn_py.run_reader import read_run
+from simplenn_py.solver_plots import plot_comparison, plot_newton
+from simplenn_py.teaching import reduced, show
+
+rng = np.random.default_rng(0)
+l = 60
+config = nn.NetConfig(
+    LC=2, LF=1, ht_input=8, wd_input=8, ch_input=(1, 4, 6), wd_pad_added=(1, 1),
+    wd_filter=(3, 3), strides=(1, 1), wd_subimage_pool=(2, 2), full_neurons=(10,),
+)  # fmt: skip
+data = nn.load_dataset("digits")
+normalisation = Normalisation.of(data.train.Z, np.arange(data.train.l), 64)
+problem = nn.Problem(
+    images=data.train.Z[:, : 64 * l],
+    y=data.train.y[:l],
+    loss=nn.CrossEntropy(),
+    C=100.0,
+    scale=normalisation.scale,
+    offset=normalisation.offset,
+)
+model = nn.Model.initialise(config, np.arange(10), rng, np.float64)
+theta = model.theta
+engine = nn.make_engine("lecture", config, l, np.float64)
+everything = np.arange(l)
+n = theta.size
+print(f"{n} parameters, {l} images")
+
+# %%
+# Forwards and backwards
+# ----------------------
+# :math:`J_i = \partial z^{L+1,i} / \partial\theta'` has a row for each output. :math:`J_i v` is
+# carried forward through the layers, :math:`R\{S\} = W\phi(\mathrm{pad}(R\{Z\})) +
+# V\phi(\mathrm{pad}(Z)) + v_b`, and :math:`J_i' u_i` backward by (3)-(5). Neither forms J. The
+# first is checked by a difference, the second by the first.
+
+
+def forward() -> np.ndarray:
+    engine.load(problem.images, everything, problem.scale, problem.offset)
+    return nn.feedforward(engine, model).copy(order="F")
+
+
+v = rng.standard_normal(n)
+U = np.asfortranarray(rng.standard_normal((config.nL, l)))
+start, step = theta.copy(), 1e-6
+theta[:] = start + step * v
+ahead = forward()
+theta[:] = start - step * v
+difference = (ahead - forward()) / (2 * step)
+theta[:] = start
+z = forward()
+Jv = nn.Jv(engine, model, v)
+JTu = nn.JTv(engine, model, U)
+print(f"Jv against a difference: {np.linalg.norm(Jv - difference) / np.linalg.norm(Jv):.1e}")
+print(f"<u, Jv> = {np.vdot(U, Jv):.10f}, <J'u, v> = {JTu @ v:.10f}")
+assert np.linalg.norm(Jv - difference) < 1e-5 * np.linalg.norm(Jv)
+assert abs(np.vdot(U, Jv) - JTu @ v) < 1e-10 * np.linalg.norm(U) * np.linalg.norm(Jv)
+
+# %%
+# The product Gv
+# --------------
+# From right to left: forward with v, at each output times :math:`B_i`, the loss's own Hessian
+# (:math:`\mathrm{diag}(p) - pp'` for the cross-entropy), backward, and v/C: one pass forward and
+# one back, as for a gradient.
+
+
+def Gv(v: np.ndarray, z: np.ndarray) -> np.ndarray:
+    BJv = problem.loss.hessian_product(z, nn.Jv(engine, model, v))
+    return v / problem.C + nn.JTv(engine, model, BJv) / l
+
+
+theirs = nn.Gv(engine, model, problem, everything, v)
+apart = np.linalg.norm(Gv(v, z) - theirs) / np.linalg.norm(theirs)
+print(f"ours against nn.Gv: {apart:.1e}")
+assert apart < 1e-10
+
+# %%
+# The matrix itself, column by column. It is symmetric, and because each :math:`B_i` has no negative
+# eigenvalue, no eigenvalue of G is below 1/C. The Hessian of f need not have that property, and so
+# G takes its place: every step that G gives goes downhill.
+
+G = np.array([Gv(e, z) for e in np.eye(n)])
+eigenvalues = np.linalg.eigvalsh(G)
+print(f"asymmetry {np.abs(G - G.T).max() / np.abs(G).max():.1e}")
+print(f"eigenvalues from {eigenvalues[0]:.4f} (1/C = {1 / problem.C}) to {eigenvalues[-1]:.2f}")
+near = np.count_nonzero(eigenvalues < 2 / problem.C)
+print(f"{near} of {n} are below 2/C")
+assert near > n / 2
+assert np.abs(G - G.T).max() < 1e-10 * np.abs(G).max()
+assert eigenvalues[0] > 1 / problem.C - 1e-10
+
+# %%
+# Conjugate gradients
+# -------------------
+# To solve :math:`(G + \lambda I) s = -\nabla f` with products alone: each step minimises the
+# quadratic along a direction that is conjugate to all before it. It stops when the residual is
+# :math:`\xi = 0.1` of the gradient, far from a solution, near enough for a direction.
+
+
+def conjugate_gradients(product, gradient, xi=0.1, CGmax=250):
+    s, r = np.zeros_like(gradient), -gradient
+    d, residuals = r.copy(), [1.0]
+    while residuals[-1] > xi and len(residuals) <= CGmax:
+        Ad = product(d)
+        alpha = r @ r / (d @ Ad)
+        s += alpha * d
+        r_next = r - alpha * Ad
+        d = r_next + (r_next @ r_next) / (r @ r) * d
+        r = r_next
+        residuals.append(float(np.linalg.norm(r) / np.linalg.norm(gradient)))
+    return s, residuals
+
+
+gradient = np.empty(n)
+objective = FullObjective(engine, model, problem, everything)
+f, _ = objective.fungrad(gradient)
+s, residuals = conjugate_gradients(lambda x: Gv(x, z) + x, gradient)
+theirs = nn.CG(lambda x: Gv(x, z) + x, gradient)
+print(f"{len(residuals) - 1} steps; nn.CG: {theirs.steps} steps")
+assert np.linalg.norm(s - theirs.s) < 1e-10 * np.linalg.norm(s)
+assert gradient @ s < 0  # downhill
+
+# %%
+# How many steps it takes depends on the eigenvalues: few are large, most lie near 1/C, and the
+# larger :math:`\lambda` is, the smaller the ratio of the largest to the smallest. With a large
+# :math:`\lambda` the direction is nearly that of the gradient, and short.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+left.semilogy(np.arange(1, n + 1), eigenvalues[::-1], color=BLUE)
+left.axhline(1 / problem.C, color=VERMILLION, linestyle="--", label="1/C")
+left.set(xlabel="number", ylabel="eigenvalue", title="Eigenvalues of G")
+left.legend(frameon=False)
+styles = ((0.0, BLUE, "-o"), (1.0, VERMILLION, "--s"), (100.0, GREEN, ":^"))
+steps = []
+for lambda_, colour, style in styles:
+    shown = conjugate_gradients(lambda x, m=lambda_: Gv(x, z) + m * x, gradient, xi=1e-4, CGmax=60)[
+        1
+    ]
+    right.semilogy(shown, style, color=colour, markersize=4, label=f"lambda = {lambda_:g}")
+    steps.append(len(shown))
+right.axhline(0.1, color="0.4", linewidth=1, label="xi = 0.1")
+right.set(xlabel="CG step", ylabel="||r|| / ||grad f||", title="Conjugate gradients")
+right.legend(frameon=False)
+for panel in (left, right):
+    panel.grid(alpha=0.3)
+show()
+assert steps[0] > steps[1] > steps[2]
+
+# %%
+# Damping and the line search
+# ---------------------------
+# The quadratic model is good near :math:`\theta` only. Levenberg-Marquardt's :math:`\lambda` keeps
+# steps short where it is bad: with :math:`\rho`, the decrease of f over the decrease that the model
+# promised, :math:`\lambda` is multiplied by 3/2 if :math:`\rho < 1/4` and by 2/3 if
+# :math:`\rho \ge 3/4`. And the step is halved until f has fallen by a little of what the slope
+# promised. That is all of Newton's method.
+
+
+def line_search(f, gs, s):
+    start, alpha = theta.copy(), 1.0
+    while alpha > 1e-9:
+        theta[:] = start + alpha * s
+        f_new = objective.fun()
+        if f_new - f <= 1e-4 * alpha * gs:
+            return f_new, alpha
+        alpha /= 2
+    raise RuntimeError("no step along this direction lowers f")
+
+
+def iteration(lambda_: float) -> tuple[float, float]:
+    """Move theta by one step; return f there and the next lambda."""
+    f, _ = objective.fungrad(gradient)
+    z = forward()
+    s, _ = conjugate_gradients(lambda x: Gv(x, z) + lambda_ * x, gradient)
+    gs, sGs = gradient @ s, s @ Gv(s, z)
+    f_new, alpha = line_search(f, gs, s)
+    rho = (f_new - f) / (alpha * gs + alpha**2 / 2 * sGs)
+    print(f"f {f:.4f} -> {f_new:.4f}, alpha {alpha:g}, rho {rho:.2f}, lambda {lambda_:.3f}")
+    return f_new, lambda_ * (3 / 2 if rho < 1 / 4 else 2 / 3 if rho >= 3 / 4 else 1.0)
+
+
+start, lambda_, by_hand = theta.copy(), 1.0, []
+for _ in range(6):
+    f, lambda_ = iteration(lambda_)
+    by_hand.append(f)
+assert np.all(np.diff(by_hand) < 0)
+
+# %%
+# ``nn.newton`` does the same, with bounds, hooks and a record of each iteration. Here its subsample
+# S is all images; otherwise it is a twentieth of them, another in each iteration, while f and its
+# gradient are those of all.
+
+theta[:] = start
+state = NewtonState(lambda_=1.0, seed=0)
+nn.newton(objective, state, Hook(), GNsize=l, iter_max=6)
+package = [record["f"] for record in state.history]
+print(f"f after 6 iterations: by hand {by_hand[-1]:.10f}, package {package[-1]:.10f}")
+assert np.abs(np.array(by_hand) - package).max() < 1e-8
+
+# %%
+# On the digits
+# -------------
+# ``nn.train`` with ``solver="newton"``, on all training images and with the network that is meant
+# for them. The four panels: f and its gradient; the residuals of CG, a line an iteration;
+# :math:`\lambda`; and :math:`\rho`. For a short run, the small network of above and the lecture
+# engine, for which nothing more must be compiled.
+
+iterations, epochs = (8, 4) if reduced() else (30, 30)
+network = config if reduced() else "digits"
+how = {"engine": "lecture", "dtype": "float64"} if reduced() else {"engine": "direct"}
+newton_options = nn.default_options("digits", solver="newton", iter_max=iterations, **how)
+sgd_options = nn.default_options("digits", epochs=epochs, **how)
+with tempfile.TemporaryDirectory() as folder:
+    runs = Path(folder)
+    _, newton = nn.train(data, network, newton_options, out=runs / "newton", progress=False)
+    _, sgd = nn.train(data, network, sgd_options, out=runs / "sgd", progress=False)
+    both = [read_run(runs / "newton"), read_run(runs / "sgd")]
+
+figure, panels = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
+plot_newton(newton.records, xi=newton_options.xi, axes=panels.ravel())
+show()
+values = [record["f"] for record in newton.records]
+assert np.all(np.diff(values) <= 0)
+
+# %%
+# Against SGD
+# -----------
+# Over epochs and iterations, and over time. One iteration of Newton's method is not one epoch: it
+# evaluates f and its gradient on all images once or more, and adds its CG steps, each of which
+# takes a product with G on the subsample. SGD's loss is that of an epoch's batches, each before its
+# update.
+
+figure, panels = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
+plot_comparison(both, names=["Newton", "SGD"], axes=panels.ravel())
+panels[0, 0].get_legend().remove()
+lines = panels[0, 0].get_lines()
+figure.legend(lines, ["Newton", "SGD"], loc="outside lower center", ncols=2, frameon=False)
+show()
+for name, history in (("Newton", newton), ("SGD", sgd)):
+    report = history.report
+    print(f"{name}: {report['timings']['train_seconds']:.2f} s, loss {report['train_loss']:.4f}, "
+          f"test accuracy {100 * report['test_accuracy']:.2f} %")  # fmt: skip
+    assert report["test_accuracy"] > (0.6 if reduced() else 0.95)
+cg = newton.report["cg_steps"]
+print(f"Newton: {cg} CG steps in {len(newton.records)} iterations")
+
+# %%
+# Which of the two is ahead after how long depends on machine, network and options; here is when
+# the training loss came below some bounds. What always holds: Newton's f never rises, and it needs
+# no learning rate.
+
+
+def first_below(history, bound):
+    spent = 0.0
+    for record in history.records:
+        spent += record["seconds"]
+        if record["loss"] < bound:
+            return f"{spent:.2f} s"
+    return "not reached"
+
+
+for bound in (1.0, 0.3, 0.1):
+    print(f"training loss below {bound}: Newton {first_below(newton, bound)}, "
+          f"SGD {first_below(sgd, bound)}")  # fmt: skip
+
+# %%
+# What to take away
+# -----------------
+# A product with the Gauss-Newton matrix takes one pass forward and one back, so that conjugate
+# gradients can use curvature that would never fit into memory. G is symmetric and positive
+# definite, which gives descent; damping and the line search make that safe far from a minimum.
+#
+# Try it yourself
+# ---------------
+# 1. Start with ``lambda_=0`` and with ``lambda_=1000``. What do the step lengths and rho do?
+# 2. Set ``xi=0.01``. How many CG steps more does it take, and how many iterations fewer?
+# 3. Take the subsample ten times as large (``GNsize``). Is the time well spent?
