@@ -8,7 +8,7 @@ import pytest
 HEAVY = ("numba", "matplotlib", "scipy", "numpy", "rich", "pooch", "PIL")
 COMMANDS = (
     *("", "train", "predict", "compare", "summary", "profile", "gemm", "roofline", "gradcheck"),
-    *("convert", "data", "doctor", "warmup"),
+    *("compress", "im2col", "graph", "explain", "exercise", "convert", "data", "doctor", "warmup"),
 )
 
 

@@ -158,7 +158,7 @@ def test_a_resumed_run_keeps_its_options_and_images(data, tmp_path):
         fit(others, None, config=None, resume=tmp_path / "run")
     with pytest.raises(DataError, match=r"has no checkpoint\.npz"):
         fit(data, None, config=None, resume=tmp_path)
-    with pytest.raises(OptionError, match="leave config and out away"):
+    with pytest.raises(OptionError, match="leave config, out and start away"):
         fit(data, None, resume=tmp_path / "run")
 
 
