@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .gradcheck import EXACT, TOLERANCE, Report
+from .gradcheck import EXACT, TOLERANCE
+from .gradcheck_report import Report
 from .plots import BLUE, GREEN, GREY, VERMILLION, new_axes
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..gradcheck import Report
+    from ..gradcheck_report import Report
 
 _DESCRIPTION = """\
 Check the derivatives of a network, in float64, on a few random images:
