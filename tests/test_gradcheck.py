@@ -22,8 +22,8 @@ from simplenn_py.engines.lecture import LectureEngine
 from simplenn_py.engines.operators import Operators
 from simplenn_py.errors import OptionError
 from simplenn_py.gradcheck import check
-from simplenn_py.gradcheck_report import Report
 from simplenn_py.gradcheck_plot import plot_gradcheck
+from simplenn_py.gradcheck_report import Report
 from simplenn_py.layout import ConvGeometry
 from simplenn_py.run_folder import to_json
 

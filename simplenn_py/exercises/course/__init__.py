@@ -15,6 +15,8 @@ EXERCISES = (
     "vTP_phi_bincount",
     "vTP_phi_numba",
     "maxpooling",
+    "vTP_pool",
+    "blocked_product",
 )
 
 
