@@ -15,6 +15,8 @@ from simplenn_py.exercises.course import EXERCISES, exercise_named
 from simplenn_py.exercises.form import HERE, Exercise, Wrong
 from simplenn_py.exercises.progress import Progress
 
+pytestmark = pytest.mark.course
+
 MISTAKES = [(name, wrong) for name in EXERCISES for wrong in exercise_named(name).wrong]
 
 
