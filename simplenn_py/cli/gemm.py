@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from .tables import print_table
+
 if TYPE_CHECKING:
     from ..linalg.ladder import Ladder
 
@@ -26,7 +28,8 @@ star shows what it loses with those of an older one, as OPENBLAS_CORETYPE can ma
 _EPILOG = """\
 examples:
   simplenn gemm                             64 to 2048, float32; draws gemm.png
-  simplenn gemm --sizes 100,1000,4000 --dtype float64 --out products.png"""
+  simplenn gemm --sizes 100,1000,4000 --dtype float64 --out products.png
+  simplenn gemm --shapes 64x576x6272,1000x300x77"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +44,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add = parser.add_argument
     add("--sizes", type=_sizes, default=[64, 128, 256, 512, 1024, 2048], metavar="N,N,...",
         help="m = n = k of the products (64 to 2048)")  # fmt: skip
+    add("--shapes", type=_shapes, default=[], metavar="MxKxN,...",
+        help="also products of other shapes, A and B as they lie and transposed, against BLAS")  # fmt: skip
     add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
     add("--out", default="gemm.png", metavar="FILE.png", help="the figure (%(default)s)")
     add("--json", action="store_true", help="print JSON")
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..linalg.ladder import measure
     from ..linalg.plots import plot_ladder
+    from ..linalg.shapes import measure_shapes
     from ..plots import check_png, save
     from ..threads import limit_threads
 
@@ -66,13 +72,23 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json, highlight=False, markup=False)
     with limit_threads(0), console.status("measuring the peak") as status:
         ladder = measure(args.sizes, args.dtype, say=status.update)
+        status.update("other shapes")
+        shapes = measure_shapes(args.shapes, args.dtype)
     save(plot_ladder(ladder), args.out)
     if args.json:
         import json
 
-        print(json.dumps(ladder.as_dict(), indent=2))
+        others = [found.as_dict() for found in shapes]
+        print(json.dumps(ladder.as_dict() | {"shapes": others}, indent=2))
         return 0
     _print(ladder)
+    if shapes:
+        rows = [
+            (f"{s.m}x{s.k}x{s.n}", s.operands, f"{s.tile / 1e9:.0f}", f"{s.blas / 1e9:.0f}",
+             f"{s.ratio:.2f}")
+            for s in shapes
+        ]  # fmt: skip
+        print_table(("m x k x n", "operands", "packed-tile", "blas", "ratio"), rows, ("operands",))
     print(f"written: {args.out}")
     return 0
 
@@ -113,6 +129,18 @@ def _print(ladder: Ladder) -> None:
                 f"{ladder.sizes[-1]}, {rate / own:.2f} of its own choice",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
+
+
+def _shapes(text: str) -> list[tuple[int, int, int]]:
+    shapes = []
+    for part in text.lower().split(","):
+        numbers = part.split("x")
+        good = all(x.isascii() and x.isdigit() and 0 < int(x) < 2**20 for x in numbers)
+        if len(numbers) != 3 or not good:
+            raise argparse.ArgumentTypeError(f"{text!r} is not like 64x576x6272,100x7x3000")
+        m, k, n = map(int, numbers)
+        shapes.append((m, k, n))
+    return shapes
 
 
 def _sizes(text: str) -> list[int]:

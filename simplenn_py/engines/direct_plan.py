@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import NetConfig
 from ..kernels import winners
-from ..kernels.cover import HALF, Sizes
+from ..kernels.cover import HALF, Sizes, halves
 from ..kernels.emitter import lanes_of
 from ..kernels.tile import ROWS, VECTORS
 from ..kernels.winograd import PIECE, TILE
@@ -113,8 +113,8 @@ def choose_block(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int,
 
 def tile_rows(n: int) -> int:
     """Rows that tiles compute for a list of `n`."""
-    whole, rest = divmod(n, ROWS)
-    return whole * ROWS + (0 if rest == 0 else HALF if rest <= HALF else ROWS)
+    ending = HALF * halves(n)
+    return ending + -(-(n - ending) // ROWS) * ROWS
 
 
 def block_scratch(s: Sizes, tangent: bool = False) -> int:

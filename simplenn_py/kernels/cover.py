@@ -55,26 +55,43 @@ def clear(array, start, stop):
         part[k] = 0
 
 
+def halves(n):
+    """How many tiles of HALF rows to end a list of `n` with, after those of ROWS rows.
+
+    One, two or three, where that covers little more than n rows: 16 are two of 8, not 14 and 8.
+    """
+    rest = n % ROWS
+    if rest == 0:
+        return 0
+    if n > ROWS and rest <= 2 * HALF - ROWS:
+        return 2
+    if n > ROWS and HALF < rest <= 3 * HALF - ROWS:
+        return 3
+    return 1 if rest <= HALF else 0
+
+
+_halves = compiled()(halves)
+
+
 @compiled()
 def cover(
     vectors, n, z, z_start, offsets, segments, segment_stride, steps,
     w, w_start, w_stride, out, out_start, targets, add,
 ):  # fmt: skip
     """Cover a list of `n` pixels with tiles: of ROWS rows, the last perhaps of HALF."""
-    done = 0
+    whole, done = n - HALF * _halves(n), 0
     while done < n:
-        left = n - done
         if vectors == VECTORS:
-            if left > HALF:
+            if done < whole:
                 tile(ROWS, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
                      w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
             else:
                 tile(HALF, VECTORS, z, z_start, offsets, done, segments, segment_stride, steps,
                      w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
-        elif left > HALF:
+        elif done < whole:
             tile(ROWS, 1, z, z_start, offsets, done, segments, segment_stride, steps,
                  w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
         else:
             tile(HALF, 1, z, z_start, offsets, done, segments, segment_stride, steps,
                  w, w_start, w_stride, out, out_start, targets, add)  # fmt: skip
-        done += ROWS if left > HALF else HALF
+        done += ROWS if done < whole else HALF

@@ -11,6 +11,8 @@ from .policy import compiled
 from .tile import ROWS
 from .vectors import copy_row, fill_row
 
+_LINE = 16  # numbers of a cache line, float32
+
 
 @compiled(parallel=True)
 def three_loops(A, B, C, threads):
@@ -63,13 +65,17 @@ def _pack_rows(X, row, column, i_first, i_last, p_first, p_last, out, out_start,
 
     Entry (i, p) is ``X[i*row + p*column]``; for A of either memory order.
     """
-    for i in range(i_first, i_last):
-        target = out_start + (i - i_first) * stride
-        if column == 1:
+    if column == 1:
+        for i in range(i_first, i_last):
+            target = out_start + (i - i_first) * stride
             fill_row(X, i * row + p_first, p_last - p_first, out, target, stride)
-        else:
-            for p in range(p_last - p_first):
-                out[target + p] = X[i * row + (p_first + p) * column]
+        return
+    for i_block in range(
+        i_first, i_last, _LINE
+    ):  # of a cache line that is read every number counts
+        for p in range(p_first, p_last):
+            for i in range(i_block, min(i_block + _LINE, i_last)):
+                out[out_start + (i - i_first) * stride + p - p_first] = X[i * row + p * column]
 
 
 @compiled()
@@ -83,6 +89,26 @@ def _pack_panel(X, row, column, p_first, p_last, j, width, n, out, out_start):
         else:
             for c in range(width):
                 out[target + c] = X[p * row + (j + c) * column] if c < count else 0
+
+
+@compiled()
+def _multiply_panel(
+    own, offsets, rows, packed_B, start, steps, vectors, lanes, C, j, n, targets, edge, beside, add
+):  # fmt: skip
+    """Multiply packed rows of A by a panel of B, into C from its column j on."""
+    n_r = vectors * lanes
+    if j + n_r <= n:
+        cover(vectors, rows, own, 0, offsets, 1, 0, steps,
+              packed_B, start, n_r, C, j, targets, add)  # fmt: skip
+        return
+    if add:
+        for i in range(rows):
+            fill_row(C, targets[i] + j, n - j, edge, i * n_r, n_r)
+    used = vectors if n - j > lanes else 1
+    cover(used, rows, own, 0, offsets, 1, 0, steps,
+          packed_B, start, n_r, edge, 0, beside, add)  # fmt: skip
+    for i in range(rows):
+        copy_row(edge, i * n_r, n - j, C, targets[i] + j)
 
 
 @compiled(parallel=True)
@@ -113,7 +139,6 @@ def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_
     n_r = vectors * lanes
     chunks = packed_A.shape[0]
     stride = -(-k_c // lanes) * lanes
-    blocks = -(-m // m_c)
     for j_c in range(0, n, n_c):
         j_last = min(j_c + n_c, n)
         panels = -(-(j_last - j_c) // n_r)
@@ -125,28 +150,60 @@ def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_
             for chunk in prange(chunks):
                 own, offsets, targets = packed_A[chunk], lists[chunk, 0], lists[chunk, 1]
                 beside = lists[chunk, 2]
-                for block in range(chunk * blocks // chunks, (chunk + 1) * blocks // chunks):
-                    first, last = block * m_c, min((block + 1) * m_c, m)
+                end = (chunk + 1) * m // chunks
+                for first in range(chunk * m // chunks, end, m_c):
+                    last = min(first + m_c, end)
                     rows = last - first
                     _pack_rows(A, a_row, a_column, first, last, p_c, p_last, own, 0, stride)
                     for r in range(rows + ROWS):
                         i = min(r, rows - 1)
                         offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
                     for panel in range(panels):
-                        j = j_c + panel * n_r
-                        start, steps = panel * n_r * k_c, p_last - p_c
-                        if j + n_r <= n:
-                            cover(
-                                vectors, rows, own, 0, offsets, 1, 0, steps,
-                                packed_B, start, n_r, C, j, targets, int(p_c > 0),
-                            )  # fmt: skip
-                            continue
-                        for i in range(rows):
-                            if p_c > 0:
-                                fill_row(C, (first + i) * n + j, n - j, edge[chunk], i * n_r, n_r)
-                        cover(
-                            vectors, rows, own, 0, offsets, 1, 0, steps,
-                            packed_B, start, n_r, edge[chunk], 0, beside, int(p_c > 0),
+                        _multiply_panel(
+                            own, offsets, rows, packed_B, panel * n_r * k_c, p_last - p_c,
+                            vectors, lanes, C, j_c + panel * n_r, n, targets, edge[chunk], beside,
+                            int(p_c > 0),
                         )  # fmt: skip
-                        for i in range(rows):
-                            copy_row(edge[chunk], i * n_r, n - j, C, (first + i) * n + j)
+
+
+@compiled(parallel=True)
+def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, k_c,
+               packed_A, panel_B, edge, lists):  # fmt: skip
+    """The same for few rows of A: all of them stay in the caches, and B is read once.
+
+        for a block of k_c rows of B                 A's columns packed once (L2)
+          for panels of n_r columns of it            packed by the thread that multiplies it (L1)
+            for tiles of m_r rows of A
+
+    Parameters
+    ----------
+    packed_A : 1-d float array
+        For all m rows.
+    panel_B : float array, shape (chunks, k_c*n_r)
+    edge : float array, shape (chunks, m*n_r)
+    lists : int64 array, shape (chunks, 3, m + ROWS)
+        The rest as in :func:`tiled`.
+    """
+    n_r = vectors * lanes
+    chunks = panel_B.shape[0]
+    stride = -(-k_c // lanes) * lanes
+    panels = -(-n // n_r)
+    for p_c in range(0, k, k_c):
+        p_last = min(p_c + k_c, k)
+        for chunk in prange(chunks):
+            first, last = chunk * m // chunks, (chunk + 1) * m // chunks
+            _pack_rows(A, a_row, a_column, first, last, p_c, p_last, packed_A, first * stride,
+                       stride)  # fmt: skip
+        for chunk in prange(chunks):
+            offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
+            for r in range(m + ROWS):
+                i = min(r, m - 1)
+                offsets[r], targets[r], beside[r] = i * stride, i * n, i * n_r
+            for panel in range(chunk * panels // chunks, (chunk + 1) * panels // chunks):
+                _pack_panel(B, b_row, b_column, p_c, p_last, panel * n_r, n_r, n,
+                            panel_B[chunk], 0)  # fmt: skip
+                _multiply_panel(
+                    packed_A, offsets, m, panel_B[chunk], 0, p_last - p_c,
+                    vectors, lanes, C, panel * n_r, n, targets, edge[chunk], beside,
+                    int(p_c > 0),
+                )  # fmt: skip

@@ -103,10 +103,23 @@ def packed_tile(A: Array, B: Array) -> Array:
     lanes = lanes_of(A.itemsize)
     n_r = VECTORS * lanes
     threads = numba.get_num_threads()
-    m_c = max(1, min(M_C, -(-m // threads)))
-    chunks = min(-(-m // m_c), threads)
-    n_c, k_c = min(N_C, -(-n // n_r) * n_r), min(K_C, k)
+    k_c = -(-k // -(-k // K_C))
     stride = -(-k_c // lanes) * lanes
+    if m <= M_C:
+        chunks = min(-(-n // n_r), threads)
+        gemm.tiled_flat(
+            *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, k_c,
+            aligned_empty((m * stride + ROWS,), A.dtype),
+            aligned_empty((k_c * n_r, chunks), A.dtype).T,
+            aligned_empty((m * n_r, chunks), A.dtype).T,
+            np.empty((chunks, 3, m + ROWS), np.int64),
+        )  # fmt: skip
+        return C
+    chunks = min(-(-m // ROWS), threads)
+    # Each thread's rows in blocks of about one height, all but the last of whole tiles.
+    rows = -(-m // chunks)
+    m_c = -(-rows // (-(-rows // M_C) * ROWS)) * ROWS
+    n_c = min(N_C, -(-n // n_r) * n_r)
     gemm.tiled(
         *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, m_c, k_c, n_c,
         aligned_empty((m_c * stride + ROWS, chunks), A.dtype).T,

@@ -36,9 +36,21 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (told["dtype"], told["sizes"], list(told["rates"])) == ("float64", [9], list(STEPS))
 
 
+def test_other_shapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["gemm", "--sizes", "8", "--shapes", "7x5x3", "--out", str(tmp_path / "p.png")]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("7x5x3") == 4
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["shapes"]
+    assert [shape["operands"] for shape in found] == ["A B", "A' B", "A B'", "A' B'"]
+    assert all(shape["ratio"] == pytest.approx(shape["tile"] / shape["blas"]) for shape in found)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--shapes", "7x5"], "'7x5' is not like 64x576x6272"),
         (["--sizes", "64,x"], "'64,x' is not like 64,128,256"),
         (["--dtype", "int8"], "dtype is 'int8'"),
         (["--out", "p.pdf"], "let its name end in .png"),

@@ -1,0 +1,85 @@
+"""Products of any shape, with operands as they lie or transposed: our tile against BLAS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from .products import blas, packed_tile
+
+#: Which operands are stored transposed, so that their columns are contiguous.
+TRANSPOSITIONS = ("A B", "A' B", "A B'", "A' B'")
+
+
+@dataclass(frozen=True)
+class ShapeRate:
+    """One product by both.
+
+    Parameters
+    ----------
+    m, k, n : int
+        A is m x k, B is k x n.
+    operands : str
+        One of TRANSPOSITIONS.
+    tile, blas : float
+        Operations a second of the packed tile and of NumPy's BLAS.
+    """
+
+    m: int
+    k: int
+    n: int
+    operands: str
+    tile: float
+    blas: float
+
+    @property
+    def ratio(self) -> float:
+        return self.tile / self.blas
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"ratio": self.ratio}
+
+
+def measure_shapes(
+    shapes: Sequence[tuple[int, int, int]], dtype: str = "float32", repeat: int = 10
+) -> list[ShapeRate]:
+    """Time the packed tile and BLAS in turns, for every shape and transposition.
+
+    Parameters
+    ----------
+    shapes : sequence of (m, k, n)
+    dtype : {"float32", "float64"}
+    repeat : int
+        Turns; the shortest time counts.
+
+    Raises
+    ------
+    OptionError
+        Where a size or the dtype is out of its range.
+    """
+    if dtype not in ("float32", "float64"):
+        raise OptionError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
+    found = []
+    for m, k, n in shapes:
+        if min(m, k, n) < 1:
+            raise OptionError(f"a shape is {m}x{k}x{n}; every size must be 1 or more")
+        rng = np.random.default_rng(0)
+        A, B = (rng.random(shape).astype(dtype) for shape in ((m, k), (k, n)))
+        for operands in TRANSPOSITIONS:
+            left = np.asfortranarray(A) if "A'" in operands else A
+            right = np.asfortranarray(B) if "B'" in operands else B
+            best = {packed_tile: np.inf, blas: np.inf}
+            for _ in range(repeat):
+                for product in best:
+                    product(left, right)  # caches and threads are the last one's
+                    began = time.perf_counter()
+                    product(left, right)
+                    best[product] = min(best[product], time.perf_counter() - began)
+            rates = (2 * m * k * n / seconds for seconds in best.values())
+            found.append(ShapeRate(m, k, n, operands, *rates))
+    return found
