@@ -45,7 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--sizes", type=_sizes, default=[64, 128, 256, 512, 1024, 2048], metavar="N,N,...",
         help="m = n = k of the products (64 to 2048)")  # fmt: skip
     add("--shapes", type=_shapes, default=[], metavar="MxKxN,...",
-        help="also products of other shapes, A and B as they lie and transposed, against BLAS")  # fmt: skip
+        help="also products of other shapes, A and B as they lie and transposed")  # fmt: skip
     add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
     add("--out", default="gemm.png", metavar="FILE.png", help="the figure (%(default)s)")
     add("--json", action="store_true", help="print JSON")

@@ -273,7 +273,7 @@ def _crashed(run: _Run, case: Case | None, error: dict[str, Any], expected: Any 
     if error.get("not_written"):
         return Failure(error["message"], case, not_written=True)
     notes: tuple[str, ...] = ()
-    if error["compiled"]:
+    if error["compiled"] and b"numba" in run.source:
         again, note = _uncompiled(run, case)
         error, notes = again or error, (note,)
     named: tuple[Wrong, ...] = ()

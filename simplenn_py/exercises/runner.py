@@ -239,13 +239,19 @@ class Runner:
 
     def _told(self, error: BaseException) -> dict[str, Any]:
         frames = [
-            {"line": f.lineno or 0, "code": (f.line or "").strip(), "function": f.name}
+            {
+                "file": os.path.basename(f.filename),
+                "line": f.lineno or 0,
+                "code": (f.line or "").strip(),
+                "function": f.name,
+            }
             for f in traceback.extract_tb(error.__traceback__)
             if f.filename in self.paths
         ]
         if isinstance(error, SyntaxError) and error.filename in self.paths:
             code = (error.text or "").strip()
-            frames.append({"line": error.lineno or 0, "code": code, "function": ""})
+            name = os.path.basename(error.filename)
+            frames.append({"file": name, "line": error.lineno or 0, "code": code, "function": ""})
         message = error.msg if isinstance(error, SyntaxError) else _words(error)
         return {
             "type": type(error).__name__,

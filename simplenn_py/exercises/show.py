@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,7 +49,10 @@ def _failed(report: Report, failure: Failure) -> Iterator[str]:
     yield from _shortened(failure.says)
     for frame, _ in groupby(failure.frames):  # a recursion is one line
         inside = f" in {frame['function']}" if frame["function"] not in ("", "<module>") else ""
-        yield f"  line {frame['line']}{inside}: {frame['code']}"
+        # A routine that this one uses has a file of its own, the student's or the model solution.
+        own = frame["file"] == Path(report.path).name
+        where = "line" if own else f"{frame['file']}, line"
+        yield f"  {where} {frame['line']}{inside}: {frame['code']}"
     for note in failure.notes:
         yield f"note: {note}"
     names = [m.name for m in failure.mistakes]
@@ -72,7 +76,10 @@ def _failed(report: Report, failure: Failure) -> Iterator[str]:
 def _results(report: Report, what: str, value: Any) -> Iterator[str]:
     names = report.exercise.returns
     several = isinstance(value, tuple | list) and len(value) == len(names) > 1
-    for name, one in zip(names, value, strict=True) if several else [(", ".join(names), value)]:
+    if not several:  # also where it should have been: then no name fits
+        yield from _value(f"{what} {names[0]}" if len(names) == 1 else what, value)
+        return
+    for name, one in zip(names, value, strict=True):
         yield from _value(f"{what} {name}", one)
 
 

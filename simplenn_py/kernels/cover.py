@@ -55,7 +55,7 @@ def clear(array, start, stop):
         part[k] = 0
 
 
-def halves(n):
+def halves(n: int) -> int:
     """How many tiles of HALF rows to end a list of `n` with, after those of ROWS rows.
 
     One, two or three, where that covers little more than n rows: 16 are two of 8, not 14 and 8.

@@ -15,8 +15,18 @@ EXERCISES = (
     "vTP_phi_bincount",
     "vTP_phi_numba",
     "maxpooling",
+    "layer_forward",
     "vTP_pool",
+    "gradient_W_bias",
+    "gradient_Z",
+    "JTv",
+    "sgd_momentum",
+    "Jv",
+    "cg",
+    "newton_step",
     "blocked_product",
+    "randomized_svd",
+    "tape",
 )
 
 

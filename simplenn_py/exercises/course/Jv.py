@@ -1,0 +1,165 @@
+"""Exercise: the R-operator of a whole small network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...layout import Array
+from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from . import JTv as back
+
+
+def _reference(Z: Array, layers: back.Layers, v: Array) -> Array:
+    from ...cnn.jv import Jv
+
+    g = layers[0]["g"]
+    engine, model = back._run(Z, layers, Z.shape[1] // (g.a * g.b))
+    return Jv(engine, model, v)
+
+
+def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
+    from ...cnn.gradient import JTv
+
+    U = np.asfortranarray(rng.standard_normal(got.shape))
+    engine, model = back._run(args["Z"], args["layers"], got.shape[1])
+    return float(np.vdot(U, got)), float(np.vdot(JTv(engine, model, U), args["v"]))
+
+
+def _cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Yield the networks of the exercise JTv, with directions."""
+    for case in back.EXERCISE.cases(rng):
+        Z, layers = case.args["Z"], case.args["layers"]
+        n = sum(layer["W"].size + layer["bias"].size for layer in layers)
+        v = np.arange(3.0, n + 3) * (-1) ** np.arange(n) if case.small else rng.standard_normal(n)
+        yield Case(case.label, {"Z": Z, "layers": layers, "v": v}, small=case.small)
+
+
+def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
+    return f"output {index[0]} of instance {index[1]}"
+
+
+EXERCISE = Exercise(
+    name="Jv",
+    title="the R-operator of a small network: J v, carried forwards",
+    functions=("Jv",),
+    returns=("Jv",),
+    allows=("numpy", "math", "itertools"),
+    points=Points(small=4, awkward=6),
+    hints=(
+        "Think of two passes forwards at once, that of Z and that of R{Z}. Which arrays of the "
+        "first does each line of the second need, and what stands in the place of max and sigma?",
+        "Split v first: V = v[start : start + W.size].reshape(W.shape, order='F'), then v_bias. "
+        "R{S} has three terms. Pooling is a selection: of each instance of vec(R{S}) the entries "
+        "idx_pool, whatever their size. The mask is that of Z^{m+1}.",
+        "Z, phiZ, idx_pool = layer_forward(Z, W, bias, g); RS = W @ padding_and_phiZ(RZ, g) + V @ "
+        "phiZ + v_bias[:, None]; RZ = take_along_axis(RS.reshape((-1, l), order='F'), idx_pool, "
+        "0).reshape(Z.shape, order='F') * (Z > 0). Start from RZ = zeros like Z.",
+    ),
+    reference=_reference,
+    cases=_cases,
+    where=_where,
+    wrong=(
+        Wrong(
+            "V phi(pad(Z)) left out",
+            "S is a product, so R{S} has two terms from it: W with R{Z}, and V with Z.",
+            (("+ V @ phiZ ", ""),),
+        ),
+        Wrong(
+            "W phi(pad(R{Z})) left out",
+            "S is a product, so R{S} has two terms from it: V with Z, and W with R{Z}. Without the "
+            "second, what the earlier layers do is lost.",
+            (
+                ("W @ padding_and_phiZ(RZ, g) + ", ""),
+                ('last["W"] @ Rz + ', ""),
+            ),
+        ),
+        Wrong(
+            "v_bias left out",
+            "The bias is a parameter and moves along v_bias, which R{S} contains.",
+            (
+                (" + v_bias[:, np.newaxis]", ""),
+                (" + v_bias_last[:, np.newaxis]", ""),
+            ),
+        ),
+        Wrong(
+            "bias in place of v_bias",
+            "The derivative of S + bias has v_bias, the bias's direction; the bias itself is a "
+            "constant.",
+            (
+                ("+ v_bias[:, np.newaxis]", '+ layer["bias"][:, np.newaxis]'),
+                ("+ v_bias_last[:, np.newaxis]", '+ last["bias"][:, np.newaxis]'),
+            ),
+        ),
+        Wrong(
+            "mask missing",
+            "Where sigma has stopped an entry, it stays 0 whatever the parameters do: .* "
+            "I[Z^{m+1}], 1 where Z^{m+1} > 0.",
+            ((" * (Z > 0)", ""),),
+        ),
+        Wrong(
+            "sigma of R{S}",
+            "The derivative of sigma at S is 0 or 1, by the sign of S: the mask is I[Z^{m+1}], and "
+            "a negative R{S} goes through.",
+            (
+                (
+                    'selected.reshape(Z.shape, order="F") * (Z > 0)',
+                    'np.maximum(selected.reshape(Z.shape, order="F"), 0)',
+                ),
+            ),
+        ),
+        Wrong(
+            "largest R{S} pooled",
+            "Pooling selects where Z was largest, not where R{S} is: the kept indices, idx_pool.",
+            (
+                (
+                    '        selected = np.take_along_axis(RS.reshape((-1, l), order="F"), '
+                    "idx_pool, axis=0)\n",
+                    "        k = g.h_pool\n"
+                    '        RS = RS.reshape((-1, g.a_conv, g.b_conv, l), order="F")\n'
+                    "        RS = RS[:, : k * g.a_next, : k * g.b_next]\n"
+                    '        RS = RS.reshape((-1, k, g.a_next, k, g.b_next, l), order="F")\n'
+                    "        selected = RS.max(axis=(1, 3))\n",
+                ),
+            ),
+        ),
+        Wrong(
+            "R{Z^1} is Z",
+            "The input does not depend on the parameters: R{Z^1} = 0.",
+            (("RZ = np.zeros_like(Z)", "RZ = Z"),),
+        ),
+        Wrong(
+            "mask at the last layer",
+            "The last layer is linear: R{z^{L+1}} has no mask, whatever the sign of z^{L+1}.",
+            (
+                (
+                    '    return last["W"] @ Rz + V_last @ z + v_bias_last[:, np.newaxis]',
+                    '    return (last["W"] @ z + last["bias"][:, np.newaxis] > 0) * (\n'
+                    '        last["W"] @ Rz + V_last @ z + v_bias_last[:, np.newaxis])',
+                ),
+            ),
+        ),
+        Wrong(
+            "V read row by row",
+            "vec stacks columns: v[...].reshape(W.shape, order='F'). NumPy's default goes row by "
+            "row.",
+            (('reshape(W.shape, order="F")', "reshape(W.shape)"),),
+        ),
+        Wrong(
+            "v_bias before V",
+            "A layer's part of v is vec(V), then v_bias.",
+            (
+                (
+                    'parts.append((v[start:middle].reshape(W.shape, order="F"), v[middle:end]))',
+                    "middle = start + bias.size\n"
+                    '        parts.append((v[middle:end].reshape(W.shape, order="F"),'
+                    " v[start:middle]))",
+                ),
+            ),
+        ),
+    ),
+    adjoint=Adjoint("<U, Jv> = <J'U, v>", _sides),
+    uses=("padding_and_phiZ", "layer_forward"),
+)

@@ -1,0 +1,182 @@
+"""Exercise: v' P_pool, a derivative back through max pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ...layout import Array
+from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..sizes import counting, geometry, normal, pixel
+
+
+def _reference(V: Array, idx_pool: Array, g: SimpleNamespace) -> Array:
+    from ...cnn.pooling import vTP_pool
+
+    return vTP_pool(V, idx_pool, g)  # type: ignore[arg-type]
+
+
+def _pooled(S: Array, g: SimpleNamespace) -> Array:
+    """Return idx_pool of S."""
+    from ...cnn.pooling import maxpooling
+
+    return maxpooling(S, g)[1]  # type: ignore[arg-type]
+
+
+def _cases(rng: np.random.Generator) -> Iterator[Case]:
+    for label, g, l in (
+        ("one window", geometry(2, 2, h_pool=2), 1),
+        ("four windows", geometry(4, 4, h_pool=2), 1),
+        ("not square", geometry(6, 4, h_pool=2), 1),
+        ("a row left over", geometry(5, 4, h_pool=2), 1),
+        ("two channels", geometry(4, 2, d_next=2, h_pool=2), 1),
+        ("two instances", geometry(4, 2, h_pool=2), 2),
+    ):
+        S = np.asfortranarray(rng.permutation(g.d_next * g.a_conv * g.b_conv * l), float)
+        idx_pool = _pooled(S.reshape((g.d_next, -1), order="F"), g)
+        V = counting(g.d_next, g.a_next * g.b_next * l)
+        yield Case(label, {"V": V, "idx_pool": idx_pool, "g": g}, small=True)
+    for label, g, l in (
+        ("no pooling", geometry(3, 4, d_next=2, h_pool=1), 2),
+        ("windows of 3, two rows left over", geometry(8, 6, d_next=2, h_pool=3), 2),
+        ("columns left over", geometry(4, 7, d_next=3, h_pool=2), 3),
+        ("one window an image", geometry(5, 5, d_next=4, h_pool=4), 3),
+    ):
+        yield Case(label, _random(rng, g, l))
+    for _ in range(5):
+        size = int(rng.integers(1, 5))
+        a, b = (int(x) for x in rng.integers(size, size + 7, 2))
+        d, l = (int(x) for x in rng.integers(1, 5, 2))
+        yield Case(f"random: h_pool={size}", _random(rng, geometry(a, b, d_next=d, h_pool=size), l))
+
+
+def _random(rng: np.random.Generator, g: SimpleNamespace, l: int) -> Args:
+    S = np.maximum(normal(rng, g.d_next, g.a_conv * g.b_conv * l), 0.0)
+    V = normal(rng, g.d_next, g.a_next * g.b_next * l)
+    return {"V": V, "idx_pool": _pooled(S, g), "g": g}
+
+
+def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
+    g = args["g"]
+    return f"channel {index[0]}, {pixel(g.a_conv, g.b_conv, index[1])} of S"
+
+
+def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
+    from ...cnn.pooling import P_pool
+
+    s = normal(rng, *got.shape)
+    return float(np.vdot(got, s)), float(np.vdot(args["V"], P_pool(s, args["idx_pool"], args["g"])))
+
+
+EXERCISE = Exercise(
+    name="vTP_pool",
+    title="v' P_pool: back to where each maximum stood, equation (3)",
+    functions=("vTP_pool",),
+    returns=("vTP",),
+    allows=("numpy", "math", "itertools"),
+    points=Points(small=2, awkward=4),
+    hints=(
+        "Think of one instance first. maxpooling copied entry idx_pool[k, n] of vec(S) to entry k "
+        "of vec(Z). Which entries of vec(S) can change Z, and which cannot?",
+        "Start from zeros as large as S, not as Z, and put each entry of vec(V) at the place that "
+        "idx_pool names. vec is order='F'. Instance n has its places d_next*a_conv*b_conv*n "
+        "further on.",
+        "size = d_next*a_conv*b_conv; places = idx_pool + size*np.arange(l); dS = "
+        "np.zeros(size*l); dS[places.reshape(-1, order='F')] = V.reshape(-1, order='F'); then "
+        "reshape to (d_next, -1) with order='F'.",
+    ),
+    reference=_reference,
+    cases=_cases,
+    where=_where,
+    wrong=(
+        Wrong(
+            "spread over the window",
+            "Only the pixel that was the maximum passes the value back; the others of its window "
+            "did not influence Z and get 0.",
+            (
+                (
+                    '    return dS.reshape((g.d_next, -1), order="F")',
+                    "    size = g.h_pool\n"
+                    "    windows = V.T.reshape(l, g.b_next, g.a_next, g.d_next)\n"
+                    "    spread = np.zeros((l, g.b_conv, g.a_conv, g.d_next), V.dtype)\n"
+                    "    rows, columns = size * g.a_next, size * g.b_next\n"
+                    "    spread[:, :columns, :rows] = windows.repeat(size, 1).repeat(size, 2)\n"
+                    "    return spread.reshape(-1, g.d_next).T",
+                ),
+            ),
+        ),
+        Wrong(
+            "size of the pooled images",
+            "v' P_pool is as large as S, a_conv*b_conv pixels an instance, not a_next*b_next.",
+            (("g.a_conv * g.b_conv", "g.a_next * g.b_next"),),
+        ),
+        Wrong(
+            "counted from 1",
+            "idx_pool counts from 0 here, as Python does, not from 1 as MATLAB's: nothing is to be "
+            "subtracted.",
+            (("idx_pool + size", "idx_pool - 1 + size"),),
+        ),
+        Wrong(
+            "windows row by row",
+            "Entry k = c + d_next*(i + a_next*j) of vec(V): the row i of the windows runs fastest, "
+            "then the column j.",
+            (
+                (
+                    'V.reshape(-1, order="F")',
+                    "V.T.reshape(l, g.b_next, g.a_next, -1).transpose(0, 2, 1, 3).reshape(-1)",
+                ),
+            ),
+        ),
+        Wrong(
+            "rows left over forgotten",
+            "Rows and columns that were no complete window are still part of S: a_conv, not "
+            "a_next*h_pool, and zeros there.",
+            (
+                (
+                    "g.a_conv * g.b_conv",
+                    "g.a_next * g.h_pool * g.b_next * g.h_pool",
+                ),
+            ),
+        ),
+        Wrong(
+            "place read as a pixel",
+            "idx_pool counts entries of vec(S), c + d_next*pixel, so a place already says the "
+            "channel: it is no column of S.",
+            (
+                (
+                    '    return dS.reshape((g.d_next, -1), order="F")',
+                    "    pixels = g.a_conv * g.b_conv\n"
+                    "    dS = np.zeros((g.d_next, pixels * l), V.dtype)\n"
+                    "    n_next = g.a_next * g.b_next\n"
+                    "    for k in range(V.shape[1]):\n"
+                    "        for c in range(g.d_next):\n"
+                    "            n, rest = divmod(k, n_next)\n"
+                    "            place = idx_pool[c + g.d_next * rest, n]\n"
+                    "            dS[c, place + pixels * n] = V[c, k]\n"
+                    "    return dS",
+                ),
+            ),
+        ),
+        Wrong(
+            "V read row by row",
+            "vec stacks columns: V.reshape(-1, order='F'), as idx_pool is ordered. NumPy's "
+            "V.ravel() and V.flatten() go row by row.",
+            (('= V.reshape(-1, order="F")', "= V.reshape(-1)"),),
+        ),
+        Wrong(
+            "result laid out row by row",
+            "The places count in vec(S), which stacks columns: reshape with order='F'.",
+            (('.reshape((g.d_next, -1), order="F")', ".reshape((g.d_next, -1))"),),
+        ),
+        Wrong(
+            "all instances in one",
+            "Each column of idx_pool counts within its own instance: its places lie "
+            "d_next*a_conv*b_conv*n further on in the batch.",
+            (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),),
+        ),
+    ),
+    adjoint=Adjoint("<v' P_pool, s> = <v, P_pool s>", _sides),
+)
