@@ -1,4 +1,4 @@
-"""
+r"""
 Tensors in memory: why d x abl
 ==============================
 
@@ -186,8 +186,8 @@ print(f"{l} products, one an instance: {1e3 * many:.2f} ms")
 # Where it must be re-shaped, and where that is free
 # --------------------------------------------------
 # The step from the last convolution to the fully connected layer wants one instance a column,
-# :math:`z = vec(Z^{i})`. In ``d x abl`` an instance is contiguous, so this is the same memory under
-# another shape: a view.
+# :math:`z = \mathrm{vec}(Z^{i})`. In ``d x abl`` an instance is contiguous, so this is the same
+# memory under another shape: a view.
 z = S.reshape((-1, l), order="F")
 assert np.shares_memory(z, S)
 assert np.array_equal(z[:, 1], vec(S[:, grid : 2 * grid]))  # column 1 is instance 1

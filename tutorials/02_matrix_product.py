@@ -1,4 +1,4 @@
-"""
+r"""
 The matrix product: from three loops to a register tile
 =======================================================
 

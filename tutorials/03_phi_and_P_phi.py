@@ -1,20 +1,20 @@
-"""
+r"""
 phi and P_phi: which pixel lands where
 ======================================
 
-The matrix :math:`\\phi(pad(Z))` has every patch of the padded images as a column, so that a
+The matrix :math:`\phi(\mathrm{pad}(Z))` has every patch of the padded images as a column, so that a
 convolution is one matrix product. This tutorial shows which pixel goes to which entry, writes the
-map as a 0/1 matrix :math:`P_\\phi`, and forms :math:`\\phi(pad(Z))` in four ways: an index gather,
-a sparse product, our own compiled loop and the package's.
+map as a 0/1 matrix :math:`P_\phi`, and forms :math:`\phi(\mathrm{pad}(Z))` in four ways: an index
+gather, a sparse product, our own compiled loop and the package's.
 """
 
 # %%
 # A small image with numbered entries
 # -----------------------------------
 # One image of 3 x 4 pixels and two channels, a 2 x 2 filter, stride 1, no padding. Each entry of
-# :math:`vec(Z)` is its own number, so that :math:`\phi(Z)` shows where its entries come from. In
-# the storage (1) the channel runs fastest: pixel :math:`(i, j)` has the numbers
-# :math:`2(i + 3j)` and :math:`2(i + 3j) + 1`.
+# :math:`\mathrm{vec}(Z)` is its own number, so that :math:`\phi(Z)` shows where its entries come
+# from. In the storage (1) the channel runs fastest: pixel :math:`(i, j)` has the numbers :math:`2(i
+# + 3j)` and :math:`2(i + 3j) + 1`.
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -49,7 +49,7 @@ assert phiZ[:, 1].tolist() == [2, 4, 8, 10, 3, 5, 9, 11]
 #
 # .. math:: c + d \left( (is + u) + a_{pad} (js + w) \right)
 #
-# of :math:`vec(pad(Z))`. Written out, in the order of :math:`vec(\phi)`:
+# of :math:`\mathrm{vec}(\mathrm{pad}(Z))`. Written out, in the order of :math:`\mathrm{vec}(\phi)`:
 
 
 def index_phi(g):
@@ -69,9 +69,10 @@ assert np.array_equal(index_phi(g), vec(phiZ))  # here every entry is its own nu
 # %%
 # P_phi
 # -----
-# A gather is linear: :math:`vec(\phi(pad(Z))) = P_\phi \, vec(pad(Z))`, where row :math:`r` of
-# :math:`P_\phi` has a single 1, in column ``index[r]``. In the compressed sparse row format
-# the column numbers of the ones ARE the index vector.
+# A gather is linear: :math:`\mathrm{vec}(\phi(\mathrm{pad}(Z))) = P_\phi \,
+# \mathrm{vec}(\mathrm{pad}(Z))`, where row :math:`r` of :math:`P_\phi` has a single 1, in column
+# ``index[r]``. In the compressed sparse row format the column numbers of the ones ARE the index
+# vector.
 
 
 def P_phi(g, dtype=np.float64):
@@ -88,9 +89,9 @@ print(f"P_phi is {P.shape[0]} x {P.shape[1]} with {P.nnz} ones")
 
 # %%
 # Its column sums, :math:`1' P_\phi`, say how many patches contain a pixel: with stride 1 those in
-# the middle are copied up to :math:`h^2` times, the corners once. So
-# :math:`\phi(pad(Z))` is almost :math:`h^2` times as large as the padded image. Going back, in
-# equation (5), a pixel will receive as many contributions as it was copied.
+# the middle are copied up to :math:`h^2` times, the corners once. So :math:`\phi(\mathrm{pad}(Z))`
+# is almost :math:`h^2` times as large as the padded image. Going back, in equation (5), a pixel
+# will receive as many contributions as it was copied.
 by_channel = nn.vTP_phi(np.ones((g.hhd, g.a_conv * g.b_conv)), g)
 coverage = by_channel[0].reshape((g.a, g.b), order="F")
 assert np.array_equal(P.T @ np.ones(P.shape[0]), vec(by_channel))
@@ -140,7 +141,7 @@ def gather():
 # %%
 # **Sparse product.** SciPy multiplies :math:`P_\phi` by a matrix with one instance a column. It
 # computes and stores that with the instance fastest, so the result must be transposed to be
-# :math:`\phi(pad(Z))` in our order.
+# :math:`\phi(\mathrm{pad}(Z))` in our order.
 def product():
     return np.ascontiguousarray((P @ X.T).T)
 

@@ -1,9 +1,9 @@
-"""
+r"""
 Convolution as one product, in three layouts
 ============================================
 
 A convolution is seven nested loops, or one matrix product with the matrix of patches. There are
-three usual ways to lay out that matrix: simpleNN's :math:`\\phi`, the patch rows of NHWC libraries,
+three usual ways to lay out that matrix: simpleNN's :math:`\phi`, the patch rows of NHWC libraries,
 and one matrix an instance with NCHW. They hold the same numbers in another order. Here all
 three are formed, converted into each other exactly, multiplied, compared and timed.
 """
@@ -13,7 +13,7 @@ three are formed, converted into each other exactly, multiplied, compared and ti
 # -----------
 # For output channel :math:`k` and output pixel :math:`(i, j)` of instance :math:`n`,
 #
-# .. math:: S_{n,k,i,j} = \sum_{c,w,u} W_{k,(u,w,c)} \; pad(Z)_{n,c,\, is+u,\, js+w}.
+# .. math:: S_{n,k,i,j} = \sum_{c,w,u} W_{k,(u,w,c)} \; \mathrm{pad}(Z)_{n,c,\, is+u,\, js+w}.
 #
 # What networks call convolution is a correlation: the filter is not mirrored. Python runs the loops
 # slowly, so the batch is small; the four outer ones are written out, the inner three are a sum.
@@ -62,8 +62,9 @@ print(f"loops against SciPy: {np.abs(witness - naive[1, 2]).max():.1e}")
 # %%
 # simpleNN: a column a patch
 # --------------------------
-# Rows of :math:`\phi(pad(Z))` are ordered :math:`u + hw + hhc`, and the columns of :math:`W` must
-# be so, too: its axes are :math:`[k, c, w, u]`. The result is storage (1) of the next layer.
+# Rows of :math:`\phi(\mathrm{pad}(Z))` are ordered :math:`u + hw + hhc`, and the columns of
+# :math:`W` must be so, too: its axes are :math:`[k, c, w, u]`. The result is storage (1) of the
+# next layer.
 Z = from_nhwc(nhwc)
 phiZ = im2col_phi(nhwc, h, s, p)
 assert np.array_equal(phiZ, nn.padding_and_phiZ(Z, g))
@@ -141,7 +142,7 @@ for ax, layout in zip(axes, made, strict=True):
     ax.grid(which="minor", color="white", linewidth=1)
     ax.tick_params(which="both", length=0, labelleft=False, labelbottom=False)
     ax.set_ylabel(layout, rotation=0, ha="right", va="center")
-fig.suptitle("Memory of the patch matrix: dark, one patch; medium, the rest of its image")
+fig.suptitle("Memory of the patch matrix: dark, one patch; light, the rest of its image")
 fig.tight_layout()
 show()
 
@@ -203,9 +204,10 @@ show()
 # or more for ``nhwc``, :math:`b_{conv}` for ``nchw``, and one for ``phi``, where the channel is
 # fastest in the image and slowest in the patch. It is the price of MATLAB's order of a filter.
 #
-# Another difference does not show here: in the gradient (4), :math:`d\xi/dW = d\xi/dS \,
-# \phi(pad(Z))'`, the sum over instances is inside the product for ``phi`` and ``nhwc``. For
-# ``nchw`` it is a sum of :math:`l` products, each as large as :math:`W`.
+# Another difference does not show here: in the gradient (4), :math:`\partial\xi/\partial W =
+# \partial\xi/\partial S \, \phi(\mathrm{pad}(Z))'`, the sum over instances is inside the product
+# for ``phi`` and ``nhwc``. For ``nchw`` it is a sum of :math:`l` products, each as large as
+# :math:`W`.
 dS = rng.standard_normal((l, d_next, a * b), dtype=np.float32)  # NCHW
 summed = sum(dS[n] @ made["nchw"][n].T for n in range(l))  # columns [c, u, w]
 dS_rows = np.ascontiguousarray(dS.transpose(0, 2, 1)).reshape(-1, d_next)

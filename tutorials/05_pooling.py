@@ -1,11 +1,11 @@
-"""
+r"""
 Pooling and P_pool
 ==================
 
 Max pooling keeps the largest entry of every window. Which entry that is depends on the data, but
-once it is known, pooling is a selection: a matrix :math:`P_{pool}` with one 1 in each row. This
-tutorial pools by hand, writes the selection as indices and as a sparse matrix, goes back with its
-transpose as equation (3) does, and looks at ties and at windows that do not fit.
+once it is known, pooling is a selection: a matrix :math:`P_{\mathrm{pool}}` with one 1 in each row.
+This tutorial pools by hand, writes the selection as indices and as a sparse matrix, goes back with
+its transpose as equation (3) does, and looks at ties and at windows that do not fit.
 """
 
 # %%
@@ -40,11 +40,11 @@ assert (g.a_next, g.b_next) == (2, 2)
 assert Z_next.max() == 7  # the 9s of the incomplete windows are gone
 
 # %%
-# ``idx_pool`` says, for each entry of :math:`vec(Z^{m+1})`, where in :math:`vec(S)` it stood. Entry
-# 0 is a tie: the window holds 3 at (0, 1) and at (1, 0). Windows are scanned in the order
-# :math:`u + h_{pool} w`, down the columns, and the first of equals stays: (1, 0), index 1. PyTorch
-# scans along the rows and would take (0, 1). Entry 2 is another tie, and entry 1, the window of
-# zeros, a third: its first pixel stays.
+# ``idx_pool`` says, for each entry of :math:`\mathrm{vec}(Z^{m+1})`, where in
+# :math:`\mathrm{vec}(S)` it stood. Entry 0 is a tie: the window holds 3 at (0, 1) and at (1, 0).
+# Windows are scanned in the order :math:`u + h_{pool} w`, down the columns, and the first of equals
+# stays: (1, 0), index 1. PyTorch scans along the rows and would take (0, 1). Entry 2 is another
+# tie, and entry 1, the window of zeros, a third: its first pixel stays.
 assert idx_pool[:, 0].tolist() == [1, 2, 11, 12]
 
 
@@ -96,9 +96,9 @@ print(f"S {S.shape} -> Z {Z_next.shape}; idx_pool {idx_pool.shape}, one column a
 # %%
 # P_pool
 # ------
-# For one instance, :math:`vec(Z^{m+1}) = P_{pool} \, vec(\sigma(S))`. Each row has one 1, in column
-# ``idx_pool``; a column has at most one, because windows do not overlap. Unlike :math:`P_\phi`
-# this matrix differs from instance to instance.
+# For one instance, :math:`\mathrm{vec}(Z^{m+1}) = P_{\mathrm{pool}} \, \mathrm{vec}(\sigma(S))`.
+# Each row has one 1, in column ``idx_pool``; a column has at most one, because windows do not
+# overlap. Unlike :math:`P_\phi` this matrix differs from instance to instance.
 
 
 def P_pool(idx, g):
@@ -116,8 +116,8 @@ assert P.sum(axis=0).max() == 1
 assert np.array_equal((P @ P.T).toarray(), np.eye(idx_pool.shape[0]))
 
 # %%
-# The figure shows one channel of the first image with the winners, and :math:`P_{pool}` of all
-# four channels. Crosses mark the pixels that belong to no complete window.
+# The figure shows one channel of the first image with the winners, and :math:`P_{\mathrm{pool}}` of
+# all four channels. Crosses mark the pixels that belong to no complete window.
 channel = 1
 grid = to_nhwc(S, g.a_conv, g.b_conv)[n, :, :, channel]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), width_ratios=[1, 1.9])
@@ -142,8 +142,9 @@ show()
 # %%
 # The way back
 # ------------
-# Equation (3) needs :math:`v' P_{pool}`: every number goes back to where its entry came from, and
-# all others get zero. Since no two go to the same place this is an assignment, not a sum.
+# Equation (3) needs :math:`v' P_{\mathrm{pool}}`: every number goes back to where its entry came
+# from, and all others get zero. Since no two go to the same place this is an assignment, not a sum.
+# (``nn.P_pool`` is the selection itself, applied to another matrix than the one that was pooled.)
 V = np.asfortranarray(rng.standard_normal(Z_next.shape))
 back = nn.vTP_pool(V, idx_pool, g)
 
@@ -213,8 +214,8 @@ print(f"{l} images 28 x 28 x 32: NumPy {1e3 * in_numpy:.1f} ms, compiled {1e3 * 
 # %%
 # What to take away
 # -----------------
-# Pooling selects; the selection is an index a window, kept on the way forward and used on the
-# way back. As a matrix it is :math:`P_{pool}`, which nobody has to form. Ties are settled by a
+# Pooling selects; the selection is an index a window, kept on the way forward and used on the way
+# back. As a matrix it is :math:`P_{\mathrm{pool}}`, which nobody has to form. Ties are settled by a
 # fixed order of scanning, so that two packages may differ there, and both be right.
 #
 # Try it yourself

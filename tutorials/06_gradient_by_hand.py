@@ -1,10 +1,10 @@
-"""
+r"""
 The gradient by hand
 ====================
 
 Equations (3), (4) and (5) are the whole of back-propagation through a convolutional layer. Here
 they are carried out line by line for a network of one convolutional and one fully connected layer,
-with the product :math:`v' P_\\phi` of (5) done in three ways, and compared with the package's
+with the product :math:`v' P_\phi` of (5) done in four ways, and compared with the package's
 gradient and with finite differences.
 """
 
@@ -46,8 +46,9 @@ print(f"{config.n_parameters} parameters, {l} images")
 # %%
 # Forward
 # -------
-# Whatever the way back needs is kept: :math:`\phi(pad(Z))`, the pooled output and its indices. The
-# fully connected layer reads :math:`vec(Z^{2,i})`, which is a view of the same memory.
+# Whatever the way back needs is kept: :math:`\phi(\mathrm{pad}(Z))`, the pooled output and its
+# indices. The fully connected layer reads :math:`\mathrm{vec}(Z^{2,i})`, which is a view of the
+# same memory.
 
 
 def forward(Z1, W1, bias1, W2, bias2):
@@ -67,9 +68,9 @@ assert np.shares_memory(z2, Z2)
 # %%
 # Backward: the loss and the fully connected layer
 # ------------------------------------------------
-# :math:`d\xi/dz^{L+1} = 2(z^{L+1} - y)`. The last layer is linear, so this is its
-# :math:`d\xi/ds`, and :math:`d\xi/dW = d\xi/ds\, z'`. As the instances stand side by side, the
-# product also sums over them.
+# :math:`\partial\xi/\partial z^{L+1} = 2(z^{L+1} - y)`. The last layer is linear, so this is its
+# :math:`\partial\xi/\partial s`, and :math:`\partial\xi/\partial W = \partial\xi/\partial s\, z'`.
+# As the instances stand side by side, the product also sums over them.
 ds = 2 * (z3 - y)
 dW2 = ds @ z2.T
 dbias2 = ds.sum(axis=1)
@@ -78,26 +79,32 @@ dZ2 = (W2.T @ ds).reshape(Z2.shape, order="F")
 # %%
 # Equation (3): through pooling and ReLU
 # --------------------------------------
-# .. math:: \frac{d\xi}{dvec(S)'} = \left( \frac{d\xi}{dvec(Z^{m+1})'} \odot
-#           vec(I[Z^{m+1}])' \right) P_{pool}
+# .. math::
+#    \frac{\partial\xi}{\partial\mathrm{vec}(S)'} =
+#    \left( \frac{\partial\xi}{\partial\mathrm{vec}(Z^{m+1})'} \odot
+#    \mathrm{vec}(I[Z^{m+1}])' \right) P_{\mathrm{pool}}
 dS = nn.vTP_pool(np.asfortranarray(dZ2 * nn.indicator(Z2)), idx_pool, g)
 
 # %%
 # Equation (4): the filters
 # -------------------------
-# .. math:: \frac{d\xi}{dW} = \frac{d\xi}{dS} \, \phi(pad(Z))', \qquad
-#           \frac{d\xi}{db} = \frac{d\xi}{dS} \, 1
+# .. math::
+#    \frac{\partial\xi}{\partial W} =
+#    \frac{\partial\xi}{\partial S} \, \phi(\mathrm{pad}(Z))', \qquad
+#    \frac{\partial\xi}{\partial b} = \frac{\partial\xi}{\partial S} \, 1
 dW1 = dS @ phiZ.T
 dbias1 = dS.sum(axis=1)
 
 # %%
 # Equation (5): the input
 # -----------------------
-# .. math:: \frac{d\xi}{dvec(Z)'} = vec\left( W' \frac{d\xi}{dS} \right)' P_\phi P_{pad}
+# .. math::
+#    \frac{\partial\xi}{\partial\mathrm{vec}(Z)'} =
+#    \mathrm{vec}\left( W' \frac{\partial\xi}{\partial S} \right)' P_\phi P_{\mathrm{pad}}
 #
-# The first layer does not need it to train, but a deeper network would. :math:`V = W' d\xi/dS` has
-# the shape of :math:`\phi(pad(Z))`: a number for every copy of a pixel. :math:`v' P_\phi` sums, for
-# each pixel, over its copies. In plain loops:
+# The first layer does not need it to train, but a deeper network would. :math:`V = W'
+# \partial\xi/\partial S` has the shape of :math:`\phi(\mathrm{pad}(Z))`: a number for every copy of
+# a pixel. :math:`v' P_\phi` sums, for each pixel, over its copies. In plain loops:
 V = np.asfortranarray(W1.T @ dS)
 
 
@@ -223,9 +230,9 @@ fig.colorbar(drawn, ax=axes, shrink=0.8, label="change of loss a unit of ink")
 show()
 
 # %%
-# The three ways, timed
-# ---------------------
-# A layer of ordinary size.
+# The ways, timed
+# ---------------
+# A layer of ordinary size; the loops in Python would take too long here.
 l = 8 if reduced() else 64
 g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
 V = np.asfortranarray(rng.standard_normal((g.hhd, g.a_conv * g.b_conv * l)))
@@ -256,9 +263,9 @@ show()
 # What to take away
 # -----------------
 # The way back mirrors the way forward: each step is the transpose of what was done, applied in the
-# reverse order, with :math:`\phi(pad(Z))`, :math:`Z^{m+1}` and ``idx_pool`` kept from before. Two
-# products and two index operations are the gradient of a layer. A gradient written by hand is not
-# finished before a difference along a random direction has confirmed it.
+# reverse order, with :math:`\phi(\mathrm{pad}(Z))`, :math:`Z^{m+1}` and ``idx_pool`` kept from
+# before. Two products and two index operations are the gradient of a layer. A gradient written by
+# hand is not finished before a difference along a random direction has confirmed it.
 #
 # Try it yourself
 # ---------------

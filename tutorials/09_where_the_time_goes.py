@@ -3,9 +3,10 @@ Where the time goes
 ===================
 
 Nearly all the time of a training step is spent in the convolutional and the fully connected
-layers, says the lecture. This tutorial measures it: a stopwatch around every layer and every pass,
-with both engines, then around every operator of the lecture's engine, and at last the roofline,
-which tells what the machine could do at best and whether arithmetic or memory is the bound.
+layers, says the lecture. This tutorial measures it with the lecture's engine: a stopwatch around
+every layer and every pass, then around every operator. The roofline then tells what the machine
+could do at best, whether arithmetic or memory is the bound, and how near the forward passes of
+both engines come to it.
 """
 
 # %%
@@ -13,6 +14,7 @@ which tells what the machine could do at best and whether arithmetic or memory i
 # network is simpleNN's demo network, three convolutional layers and a fully connected one.
 
 import time
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,10 +28,10 @@ from simplenn_py.linalg.plots import plot_roofline
 from simplenn_py.linalg.roofline import layer_work, measure_machine
 from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, plot_layer_times
 from simplenn_py.summary import summarise
-from simplenn_py.teaching import reduced, show
+from simplenn_py.teaching import reduced, seconds, show
 from simplenn_py.threads import limit_threads
 
-side, batch_size, repeat = (14, 32, 5) if reduced() else (28, 128, 15)
+side, batch_size, repeat = (14, 32, 10) if reduced() else (28, 128, 15)
 config = nn.NetConfig.preset("layer4", side, side, 1)
 
 # %%
@@ -45,7 +47,7 @@ costs = summarise(config, batch_size)
 for layer in costs.layers:
     m, k, n = layer.product
     share = layer.step_operations / costs.step_operations
-    print(f"layer {layer.m}: {m} x {k} times {k} x {n}, {100 * share:.0f} % of the operations")
+    print(f"layer {layer.m}: {m} x {k} times {k} x {n}, {100 * share:.1f} % of the operations")
 assert all(layer.operations == 2 * np.prod(layer.product) for layer in costs.layers)
 convolutional = sum(layer.step_operations for layer in costs.layers if layer.is_convolutional)
 assert convolutional > 0.9 * costs.step_operations
@@ -57,45 +59,38 @@ assert convolutional > 0.9 * costs.step_operations
 # the shortest of several times: what else a computer does can only make it slower. Either pass
 # back begins with (3), and is counted with it. It is what ``simplenn profile`` calls.
 
-times = {engine: measure(config, batch_size, "float32", engine, repeat)
-         for engine in ("lecture", "direct")}  # fmt: skip
-for engine, measured in times.items():
-    print(f"{engine} engine: a step takes {1e3 * measured.step:.2f} ms, {measured.threads} threads")
-    for layer in measured.layers:
-        cells = [f"{which} {1e3 * t:.2f} ms" for which, t in layer.seconds.items()]
-        rates = [f"{layer.rate(which) / 1e9:.0f}" for which in layer.seconds]
-        print(f"  {layer.m} {layer.kind} {layer.sizes:12s} {', '.join(cells)}")
-        print(f"    GFLOP/s: {', '.join(rates)}, the machine's peak {measured.peak / 1e9:.0f}")
-ratio = times["lecture"].step / times["direct"].step
-print(f"the lecture engine takes {ratio:.1f} times as long as the direct engine")
+times = measure(config, batch_size, "float32", "lecture", repeat)
+print(f"a step takes {1e3 * times.step:.2f} ms with {times.threads} threads")
+for layer in times.layers:
+    cells = [f"{which} {1e3 * t:.2f} ms at {layer.rate(which) / 1e9:.0f} GFLOP/s"
+             for which, t in layer.seconds.items()]  # fmt: skip
+    print(f"{layer.m} {layer.kind} {layer.sizes:11s} {', '.join(cells)}")
+everything = sum(map(times.total, PASSES))
+back = times.total("dW") + times.total("dZ")
+conv = sum(layer.total for layer in times.layers if layer.kind == "conv")
+print(f"{100 * conv / everything:.0f} % of the time in convolutional layers, "
+      f"{100 * back / everything:.0f} % on the way back")  # fmt: skip
 
-figure, axes = plt.subplots(2, 1, figsize=(9, 6), sharex=True, layout="constrained")
-for panel, measured in zip(axes, times.values(), strict=True):
-    plot_layer_times(measured, name=f"layer4, {side}x{side}x1 images", axes=panel)
-axes[0].set(xlabel="")
-slowest = max(layer.total for measured in times.values() for layer in measured.layers)
-axes[1].set_xlim(0, 1.1e3 * slowest)  # one scale for both
+figure, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
+plot_layer_times(times, name=f"layer4, {side}x{side}x1 images", axes=axes)
 show()
 
 # %%
-# Operations alone do not tell the time. Here is, of each engine, the layer that takes most time,
-# and that with most operations; and how the rates of one network's products differ.
+# Operations alone do not tell the time: the products of one network run at different rates.
 
 most = max(costs.layers, key=lambda layer: layer.step_operations)
-for engine, measured in times.items():
-    longest = max(measured.layers, key=lambda layer: layer.total)
-    rates = [layer.rate(which) / 1e9 for layer in measured.layers for which in layer.seconds]
-    print(
-        f"{engine}: layer {longest.m} takes most time, layer {most.m} has most operations; "
-        f"from {min(rates):.0f} to {max(rates):.0f} GFLOP/s"
-    )
+longest = max(times.layers, key=lambda layer: layer.total)
+rates = [layer.rate(which) / 1e9 for layer in times.layers for which in layer.seconds]
+print(f"layer {longest.m} takes most time, layer {most.m} has most operations; rates go "
+      f"from {min(rates):.1f} to {max(rates):.1f} GFLOP/s")  # fmt: skip
 
 # %%
-# Inside the lecture engine
-# -------------------------
-# Its layer is one product and a handful of operators: phi, ReLU, pooling on the way forward, their
-# adjoints on the way back. They come in a table, so that each can be put into a stopwatch. What is
-# left of a step, when all are subtracted, is the products and what surrounds them.
+# Operator by operator
+# --------------------
+# A layer of this engine is one product and a handful of operators: phi, ReLU, pooling on the way
+# forward, their adjoints on the way back. They come in a table, so that each can be put into a
+# stopwatch. What is left of a step, when all are subtracted, is the products and what surrounds
+# them.
 
 spent: dict[str, float] = {}
 
@@ -123,7 +118,7 @@ rng = np.random.default_rng(0)
 engine = LectureEngine(config, batch_size, np.float32, operators=table)
 model = nn.Model.initialise(config, np.arange(10), rng)
 problem = nn.Problem(
-    images=np.asfortranarray(rng.standard_normal((1, side**2 * batch_size))),
+    images=np.asfortranarray(rng.standard_normal((1, side**2 * batch_size), dtype=np.float32)),
     y=rng.integers(0, 10, batch_size),
     loss=nn.SquaredLoss(),
     C=np.inf,
@@ -132,23 +127,15 @@ problem = nn.Problem(
 )
 gradient, batch = np.empty_like(model.theta), np.arange(batch_size)
 steps = []
-
-
-def step() -> None:
-    spent.clear()
-    began = time.perf_counter()
-    nn.lossgrad_subset(engine, model, problem, batch, gradient)
-    steps.append((time.perf_counter() - began, dict(spent)))
-
-
 with limit_threads(0):
     for _ in range(repeat):
-        step()
+        spent.clear()
+        began = time.perf_counter()
+        nn.lossgrad_subset(engine, model, problem, batch, gradient)
+        steps.append((time.perf_counter() - began, dict(spent)))
 total, parts = min(steps, key=lambda one: one[0])
 parts["products, rest"] = total - sum(parts.values())
-for name, t in sorted(parts.items(), key=lambda part: -part[1]):
-    print(f"{name:15s} {1e3 * t:7.2f} ms  {100 * t / total:3.0f} %")
-moving = sum(parts.get(name, 0.0) for name in ("phi", "v'P_phi", "unpad"))
+moving = sum(parts[name] for name in ("phi", "v'P_phi", "unpad"))
 print(f"phi and its adjoint, which do not multiply: {100 * moving / total:.0f} % of the step")
 assert all(t > 0 for t in parts.values())
 
@@ -161,7 +148,7 @@ for place, name in enumerate(names):
     share = f" {100 * parts[name] / total:.0f} %"
     panel.text(1e3 * parts[name], place, share, va="center", fontsize=9, color=GREY)
 panel.set(xlabel=f"ms a batch of {batch_size} images")
-panel.set_title("A step of the lecture engine, operator by operator")
+panel.set_title("A step of the lecture engine: red is phi and its adjoint")
 panel.margins(x=0.1)
 panel.spines[["top", "right"]].set_visible(False)
 show()
@@ -186,48 +173,51 @@ assert abs(machine.attainable(machine.balance / 2) / machine.peak - 0.5) < 1e-10
 # %%
 # Take layer 1 by hand: Z has :math:`d\,a\,b\,l` numbers, W :math:`d_{next} h h d`, S
 # :math:`d_{next} a_{conv} b_{conv} l`, of 4 bytes each. Who forms phi writes and reads
-# :math:`h h d\,a_{conv} b_{conv} l` numbers more.
+# :math:`h h d\,a_{conv} b_{conv} l` numbers more. The direct engine, the package's default, does
+# not form it (tutorial 10).
 
 g = config.conv_layers[0]
 phi_entries = g.hhd * g.a_conv * g.b_conv * batch_size
 S_entries = g.d_next * g.a_conv * g.b_conv * batch_size
 entries = g.d * g.a * g.b * batch_size + g.d_next * g.hhd + S_entries
 operations = 2 * g.d_next * phi_entries
-work = layer_work(config, batch_size, 4)
+work = [w for w in layer_work(config, batch_size, 4) if w.way in ("direct", "phi")]
 ways = {(w.layer, w.way): w for w in work}
 assert abs(ways[1, "direct"].intensity - operations / (4 * entries)) < 1e-10
 assert abs(ways[1, "phi"].intensity - operations / (4 * (entries + 2 * phi_entries))) < 1e-10
 for w in work:
-    if w.way in ("direct", "phi"):
-        bound = "arithmetic" if w.intensity >= machine.balance else "memory"
-        limit = machine.attainable(w.intensity) / 1e9
-        print(f"layer {w.layer}, {w.way:6s} {w.intensity:6.1f} operations a byte: {bound}, "
-              f"{limit:.0f} GFLOP/s at most")  # fmt: skip
-for layer in range(1, config.LC + 1):
-    assert ways[layer, "phi"].intensity < ways[layer, "direct"].intensity
-
-# %%
-# Drawn, with crosses for what the direct engine reached in the forward pass. A cross may stand
-# above the roof: operations are counted as the lecture has them, and a layer that runs by
-# Winograd's tiles multiplies less often; and what is still in a cache did not come from memory. Or
-# the machine was busy with something else while its peak was measured: then the roof is too low.
-
-rates = {layer.m: layer.rate("forward") for layer in times["direct"].layers}
-figure, panel = plt.subplots(figsize=(8.6, 5), layout="constrained")
-plot_roofline(machine, work, rates, name=f"layer4, batches of {batch_size}", axes=panel)
-show()
-
-# %%
-# The conclusion, in the numbers of this run:
-
-backward = times["direct"].total("dW") + times["direct"].total("dZ")
-everything = sum(map(times["direct"].total, PASSES))
-conv = sum(layer.total for layer in times["direct"].layers if layer.kind == "conv") / everything
-print(f"direct engine: {100 * conv:.0f} % of the time in convolutional layers")
-print(f"direct engine: {100 * backward / everything:.0f} % of the time on the way back")
+    bound = "arithmetic" if w.intensity >= machine.balance else "memory"
+    limit = machine.attainable(w.intensity) / 1e9
+    print(f"layer {w.layer}, {w.way:6s} {w.intensity:5.1f} operations a byte: {bound}, "
+          f"{limit:.0f} GFLOP/s at most")  # fmt: skip
 for layer in range(1, config.LC + 1):
     lost = 1 - ways[layer, "phi"].intensity / ways[layer, "direct"].intensity
     print(f"forming phi costs layer {layer} {100 * lost:.0f} % of its arithmetic intensity")
+    assert lost > 0
+
+# %%
+# What do the engines reach? A pass forward runs the layers one after the other; each is timed.
+
+direct = nn.make_engine("direct", config, batch_size, np.float32)
+direct.load(problem.images, batch, problem.scale, problem.offset)
+reached = {}
+with limit_threads(0):
+    for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
+        run = partial(direct.forward, m, W, bias, activate=m < config.L - 1)
+        reached[m + 1] = costs.layers[m].operations / seconds(run, repeat)
+for layer in times.layers:
+    print(f"layer {layer.m}, forward: lecture {layer.rate('forward') / 1e9:.1f}, "
+          f"direct {reached[layer.m] / 1e9:.1f} GFLOP/s")  # fmt: skip
+
+# %%
+# Drawn, with crosses for what the direct engine reached. A cross may stand above the roof:
+# operations are counted as the lecture has them, and a layer that runs by Winograd's tiles
+# multiplies less often; and what is still in a cache did not come from memory. Or the machine was
+# busy with something else while its peak was measured: then the roof is too low.
+
+figure, panel = plt.subplots(figsize=(8.6, 5), layout="constrained")
+plot_roofline(machine, work, reached, name=f"layer4, batches of {batch_size}", axes=panel)
+show()
 
 # %%
 # What to take away
@@ -238,6 +228,6 @@ for layer in range(1, config.LC + 1):
 #
 # Try it yourself
 # ---------------
-# 1. Double precision: which of peak, bandwidth and balance change, and by how much?
+# 1. Let ``measure`` time the direct engine. Which share of its time is on the way back?
 # 2. Make the batch 8 instead of 128. Which layer loses most of its rate?
 # 3. Put a ``vTP_phi`` of your own, in NumPy, into the table. What share of the step is it then?

@@ -254,7 +254,8 @@ assert np.all(np.diff(values) <= 0)
 # Over epochs and iterations, and over time. One iteration of Newton's method is not one epoch: it
 # evaluates f and its gradient on all images once or more, and adds its CG steps, each of which
 # takes a product with G on the subsample. SGD's loss is that of an epoch's batches, each before its
-# update.
+# update. Which of the two is ahead after how long depends on machine, network and options. What
+# always holds: Newton's f never rises, and it needs no learning rate.
 
 figure, panels = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
 plot_comparison(both, names=["Newton", "SGD"], axes=panels.ravel())
@@ -269,25 +270,6 @@ for name, history in (("Newton", newton), ("SGD", sgd)):
     assert report["test_accuracy"] > (0.6 if reduced() else 0.95)
 cg = newton.report["cg_steps"]
 print(f"Newton: {cg} CG steps in {len(newton.records)} iterations")
-
-# %%
-# Which of the two is ahead after how long depends on machine, network and options; here is when
-# the training loss came below some bounds. What always holds: Newton's f never rises, and it needs
-# no learning rate.
-
-
-def first_below(history, bound):
-    spent = 0.0
-    for record in history.records:
-        spent += record["seconds"]
-        if record["loss"] < bound:
-            return f"{spent:.2f} s"
-    return "not reached"
-
-
-for bound in (1.0, 0.3, 0.1):
-    print(f"training loss below {bound}: Newton {first_below(newton, bound)}, "
-          f"SGD {first_below(sgd, bound)}")  # fmt: skip
 
 # %%
 # What to take away

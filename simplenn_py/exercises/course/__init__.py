@@ -27,6 +27,7 @@ EXERCISES = (
     "blocked_product",
     "randomized_svd",
     "tape",
+    "gradient_check",
 )
 
 
