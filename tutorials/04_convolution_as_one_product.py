@@ -185,6 +185,8 @@ layer = nn.ConvGeometry(a=a, b=b, d=d, p=1, h=h, s=1, d_next=d_next, h_pool=1)
 compiled_ms = 1e3 * seconds(partial(nn.padding_and_phiZ, by_columns, layer), 3)
 print(f"form phi by the package's compiled loop: {compiled_ms:.1f} ms")
 
+# %%
+# A layer takes both, so the bars are put one after the other.
 fig, ax = plt.subplots(figsize=(6.5, 2.4))
 ax.barh(list(made), form_ms.values(), color="#56B4E9", label="form the patches")
 bars = ax.barh(

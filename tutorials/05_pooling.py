@@ -49,7 +49,7 @@ assert idx_pool[:, 0].tolist() == [1, 2, 11, 12]
 
 
 def pool(S, g):
-    """Max pooling in plain loops: values and indices, of one instance a time."""
+    """Max pooling in plain loops: values and indices, one instance after the other."""
     images = pixels(S, g.a_conv, g.b_conv)  # [n, column, row, channel]
     Z, idx_pool = [], []
     for n in range(images.shape[0]):

@@ -124,9 +124,9 @@ assert relative(gradient @ v, slope) < 1e-6
 assert relative(1.001 * gradient @ v, slope) > 5e-4  # a thousandth too much is seen
 
 # %%
-# The V of both quotients, drawn: on the left the example, on the right the network. ReLU and
-# pooling have kinks, where no derivative exists. A hollow mark is a step within which some unit
-# changes its sign or some pool its winner; there the difference is one of two smooth pieces.
+# ReLU and pooling have kinks, where no derivative exists. Within a step some unit may change its
+# sign, or some pool its winner; the difference is then one of two smooth pieces. We record for
+# which steps that happens.
 
 winners: list[np.ndarray] = []
 
@@ -153,6 +153,10 @@ start = f(engine, theta)
 network_one_sided = np.array(
     [relative(gradient @ v, (f(engine, theta + e * v) - start) / e) for e in steps]
 )
+
+# %%
+# The V of both quotients: on the left the example, on the right the network. A hollow mark is a
+# step across a kink.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 curves = (
@@ -302,6 +306,11 @@ engines = {
     "offsets transposed": with_vTP("transposed"),
     "+= lost": with_vTP("overwrites"),
 }
+
+# %%
+# The check, of the right engine and of the three wrong ones. It names the layers, the worst entry
+# of each and, where it knows the pattern, the likely cause.
+
 expected = {"right": ["ok"] * 3, "1/l missing": ["wrong"] * 3}
 for name, broken in engines.items():
     report = check(config, engine=broken)

@@ -196,6 +196,9 @@ for m in (0, 1):
     print(f"layer {m + 1}: {100 * share:.1f} % of dxi/dS is not zero")
     assert 0 < share <= 0.25
 
+# %%
+# Four channels of one image; the lines are the borders of the windows.
+
 figure, panels = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
 maps = pixels(dS[0], 8, 8)  # [instance, column, row, channel]
 busiest = np.argsort([-np.count_nonzero(maps[0, ..., k]) for k in range(maps.shape[3])])[:4]

@@ -112,6 +112,9 @@ def _values(
     if not bad.any():
         return None
     index = _first(bad)
+    if not index:  # a number
+        says = f"{name} is {number(got[()])}; it must be {number(expected[()])}"
+        return Difference(says, tuple(_remarks(name, expected, got)), values=True)
     place = exercise.where(args, name, index)
     says = (
         f"{name}{list(index)} is {number(got[index])}; it must be {number(expected[index])}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Layers = list[dict[str, Any]]
 
 
-def _run(Z: Array, layers: Layers, l: int) -> tuple[LectureEngine, Model]:
+def network(Z: Array, layers: Layers, l: int) -> tuple[LectureEngine, Model]:
     """Return the package's engine after its pass forward through this network, and the model."""
     from ...cnn.feedforward import feedforward
     from ...config import NetConfig
@@ -51,7 +51,7 @@ def _run(Z: Array, layers: Layers, l: int) -> tuple[LectureEngine, Model]:
 def _reference(Z: Array, layers: Layers, V: Array) -> Array:
     from ...cnn.gradient import JTv
 
-    engine, model = _run(Z, layers, V.shape[1])
+    engine, model = network(Z, layers, V.shape[1])
     return JTv(engine, model, V)
 
 
@@ -59,7 +59,7 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
     from ...cnn.jv import Jv
 
     V = args["V"]
-    engine, model = _run(args["Z"], args["layers"], V.shape[1])
+    engine, model = network(args["Z"], args["layers"], V.shape[1])
     v = rng.standard_normal(got.shape)
     return float(np.vdot(V, Jv(engine, model, v))), float(np.vdot(got, v))
 

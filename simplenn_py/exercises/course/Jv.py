@@ -16,7 +16,7 @@ def _reference(Z: Array, layers: back.Layers, v: Array) -> Array:
     from ...cnn.jv import Jv
 
     g = layers[0]["g"]
-    engine, model = back._run(Z, layers, Z.shape[1] // (g.a * g.b))
+    engine, model = back.network(Z, layers, Z.shape[1] // (g.a * g.b))
     return Jv(engine, model, v)
 
 
@@ -24,7 +24,7 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
     from ...cnn.gradient import JTv
 
     U = np.asfortranarray(rng.standard_normal(got.shape))
-    engine, model = back._run(args["Z"], args["layers"], got.shape[1])
+    engine, model = back.network(args["Z"], args["layers"], got.shape[1])
     return float(np.vdot(U, got)), float(np.vdot(JTv(engine, model, U), args["v"]))
 
 

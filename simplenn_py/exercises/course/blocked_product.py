@@ -151,7 +151,7 @@ EXERCISE = Exercise(
             (("B[p, j]", "B.T.copy().reshape(B.shape)[p, j]"),),
         ),
     ),
-    speed=Speed(case=_race, kernel=_reference, full=4.0, half=12.0),
+    speed=Speed(case=_race, kernel=_reference, full=5.0, half=15.0),
     form=_form,
     fortran=True,
 )

@@ -154,6 +154,11 @@ EXERCISE = Exercise(
             (("if rho < 1 / 4", "if rho >= 3 / 4"), ("elif rho >= 3 / 4", "elif rho < 1 / 4")),
         ),
         Wrong(
+            "lambda never left as it is",
+            "Between 1/4 and 3/4 the model was neither good nor bad, and lambda stays.",
+            (("elif rho >= 3 / 4:", "else:"),),
+        ),
+        Wrong(
             "rho upside down",
             "rho = actred / prered: what came true, over what was promised.",
             (("actred / prered", "prered / actred"),),

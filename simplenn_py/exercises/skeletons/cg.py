@@ -27,7 +27,7 @@ array([0.25, 0.5 ])
 >>> cg(lambda v: matrix @ v, g, xi=0.01, CGmax=10).round(6)
 array([0.090909, 0.636364])
 
-A check counts the calls of G: one a step, and none besides.
+A check makes G from a matrix, and counts its calls: one a step, and none besides.
 """
 
 from collections.abc import Callable

@@ -31,6 +31,9 @@ and lambda becomes 2/3:
 ... )
 >>> theta, round(lambda_, 6), alpha, round(float(rho), 6)
 (array([1.]), 0.666667, 1.0, 1.0)
+
+A check makes the functions from numbers: f = theta'theta/(2C) + the mean of xi(t_i), where
+t = X theta - y and xi(t) is t^2 ("squared", f is quadratic) or sqrt(1 + t^2) ("root", it is not).
 """
 
 from collections.abc import Callable

@@ -1,0 +1,249 @@
+"""Exercise: checks that tell right derivatives from wrong ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..form import Args, Case, Exercise, Points, Wrong
+from ..sizes import normal
+
+
+def _reference(*args: Any) -> np.float64:
+    """Return the error that the functions of the driver have by construction."""
+    from ..drivers.gradient_check import ADJOINTS, FUNCTIONS, GRADIENTS, RIGHT
+
+    if args[1] == RIGHT:
+        return np.float64(0.0)
+    if isinstance(args[0], str):
+        name, which, theta = args
+        right = FUNCTIONS[name][1](theta)
+        g = GRADIENTS[which](right)
+        size = np.max(np.abs([right, g]))
+        return np.float64(np.max(np.abs(right - g)) / size)
+    J, which, n, m = args
+    rng = np.random.default_rng(0)
+    v, u = rng.standard_normal(n), rng.standard_normal(m)
+    size = np.linalg.norm(u) * np.linalg.norm(J @ v)
+    return np.float64(abs(u @ J @ v - (ADJOINTS[which](J) @ u) @ v) / size)
+
+
+def _gradient(label: str, fun: str, grad: str, theta: ArrayLike, small: bool = False) -> Case:
+    args = {"fun": fun, "grad": grad, "theta": np.array(theta, float)}
+    return Case(label, args, small=small, function="gradient_check")
+
+
+def _adjoint(label: str, J: ArrayLike, JTv: str, small: bool = False) -> Case:
+    matrix = np.array(J, float, order="F")
+    args = {"Jv": matrix, "JTv": JTv, "n": matrix.shape[1], "m": matrix.shape[0]}
+    return Case(
+        f"{label}: Jv(v) is this matrix times v", args, small=small, function="adjoint_check"
+    )
+
+
+def _cases(rng: np.random.Generator) -> Iterator[Case]:
+    linear, three = "c'theta, c = 1, 2 ...", [0.3, -0.7, 0.9]
+    gradients: tuple[tuple[str, str, str, ArrayLike], ...] = (
+        ("one entry, wrong", linear, "wrong: half of it", three[:1]),
+        ("one entry, right", linear, "right", three[:1]),
+        ("three entries, right", linear, "right", three),
+        ("wrong in the last entry", linear, "wrong: its last entry is 0", three),
+        ("wrong in the sign", linear, "wrong: its sign", three),
+        ("small values", "1e-8 c'theta, c = 1, 2 ...", "wrong: half of it", three),
+        ("a large third derivative", "sum of sin(10 theta_k)", "right", [0, 0, 0]),
+        ("a large second derivative", "sum of exp(50 theta_k)", "right", [0.01, 0.02]),
+        ("a derivative by each of several", "(sum of theta_k)^2", "right", three),
+    )
+    for label, fun, grad, theta in gradients:
+        yield _gradient(label, fun, grad, theta, small=True)
+    square = [[1, 2, 0], [0, 1, 3], [1, 0, 1]]
+    for label, J, JTv in (
+        ("right", square, "right"),
+        ("not square", square[:2], "right"),
+        ("wrong", square, "wrong: one row is 0"),
+        ("rows in another order", square, "wrong: its rows in another order"),
+        ("J for J'", square, "wrong: J in its place"),
+        ("sign", square, "wrong: its sign"),
+    ):
+        yield _adjoint(label, J, JTv, small=True)
+    constant = "7, whatever theta is"
+    yield _gradient("a constant", constant, "right", [1, 2])
+    yield _gradient("large parameters", "theta'theta / 2", "right", [123456789.3, -3e7])
+    yield _gradient("a little wrong", "theta'theta / 2", "wrong: 0.1 % too large", [1, 2])
+    yield _adjoint("small values", 1e-12 * np.array(square), "wrong: twice as large")
+    yield _adjoint("nothing but 0", np.zeros((2, 3)), "right")
+    for fun in (linear, "sum of sin(10 theta_k)", "theta'theta / 2", "(sum of theta_k)^2"):
+        at = rng.uniform(0.2, 1.0, int(rng.integers(2, 8)))
+        yield _gradient("random", fun, "right", at)
+        yield _gradient("random", fun, "wrong: twice as large", at)
+    for m, n in ((7, 3), (4, 9)):
+        matrix = normal(rng, m, n)
+        yield _adjoint("random", matrix, "right")
+        yield _adjoint("random", matrix, "wrong: one row is 0")
+    yield _gradient("NaN", linear, "wrong: the first entry is NaN", three)
+
+
+def _judge(args: Args, expected: Any, got: Any) -> str:
+    """Say what the check got wrong, or ""."""
+    error, wanted = float(got), float(expected)
+    adjoint = "JTv" in args
+    which = args["JTv"] if adjoint else args["grad"]
+    if which == "right":
+        if error == 0.0:
+            return ""
+        if adjoint:
+            return f"error is {error:.3g}, but this J' is right: only rounding may be left"
+        return (
+            f"error is {error:.3g}, but this gradient is right: central differences, with an h "
+            "neither too large nor too small for f, are below 1e-6 here"
+        )
+    if math.isnan(wanted):
+        return "" if math.isnan(error) else f"error is {error:.3g}; a NaN must not get lost"
+    if error == 0.0:
+        name = "this J'" if adjoint else "this gradient"
+        return f"error is 0, but {name} is {which}"
+    if not adjoint and abs(error - wanted) > 1e-3 * wanted:
+        return f"error is {error:.6g}; it must be {wanted:.6g}, since this gradient is {which}"
+    if adjoint and not error > 1e-6:
+        return f"error is {error:.3g}; this J' is {which}, which random vectors see clearly"
+    return ""
+
+
+def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
+    return "relative, 0 where only rounding is left"
+
+
+EXERCISE = Exercise(
+    name="gradient_check",
+    title="central differences and the adjoint identity, to tell right from wrong",
+    functions=("gradient_check", "adjoint_check"),
+    returns=("error",),
+    allows=("numpy", "math", "collections", "typing"),
+    points=Points(small=3, awkward=5),
+    hints=(
+        "Think of what each check must see: an error in one entry alone, in the sign, in a "
+        "gradient whose entries are all tiny. And of what it must not take for an error: a "
+        "function that bends, or one whose numbers are large.",
+        "For each k make a vector of zeros with h in its place k, and call fun twice, at theta + "
+        "step and theta - step. Divide the largest |D_k - g_k| by the largest entry of both D and "
+        "g. For the adjoint draw u and v one after the other from one generator.",
+        "D[k] = (fun(theta + step) - fun(theta - step)) / (2*h); difference = np.max(np.abs(D - "
+        "g)); size = the largest of np.max(np.abs(D)) and np.max(np.abs(g)); return difference / "
+        "size if difference != 0 else 0.0. Adjoint: abs(u @ Jv(v) - JTv(u) @ v) over norm(u) * "
+        "norm(Jv(v)).",
+    ),
+    reference=_reference,
+    cases=_cases,
+    where=_where,
+    judge=_judge,
+    wrong=(
+        Wrong(
+            "one-sided difference",
+            "(f(theta + h) - f(theta)) / h is off by h/2 times the second derivative; the central "
+            "difference has h^2/6 times the third.",
+            (("fun(theta - step)) / (2 * h)", "fun(theta)) / h"),),
+        ),
+        Wrong(
+            "step too large",
+            "The error of the central difference grows with h^2: at 1e-2 it hides small mistakes "
+            "and finds some where there is none.",
+            (("h = 1e-5 *", "h = 1e-2 *"),),
+        ),
+        Wrong(
+            "step too small",
+            "f is rounded to 16 digits, and the difference is divided by h: at 1e-12 only four "
+            "digits are left.",
+            (("h = 1e-5 *", "h = 1e-12 *"),),
+        ),
+        Wrong(
+            "divided by h",
+            "From theta - h to theta + h the way is 2h.",
+            (("/ (2 * h)", "/ h"),),
+        ),
+        Wrong(
+            "step not in proportion to theta",
+            "Where theta is large, so is f's rounding, and h must be larger: h = 1e-5 * max(1, "
+            "|theta_k|).",
+            (("1e-5 * max(1.0, abs(theta[k]))", "1e-5"),),
+        ),
+        Wrong(
+            "earlier components left moved",
+            "Only component k may be moved in D_k: begin each k with a step of zeros.",
+            (
+                ("        step = np.zeros(theta.size)\n", ""),
+                (
+                    "    D = np.zeros(theta.size)\n",
+                    "    D = np.zeros(theta.size)\n    step = 0 * D\n",
+                ),
+            ),
+        ),
+        Wrong(
+            "absolute error",
+            "The error is relative: of a gradient of 1e-8 an absolute error of 1e-8 is everything.",
+            (("return difference / size if difference != 0 else 0.0", "return difference"),),
+        ),
+        Wrong(
+            "error relative to 1",
+            "Divided by max(1, ...) the error of a small gradient is absolute again; divide by the "
+            "size of D and g alone.",
+            (
+                (
+                    "    size = np.max(np.abs(np.concatenate([D, g])))",
+                    "    size = max(1.0, np.max(np.abs(np.concatenate([D, g]))))",
+                ),
+            ),
+        ),
+        Wrong(
+            "norms compared",
+            "Two vectors of one length may point in different directions: compare entry by entry, "
+            "then take the largest difference.",
+            (
+                (
+                    "np.max(np.abs(D - g))",
+                    "abs(np.max(np.abs(D)) - np.max(np.abs(g)))",
+                ),
+            ),
+        ),
+        Wrong(
+            "first component alone",
+            "A mistake may sit in any entry of the gradient: all of them are compared.",
+            (("np.max(np.abs(D - g))", "abs(D[0] - g[0])"),),
+        ),
+        Wrong(
+            "NaN lost",
+            "Comparisons with NaN are false: max() and np.nanmax pass over it, np.max does not.",
+            (
+                ("np.max(np.abs(D - g))", "np.nanmax(np.abs(D - g))"),
+                ("    size = np.max", "    size = np.nanmax"),
+            ),
+        ),
+        Wrong(
+            "u and v of ones",
+            "Vectors of ones see only the sum of all entries of J; random ones see each.",
+            (("rng.standard_normal(n)", "np.ones(n)"), ("rng.standard_normal(m)", "np.ones(m)")),
+        ),
+        Wrong(
+            "u and v the same",
+            "With u = v the identity holds for J in place of J', too: draw them independently.",
+            (("u = rng.standard_normal(m)", "u = np.resize(v, m)"),),
+        ),
+        Wrong(
+            "absolute values compared",
+            "The sign of the two products counts: |<u, J v> - <J'u, v>|, not the difference of "
+            "their absolute values.",
+            (("abs(u @ tangent - JTv(u) @ v)", "abs(abs(u @ tangent) - abs(JTv(u) @ v))"),),
+        ),
+        Wrong(
+            "n and m swapped",
+            "J maps n numbers to m: v has n of them, and u has m.",
+            (
+                ("rng.standard_normal(n)", "rng.standard_normal(m) "),
+                ("rng.standard_normal(m)\n    t", "rng.standard_normal(n)\n    t"),
+            ),
+        ),
+    ),
+)
