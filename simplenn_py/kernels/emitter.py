@@ -64,6 +64,19 @@ class Emitter:
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.call(self.fma_function, [a, b, c])
 
+    def prefetch(self, pointer: Any) -> None:
+        """Ask for the cache line of `pointer`, which will be read and written soon."""
+        i32 = ir.IntType(32)
+        address = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, i32, i32, i32])
+        function = self.builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        self.builder.call(function, [address, i32(1), i32(3), i32(1)])  # to write; all caches; data
+
+    def shuffle(self, a: Any, b: Any, mask: list[int]) -> Any:
+        """Pick numbers of two vectors: those of `b` follow those of `a`."""
+        kind = ir.VectorType(ir.IntType(32), len(mask))
+        return self.builder.shuffle_vector(a, b, ir.Constant(kind, mask))
+
     def accumulators(self, count: int) -> list[Any]:
         """Zeroed slots on the stack; LLVM keeps them in registers."""
         zero = ir.Constant(self.vector, [0.0] * self.lanes)

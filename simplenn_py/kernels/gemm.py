@@ -6,12 +6,14 @@ teaches.
 
 from numba import prange
 
-from .cover import cover
+from .cover import clear, cover
+from .emitter import FLOAT32_LANES
 from .policy import compiled
 from .tile import ROWS
-from .vectors import copy_row, fill_row
+from .vectors import copy_row, fill_row, transpose_square
 
-_LINE = 16  # numbers of a cache line, float32
+#: For so few panels of B it does not pay to pack rows of A.
+_FEW = 14
 
 
 @compiled(parallel=True)
@@ -60,6 +62,21 @@ def blocked(A, B, C, threads, m_c, k_c, n_c):
 
 
 @compiled()
+def _transpose(X, start, step, rows, columns, out, out_start, out_step):
+    """``out[c, r] = X[r, c]``: rows of X are `step` apart, of out `out_step`."""
+    lanes = FLOAT32_LANES * 4 // X.itemsize
+    for r in range(0, rows, lanes):
+        for c in range(0, columns, lanes):
+            source, target = start + r * step + c, out_start + c * out_step + r
+            if r + lanes <= rows and c + lanes <= columns:
+                transpose_square(X, source, step, out, target, out_step)
+                continue
+            for q in range(min(lanes, rows - r)):
+                for p in range(min(lanes, columns - c)):
+                    out[target + p * out_step + q] = X[source + q * step + p]
+
+
+@compiled()
 def _pack_rows(X, row, column, i_first, i_last, p_first, p_last, out, out_start, stride):
     """Rows ``i_first..i_last`` of a block of A, each side by side: ``out[i, p]``.
 
@@ -70,43 +87,40 @@ def _pack_rows(X, row, column, i_first, i_last, p_first, p_last, out, out_start,
             target = out_start + (i - i_first) * stride
             fill_row(X, i * row + p_first, p_last - p_first, out, target, stride)
         return
-    for i_block in range(
-        i_first, i_last, _LINE
-    ):  # of a cache line that is read every number counts
-        for p in range(p_first, p_last):
-            for i in range(i_block, min(i_block + _LINE, i_last)):
-                out[out_start + (i - i_first) * stride + p - p_first] = X[i * row + p * column]
+    _transpose(X, i_first + p_first * column, column, p_last - p_first, i_last - i_first,
+               out, out_start, stride)  # fmt: skip
 
 
 @compiled()
 def _pack_panel(X, row, column, p_first, p_last, j, width, n, out, out_start):
     """A panel of B, `width` columns from j on: ``out[p, column]``, filled up with 0."""
     count = min(width, n - j)
-    for p in range(p_first, p_last):
-        target = out_start + (p - p_first) * width
-        if column == 1:
-            fill_row(X, p * row + j, count, out, target, width)
-        else:
-            for c in range(width):
-                out[target + c] = X[p * row + (j + c) * column] if c < count else 0
+    if column == 1:
+        for p in range(p_first, p_last):
+            fill_row(X, p * row + j, count, out, out_start + (p - p_first) * width, width)
+        return
+    _transpose(X, p_first + j * column, column, count, p_last - p_first, out, out_start, width)
+    for p in range(p_last - p_first if count < width else 0):
+        clear(out, out_start + p * width + count, out_start + (p + 1) * width)
 
 
 @compiled()
 def _multiply_panel(
-    own, offsets, rows, packed_B, start, steps, vectors, lanes, C, j, n, targets, edge, beside, add
+    own, start, offsets, rows, panel, panel_start, panel_row, steps, vectors, lanes,
+    C, j, n, targets, edge, beside, add,
 ):  # fmt: skip
-    """Multiply packed rows of A by a panel of B, into C from its column j on."""
+    """Multiply rows of A by a panel of B, packed or as they lie, into C from its column j on."""
     n_r = vectors * lanes
     if j + n_r <= n:
-        cover(vectors, rows, own, 0, offsets, 1, 0, steps,
-              packed_B, start, n_r, C, j, targets, add)  # fmt: skip
+        cover(vectors, rows, own, start, offsets, 1, 0, steps,
+              panel, panel_start, panel_row, C, j, targets, add)  # fmt: skip
         return
     if add:
         for i in range(rows):
             fill_row(C, targets[i] + j, n - j, edge, i * n_r, n_r)
     used = vectors if n - j > lanes else 1
-    cover(used, rows, own, 0, offsets, 1, 0, steps,
-          packed_B, start, n_r, edge, 0, beside, add)  # fmt: skip
+    cover(used, rows, own, start, offsets, 1, 0, steps,
+          panel, panel_start, panel_row, edge, 0, beside, add)  # fmt: skip
     for i in range(rows):
         copy_row(edge, i * n_r, n - j, C, targets[i] + j)
 
@@ -138,7 +152,8 @@ def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_
     """
     n_r = vectors * lanes
     chunks = packed_A.shape[0]
-    stride = -(-k_c // lanes) * lanes
+    packs = a_column > 1 or n > _FEW * n_r
+    stride = -(-k_c // lanes) * lanes if packs else a_row
     for j_c in range(0, n, n_c):
         j_last = min(j_c + n_c, n)
         panels = -(-(j_last - j_c) // n_r)
@@ -148,20 +163,23 @@ def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_
                 _pack_panel(B, b_row, b_column, p_c, p_last, j_c + panel * n_r, n_r, n,
                             packed_B, panel * n_r * k_c)  # fmt: skip
             for chunk in prange(chunks):
-                own, offsets, targets = packed_A[chunk], lists[chunk, 0], lists[chunk, 1]
-                beside = lists[chunk, 2]
+                offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
+                own = packed_A[chunk] if packs else A
                 end = (chunk + 1) * m // chunks
                 for first in range(chunk * m // chunks, end, m_c):
                     last = min(first + m_c, end)
                     rows = last - first
-                    _pack_rows(A, a_row, a_column, first, last, p_c, p_last, own, 0, stride)
+                    start = 0 if packs else first * a_row + p_c
+                    if packs:
+                        _pack_rows(A, a_row, a_column, first, last, p_c, p_last, own, 0, stride)
                     for r in range(rows + ROWS):
                         i = min(r, rows - 1)
                         offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
                     for panel in range(panels):
                         _multiply_panel(
-                            own, offsets, rows, packed_B, panel * n_r * k_c, p_last - p_c,
-                            vectors, lanes, C, j_c + panel * n_r, n, targets, edge[chunk], beside,
+                            own, start, offsets, rows,
+                            packed_B, panel * n_r * k_c, n_r, p_last - p_c, vectors, lanes,
+                            C, j_c + panel * n_r, n, targets, edge[chunk], beside,
                             int(p_c > 0),
                         )  # fmt: skip
 
@@ -172,7 +190,7 @@ def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lane
     """The same for few rows of A: all of them stay in the caches, and B is read once.
 
         for a block of k_c rows of B                 A's columns packed once (L2)
-          for panels of n_r columns of it            packed by the thread that multiplies it (L1)
+          for panels of n_r columns of it            as they lie, or packed if columns are contiguous
             for tiles of m_r rows of A
 
     Parameters
@@ -186,6 +204,7 @@ def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lane
     """
     n_r = vectors * lanes
     chunks = panel_B.shape[0]
+    packs = b_column > 1
     stride = -(-k_c // lanes) * lanes
     panels = -(-n // n_r)
     for p_c in range(0, k, k_c):
@@ -200,10 +219,12 @@ def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lane
                 i = min(r, m - 1)
                 offsets[r], targets[r], beside[r] = i * stride, i * n, i * n_r
             for panel in range(chunk * panels // chunks, (chunk + 1) * panels // chunks):
-                _pack_panel(B, b_row, b_column, p_c, p_last, panel * n_r, n_r, n,
-                            panel_B[chunk], 0)  # fmt: skip
+                own, own_start, own_row = B, p_c * b_row + panel * n_r, b_row
+                if packs or (panel + 1) * n_r > n:  # nothing is read behind a row of B
+                    own, own_start, own_row = panel_B[chunk], 0, n_r
+                    _pack_panel(B, b_row, b_column, p_c, p_last, panel * n_r, n_r, n, own, 0)
                 _multiply_panel(
-                    packed_A, offsets, m, panel_B[chunk], 0, p_last - p_c,
+                    packed_A, 0, offsets, m, own, own_start, own_row, p_last - p_c,
                     vectors, lanes, C, panel * n_r, n, targets, edge[chunk], beside,
                     int(p_c > 0),
                 )  # fmt: skip

@@ -98,6 +98,13 @@ def tile(
             offset = builder.load(e.at(offs, builder.add(o0, I64(p))))
             rows.append(e.at(z_base, offset))
         w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
+        base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
+        adds = builder.icmp_signed("!=", add_, I64(0))
+        with builder.if_then(adds):  # what is added to arrives while the products are formed
+            for p in range(P_):
+                row = e.at(base, builder.load(e.at(target, builder.add(o0, I64(p)))))
+                for v in range(V_):
+                    e.prefetch(e.at(row, I64(v * e.lanes)))
 
         with e.loop(n_seg) as segment:
             start = builder.mul(segment.index, seg_stride)
@@ -113,9 +120,8 @@ def tile(
                         slot = acc[p * V_ + v]
                         builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
                 builder.store(e.at(w_row, w_step), w_pointer)
-        base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
         rows = [e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)]
-        with builder.if_then(builder.icmp_signed("!=", add_, I64(0))):
+        with builder.if_then(adds):
             _add_rows(e, acc, V_, rows)
         _write_rows(e, acc, V_, rows)
         return context.get_dummy_value()

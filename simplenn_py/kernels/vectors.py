@@ -264,3 +264,37 @@ def add_row(typingctx, V, v_start, winner, winner_start, count, out, out_start):
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+@intrinsic
+def transpose_square(typingctx, source, source_start, source_row, out, out_start, out_row):
+    """Write a square of as many rows and columns as a vector has lanes, transposed.
+
+    ``out[out_start + c*out_row + r] = source[source_start + r*source_row + c]``.
+
+    Notes
+    -----
+    Eklundh's way: with s = 1, 2, 4, ... rows r and r + s exchange their off-diagonal squares of
+    s x s numbers, one shuffle a row.
+    """
+    signature = types.void(source, _INT, _INT, out, _INT, _INT)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, sig.args[0].dtype)
+        source_, s0, s_row, out_, o0, o_row = args
+        s_data, o_data = e.at(e.data(sig.args[0], source_), s0), e.at(e.data(sig.args[3], out_), o0)
+        rows = [e.load_vector(e.at(s_data, builder.mul(s_row, I64(r)))) for r in range(e.lanes)]
+        s = 1
+        while s < e.lanes:
+            low = [k if not k & s else e.lanes + k - s for k in range(e.lanes)]
+            high = [k + s if not k & s else e.lanes + k for k in range(e.lanes)]
+            for r in range(e.lanes):
+                if not r & s:
+                    pair = rows[r], rows[r + s]
+                    rows[r], rows[r + s] = (e.shuffle(*pair, mask) for mask in (low, high))
+            s *= 2
+        for c, row in enumerate(rows):
+            e.store_vector(row, e.at(o_data, builder.mul(o_row, I64(c))))
+        return context.get_dummy_value()
+
+    return signature, codegen

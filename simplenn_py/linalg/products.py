@@ -14,8 +14,10 @@ All take ``A`` (m x k) and ``B`` (k x n) of one dtype and return ``C = A B``, ro
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from ..layout import Array, aligned_empty
 
 #: Rows, depth and columns of the blocks: an m_c x k_c block of A stays in the second-level cache,
 #: a k_c x n_r panel of B in the first, k_c x n_c of B in the last.
-M_C, K_C, N_C = 140, 384, 4096
+M_C, K_C, N_C = 196, 384, 4096
 #: Blocks of the step "blocked".
 _BLOCK = (64, 64, 512)
 
@@ -65,6 +67,23 @@ def parallel(A: Array, B: Array) -> Array:
     C = _result(A, B)
     gemm.blocked(*_row_major(A, B), C, 4 * numba.get_num_threads(), *_BLOCK)
     return C
+
+
+class _Kept(threading.local):
+    """Packed blocks, kept from product to product: new memory costs as much as packing itself."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, Array] = {}
+
+    def rows(self, role: str, count: int, length: int, dtype: np.dtype[Any]) -> Array:
+        """Return room for `count` rows of `length` numbers, C order, with anything in it."""
+        needed = count * length * dtype.itemsize
+        if role not in self._bytes or self._bytes[role].size < needed:
+            self._bytes[role] = aligned_empty((needed,), np.uint8)
+        return self._bytes[role][:needed].view(dtype).reshape(count, length)
+
+
+_kept = _Kept()
 
 
 def packed_tile(A: Array, B: Array) -> Array:
@@ -109,9 +128,9 @@ def packed_tile(A: Array, B: Array) -> Array:
         chunks = min(-(-n // n_r), threads)
         gemm.tiled_flat(
             *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, k_c,
-            aligned_empty((m * stride + ROWS,), A.dtype),
-            aligned_empty((k_c * n_r, chunks), A.dtype).T,
-            aligned_empty((m * n_r, chunks), A.dtype).T,
+            _kept.rows("A", 1, m * stride + ROWS, A.dtype)[0],
+            _kept.rows("B", chunks, k_c * n_r, A.dtype),
+            _kept.rows("edge", chunks, m * n_r, A.dtype),
             np.empty((chunks, 3, m + ROWS), np.int64),
         )  # fmt: skip
         return C
@@ -122,9 +141,9 @@ def packed_tile(A: Array, B: Array) -> Array:
     n_c = min(N_C, -(-n // n_r) * n_r)
     gemm.tiled(
         *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, m_c, k_c, n_c,
-        aligned_empty((m_c * stride + ROWS, chunks), A.dtype).T,
-        aligned_empty((k_c * n_c,), A.dtype),
-        aligned_empty((m_c * n_r, chunks), A.dtype).T,
+        _kept.rows("A", chunks, m_c * stride + ROWS, A.dtype),
+        _kept.rows("B", 1, k_c * n_c, A.dtype)[0],
+        _kept.rows("edge", chunks, m_c * n_r, A.dtype),
         np.empty((chunks, 3, m_c + ROWS), np.int64),
     )  # fmt: skip
     return C

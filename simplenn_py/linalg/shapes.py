@@ -14,6 +14,8 @@ from .products import blas, packed_tile
 
 #: Which operands are stored transposed, so that their columns are contiguous.
 TRANSPOSITIONS = ("A B", "A' B", "A B'", "A' B'")
+#: Seconds for which OpenBLAS's threads wait busily for more work, at most.
+_SPIN = 0.06
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def measure_shapes(
             best = {packed_tile: np.inf, blas: np.inf}
             for _ in range(repeat):
                 for product in best:
-                    product(left, right)  # caches and threads are the last one's
+                    began = time.perf_counter()
+                    while time.perf_counter() - began < _SPIN:  # the other's threads still spin
+                        product(left, right)
                     began = time.perf_counter()
                     product(left, right)
                     best[product] = min(best[product], time.perf_counter() - began)

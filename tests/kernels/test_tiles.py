@@ -26,6 +26,7 @@ from simplenn_py.kernels.cover import HALF, cover
 from simplenn_py.kernels.emitter import lanes_of
 from simplenn_py.kernels.tile import ROWS, VECTORS
 from simplenn_py.layout import aligned_empty
+from simplenn_py.linalg.products import packed_tile
 
 PAGE = 4096
 
@@ -221,3 +222,36 @@ def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
         np.testing.assert_array_equal(out.reshape(n, width), product + add * first)
         guards.check()
         w_guards.check()
+
+
+@pytest.mark.parametrize("n", [*range(1, 4 * ROWS), 100, 101, 202])
+def test_endings_leave_little_over(n):
+    rows = direct_plan.tile_rows(n)
+    assert n <= rows < n + ROWS
+    # Not always the fewest rows: a tile of HALF rows does not pay for less than so many.
+    best = min(
+        a * ROWS + b * HALF
+        for a in range(n // ROWS + 2)
+        for b in range(5)
+        if a * ROWS + b * HALF >= n
+    )
+    assert rows - best <= HALF // 2
+
+
+@every_dtype
+@pytest.mark.parametrize("shape", [(3, 5, 7), (40, 70, 33), (200, 50, 65), (260, 400, 500)])
+def test_products_read_and_write_their_operands_alone(shape, dtype, rng):
+    """Of either memory order; the last case packs both operands in several blocks."""
+    m, k, n = shape
+    A, B = (rng.integers(-3, 4, s).astype(dtype) for s in ((m, k), (k, n)))
+    for left in (A, A.T):
+        for right in (B, B.T):
+            first, first_guards = guarded(left.ravel(), dtype)
+            second, second_guards = guarded(right.ravel(), dtype)
+            C = packed_tile(
+                first.reshape(left.shape) if left is A else first.reshape(left.shape).T,
+                second.reshape(right.shape) if right is B else second.reshape(right.shape).T,
+            )
+            np.testing.assert_array_equal(C, A @ B)
+            first_guards.check()
+            second_guards.check()
