@@ -119,7 +119,7 @@ def test_a_jacobian_that_does_not_fit_is_refused_with_its_size(data, monkeypatch
     monkeypatch.setattr("psutil.virtual_memory", memory)
     monkeypatch.setattr(  # which looks at the memory as well
         simplenn_py.training, "_engine",
-        lambda job: simplenn_py.make_engine(job.options.engine, NET, 90, np.float32),
+        lambda job, operators: simplenn_py.make_engine(job.options.engine, NET, 90, np.float32),
     )  # fmt: skip
     with pytest.raises(OptionError, match=rf"needs {needed:,} bytes and {needed:,} are free"):
         fit(data, options)

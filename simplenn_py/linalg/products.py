@@ -25,7 +25,7 @@ from ..errors import DataError
 from ..layout import Array, aligned_empty
 
 #: Rows, depth and columns of the blocks: an m_c x k_c block of A stays in the second-level cache,
-#: a k_c x n_r panel of B in the first, k_c x n_c of B in the last.
+#: beside a k_c x n_r panel of B; k_c x n_c of B in the last.
 M_C, K_C, N_C = 196, 384, 4096
 #: Blocks of the step "blocked".
 _BLOCK = (64, 64, 512)
