@@ -190,7 +190,7 @@ def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lane
     """The same for few rows of A: all of them stay in the caches, and B is read once.
 
         for a block of k_c rows of B                 A's columns packed once (L2)
-          for panels of n_r columns of it            as they lie; packed where columns are contiguous
+          for panels of n_r columns of it            as they lie, or packed by their thread (L1)
             for tiles of m_r rows of A
 
     Parameters
