@@ -126,6 +126,8 @@ def _cores() -> Iterator[Finding]:
     limit, remedy = _container_limit(), ""
     if hasattr(os, "getloadavg"):
         value += f", load {os.getloadavg()[0]:.1f}"
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5 * cores:
+        remedy = "other programs run on these cores: what is timed now, and trained, will be slower"
     if limit is not None and limit < cores:
         whole = max(1, int(limit))
         remedy = (

@@ -10,7 +10,7 @@ import importlib.util
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,8 @@ from .errors import DataError
 
 #: How many calls of each routine are repeated with ours, for their values and their time.
 _COMPARED = 20
+#: What a routine with several results returns.
+_RESULTS = {"maxpooling": ("Z", "idx_pool")}
 #: Of a float32 sum's size: what the order of adding may change.
 _ROUNDING = 1e-4
 
@@ -50,6 +52,8 @@ class Watched:
         `our_seconds` are the times of both.
     error : float
         Largest difference from ours, relative to the largest entry.
+    say : callable
+        Told once, at the first call whose values differ.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Watched:
     compared_seconds: float = 0.0
     our_seconds: float = 0.0
     error: float = 0.0
+    _wrong: str = ""
+    say: Callable[[str], None] = lambda text: None
 
     def __call__(self, *args: Any) -> Any:
         compared = self.calls <= _COMPARED
@@ -90,11 +96,17 @@ class Watched:
         pairs = [(result, expected)]
         if isinstance(expected, tuple) and isinstance(result, tuple):
             pairs = list(zip(result, expected, strict=False))
-        for got, wanted in pairs:
-            if getattr(got, "shape", None) == wanted.shape:
+        agreed = self.agrees
+        for k, (got, wanted) in enumerate(pairs):
+            if getattr(got, "shape", None) == wanted.shape:  # else the table of operators refuses
                 largest = float(np.abs(wanted).max(initial=0)) or 1.0
                 error = float(np.abs(np.asarray(got, np.float64) - wanted).max(initial=0))
-                self.error = max(self.error, np.inf if np.isnan(error) else error / largest)
+                error = np.inf if np.isnan(error) else error / largest
+                if error > max(self.error, _ROUNDING):
+                    self._wrong = _RESULTS.get(self.name, ("",))[k]
+                self.error = max(self.error, error)
+        if agreed and not self.agrees:
+            self.say(self.difference())
 
     @property
     def ratio(self) -> float | None:
@@ -109,10 +121,18 @@ class Watched:
         """Say in a line how often it was called, how long that took, and whether it is right."""
         text = f"{self.name} of {self.path.name}: {self.calls:,} calls, {self.seconds:.2f} s"
         if self.ratio is not None:
-            text += f", {self.ratio:.2g} times as long as ours"
-        if self.agrees:
-            return f"{text}; the same values"
-        return f"{text}; its values are NOT ours: off by up to {self.error:.2g} of the largest"
+            shown = f"{self.ratio:.1f}" if self.ratio < 10 else f"{self.ratio:,.0f}"
+            text += f", {shown} times as long as ours"
+        return f"{text}; the same values" if self.agrees else f"{text}; {self.difference()}"
+
+    def difference(self) -> str:
+        """Say by how much its values are not ours, and where to look."""
+        which = f"its {self._wrong} is" if self._wrong else "its values are"
+        ties = " (of equal maxima the first counts)" if self._wrong == "idx_pool" else ""
+        return (
+            f"{which} NOT ours, off by up to {self.error:.2g} of the largest entry{ties}: "
+            f"'simplenn exercise check {self.path.name}' looks closer"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values for JSON."""
@@ -131,6 +151,33 @@ class Watched:
         place = f", line {lines[-1]}" if lines else ""
         text = (str(error).strip() or "no message").splitlines()[0]
         return f"{self.path}{place}, in {self.name}: {type(error).__name__}: {text}"
+
+
+def load_all(paths: Sequence[str | Path]) -> list[Watched]:
+    """Take the routines of several files, or of all Python files in a folder.
+
+    Raises
+    ------
+    DataError
+        As :func:`load_routines`, and where two files define the same routine.  A folder's files
+        need not all define one.
+    """
+    found: dict[str, Watched] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            own = [watched for file in sorted(path.glob("*.py")) for watched in _routines(file)[0]]
+            if not own:
+                raise DataError(f"{path} holds no file with a routine of the lecture engine")
+        else:
+            own = load_routines(path)
+        for watched in own:
+            other = found.setdefault(watched.name, watched)
+            if other is not watched:
+                raise DataError(
+                    f"{other.path} and {watched.path} both define {watched.name}; name the files "
+                    "to take"
+                )
+    return list(found.values())
 
 
 def load_routines(path: str | Path) -> list[Watched]:
@@ -153,7 +200,22 @@ def load_routines(path: str | Path) -> list[Watched]:
     DataError
         If the file cannot be run, or has none of them.
     """
-    path = Path(path).resolve()
+    found, unwritten = _routines(Path(path))
+    known = [f.name for f in fields(Operators)]
+    if not found:
+        begun = [name for name in known if name in unwritten]
+        if begun:
+            raise DataError(f"{path}: {' and '.join(begun)} is not written yet")
+        raise DataError(
+            f"{path} has no routine of the lecture engine; write a function called "
+            f"{', '.join(known[:-1])} or {known[-1]}"
+        )
+    return found
+
+
+def _routines(path: Path) -> tuple[list[Watched], set[str]]:
+    """Return a file's routines, and the names of those that are not written yet."""
+    path = path.resolve()
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except OSError as error:
@@ -167,18 +229,12 @@ def load_routines(path: str | Path) -> list[Watched]:
     for name in unwritten & set(simplenn_py.__all__):
         setattr(module, name, getattr(simplenn_py, name))
     table = Operators()
-    known = [f.name for f in fields(Operators)]
     found = [
         Watched(name, getattr(module, name), getattr(table, name), path)
-        for name in known
+        for name in (f.name for f in fields(Operators))
         if callable(getattr(module, name, None)) and name not in unwritten
     ]
-    if not found:
-        raise DataError(
-            f"{path} has no routine of the lecture engine; write a function called "
-            f"{', '.join(known[:-1])} or {known[-1]}"
-        )
-    return found
+    return found, unwritten
 
 
 def operators_of(routines: list[Watched]) -> Operators:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -168,6 +169,11 @@ class RunFolder:
     def forget_checkpoint(self) -> None:
         """Remove the checkpoint of a run that came to nothing."""
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+    def forget_folder(self) -> None:
+        """Remove the folder again if nothing is in it."""
+        with contextlib.suppress(OSError):  # it was there before, with something in it
+            self.path.rmdir()
 
     def save_history(self, history: list[Record]) -> None:
         """Write ``history.csv``, one line an epoch."""

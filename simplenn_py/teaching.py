@@ -17,14 +17,20 @@ def reduced() -> bool:
     return os.environ.get(SMALL, "") not in ("", "0")
 
 
-def seconds(call: Callable[[], Any], repeat: int = 5) -> float:
-    """Return the shortest time of `repeat` calls, after one that may compile or touch memory.
+def seconds(call: Callable[[], Any], repeat: int = 5, span: float = 0.2) -> float:
+    """Return the shortest time of a few calls, after one that may compile or touch memory.
+
+    What else a computer does can only make a call slower, and short calls suffer most: they are
+    repeated until `span` is over, so that some of them are left alone.
 
     Parameters
     ----------
     call : callable
         Takes nothing.
     repeat : int
+        At least so many calls.
+    span : float
+        For at least so many seconds.
 
     Returns
     -------
@@ -32,12 +38,32 @@ def seconds(call: Callable[[], Any], repeat: int = 5) -> float:
         Seconds.
     """
     call()
-    best = float("inf")
-    for _ in range(repeat):
+    best, calls, start = float("inf"), 0, time.perf_counter()
+    while calls < repeat or time.perf_counter() - start < span:
         began = time.perf_counter()
         call()
         best = min(best, time.perf_counter() - began)
+        calls += 1
     return best
+
+
+def busy() -> str:
+    """Say whether the cores have other work, so that times measured now may be too long.
+
+    Returns
+    -------
+    str
+        A sentence where the load of the last minute exceeds half of the cores, otherwise "".
+    """
+    import psutil
+
+    load, cores = psutil.getloadavg()[0], psutil.cpu_count() or 1
+    if load <= cores / 2:
+        return ""
+    return (
+        f"Note: {load:.1f} tasks were running or waiting on {cores} cores in the last minute; "
+        "the times below may be too long, mostly of what uses all cores."
+    )
 
 
 def show() -> None:

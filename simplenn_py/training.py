@@ -135,8 +135,13 @@ def train(
     console = console or Console()
     with limit_threads(job.options.threads) as threads:
         report = _first_report(data, job, threads)
-        engine = _engine(job, operators)
-        report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
+        try:
+            engine = _engine(job, operators)
+            report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
+        except BaseException:
+            if job.run is not None and resume is None:
+                job.run.forget_folder()  # nothing was begun: the name is free again
+            raise
         if job.run is not None:
             # Only now: a folder that holds a report also holds a checkpoint to go on from.
             job.run.save_checkpoint(job.model, job.state, job.best, job.options, job.fingerprint)

@@ -10,7 +10,7 @@ import pytest
 import simplenn_py as nn
 from simplenn_py.cli import main
 from simplenn_py.errors import DataError, OptionError, UserError
-from simplenn_py.own_routines import load_routines, operators_of
+from simplenn_py.own_routines import load_all, load_routines, operators_of
 from simplenn_py.training import train
 
 GOOD = '''
@@ -65,7 +65,7 @@ def test_wrong_values_are_said(tmp_path):
     (own,), _ = small_run(written(tmp_path, text))
     assert not own.agrees
     assert own.error == pytest.approx(0.01, rel=1e-3)
-    assert "NOT ours: off by up to 0.01" in own.summary()
+    assert "NOT ours, off by up to 0.01" in own.summary()
 
 
 def test_two_results_are_both_compared(tmp_path):
@@ -99,13 +99,49 @@ def test_its_own_line_is_named_where_it_fails(tmp_path):
         ("def vTP_phi(V, g):\nreturn V\n", r"mine\.py, line 2 is no Python"),
         ("x = 1 / 0\n", r"mine\.py, line 1: ZeroDivisionError"),
         ("def vTP(V, g):\n    return V\n", r"no routine of the lecture engine; write .*vTP_phi"),
-        ("def vTP_phi(V, g):\n    raise NotImplementedError\n", "no routine of the lecture engine"),
+        ("def vTP_phi(V, g):\n    raise NotImplementedError\n", "vTP_phi is not written yet"),
         ("a\0b", "is no Python"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         load_routines(written(tmp_path, text))
+
+
+def test_the_result_that_differs_is_named_at_once(tmp_path):
+    text = (
+        "import simplenn_py\n"
+        "def maxpooling(S, g):\n    Z, idx = simplenn_py.maxpooling(S, g)\n    return Z, idx * 0\n"
+    )
+    own = load_routines(written(tmp_path, text))
+    told: list[str] = []
+    own[0].say = told.append
+    data, options = nn.load_dataset("digits"), {"engine": "lecture", "epochs": 1, "limit": 60}
+    train(data, "digits", nn.TrainOptions(**options), operators=operators_of(own), progress=False)
+    (said,) = told
+    assert "its idx_pool is NOT ours" in said
+    assert "of equal maxima the first counts" in said
+
+
+def test_a_folder_gives_all_its_routines(tmp_path):
+    written(tmp_path, GOOD)
+    (tmp_path / "other.py").write_text("def mask(V, Z, columns=1):\n    return V * (Z > 0)\n")
+    (tmp_path / "empty.py").write_text("def vTP_pool(V, idx, g):\n    raise NotImplementedError\n")
+    assert {watched.name for watched in load_all([tmp_path])} == {"vTP_phi", "mask"}
+    (tmp_path / "again.py").write_text(GOOD)
+    with pytest.raises(DataError, match=r"again\.py and .*mine\.py both define vTP_phi"):
+        load_all([tmp_path])
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    with pytest.raises(DataError, match="holds no file with a routine"):
+        load_all([nothing])
+
+
+def test_a_routine_that_fails_at_once_leaves_no_folder(tmp_path, capsys):
+    path = written(tmp_path, "def vTP_phi(V, g):\n    return 1 / 0\n")
+    assert main(["train", "digits", "--with", str(path), "--out", str(tmp_path / "run")]) == 2
+    assert "line 2, in vTP_phi: ZeroDivisionError" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -72,7 +72,7 @@ class Expression:
         OptionError
             Where they are not one finite number for each variable.
         """
-        wanted = f"give {len(self.names)}, for {', '.join(self.names)}, such as " + ",".join(
+        wanted = f"give {len(self.names)} number{'s' * (len(self.names) > 1)}, for {', '.join(self.names)}, such as " + ",".join(
             f"{name}=1" for name in self.names
         )
         parts = [part.strip() for part in text.split(",")]

@@ -273,7 +273,9 @@ def _print_totals(report: dict[str, Any]) -> None:
 
     def line(what: str, values: Sequence[float], form: Any) -> tuple[str, ...]:
         before, after = values
-        return what, form(before), form(after), f"{before / after:.2f}"
+        less = before >= after
+        ratio = before / after if less else after / before
+        return what, form(before), form(after), f"{ratio:.2f} times {'less' if less else 'more'}"
 
     ms = report["milliseconds"]
     rows = [
@@ -282,7 +284,7 @@ def _print_totals(report: dict[str, Any]) -> None:
         line(f"forward pass of {BATCH} images, ms", ms["predict"], "{:.2f}".format),
         line(f"training step of {BATCH} images, ms", ms["step"], "{:.2f}".format),
     ]
-    print_table(("", "before", "after", "times less"), rows)
+    print_table(("", "before", "after", ""), rows)
     shown = [f"{100 * value:.2f} % {when}" for when, value in report["accuracy"].items()]
     if shown:
         print(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument(
         "--with",
         dest="own",
+        nargs="+",
         metavar="FILE.py",
         help="train with your own routines: functions called padding_and_phiZ, vTP_phi, "
-        "maxpooling, ... in that file take the place of the lecture engine's, watched and compared",
+        "maxpooling, ... in these files or a folder's take the place of the lecture engine's, "
+        "watched and compared",
     )
     files = p.add_argument_group("data and files")
     files.add_argument("--data-dir", metavar="DIR", help="where mnist and cifar10 lie")
@@ -118,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
         progress=not (args.quiet or args.json),
     )
     out = args.resume or args.out or _next_folder(args.dataset)
+    for watched in own:
+        watched.say = partial(console.print, watched.name, "of", watched.path.name)
     if not args.quiet:
         of_all = f"{options.limit} of " if options.limit else ""
         console.print(f"{data.name}: {of_all}{data.train.l} training images, {data.source}")
@@ -149,12 +154,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _own_routines(args: argparse.Namespace, given: dict[str, Any]) -> list[Watched]:
     """Load the routines of --with, which the lecture engine runs."""
-    from ..own_routines import load_routines
+    from ..own_routines import load_all
 
     if args.own is None:
         return []
     given.setdefault("engine", "lecture")
-    return load_routines(args.own)
+    return load_all(args.own)
 
 
 def _refuse_with_resume(args: argparse.Namespace) -> None:

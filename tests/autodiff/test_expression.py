@@ -52,13 +52,13 @@ def test_names_and_points():
 
 @pytest.mark.parametrize("point", ["", "1", "1,2,3", "x1=1", "x1=1,x3=2", "x1=1,x1=2", "1,x2=3"])
 def test_points_that_do_not_fit(point):
-    with pytest.raises(OptionError, match=r"give 2, for x1, x2, such as x1=1,x2=1"):
+    with pytest.raises(OptionError, match=r"give 2 numbers, for x1, x2, such as x1=1,x2=1"):
         parse("x2 - x1").point(point)
 
 
 @pytest.mark.parametrize("point", ["a", "inf", "nan", "x=two"])
 def test_points_that_are_no_numbers(point):
-    with pytest.raises(OptionError, match=r"is no number; give 1, for x"):
+    with pytest.raises(OptionError, match=r"is no number; give 1 number, for x"):
         parse("2*x").point(point)
 
 
