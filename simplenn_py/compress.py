@@ -11,6 +11,7 @@ classification and detection", arXiv:1505.06798 (2015), section 3.1 chooses the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -84,7 +85,7 @@ def roots(model: Model, images: Array) -> list[Root]:
     Parameters
     ----------
     model : Model
-        Without factored layers.
+        Its factored layers, if it has some, are multiplied out first.
     images : ndarray
         Some hundred of the training images, as ``Model.decision_values`` takes them.
 
@@ -95,6 +96,7 @@ def roots(model: Model, images: Array) -> list[Root]:
         W is not given up where these images happen to have nothing.
     """
     found = []
+    model = model.multiplied_out()
     for Z, g in zip(model.layer_inputs(images), model.config.geometries, strict=True):
         phiZ = padding_and_phiZ(Z, g) if isinstance(g, ConvGeometry) else Z
         moments, Q = np.linalg.eigh(phiZ @ phiZ.T / phiZ.shape[1])
@@ -132,42 +134,42 @@ def ranks_by_energy(
 def ranks_by_size(
     model: Model, times: float, measure: Sequence[Root] | None = None
 ) -> list[LayerRank]:
-    """Choose ranks that leave `times` fewer parameters and lose little energy in all.
+    """Choose ranks that leave `times` fewer parameters than `model` has and lose little energy.
 
     Parameters
     ----------
     model : Model
     times : float
-        1 or more.
+        Above 1.
     measure
         See :func:`ranks_by_energy`.
 
     Raises
     ------
     OptionError
-        Where `times` is below 1, or even ranks of 1 leave more.
+        Where `times` is not above 1, or even ranks of 1 leave more.
 
     Notes
     -----
     Minimises ``sum_m (1 - energy_m) + price*parameters`` for the lowest price, by bisection,
     whose choice is small enough: a layer with few parameters is left alone.
     """
-    if not times >= 1:
-        raise OptionError(f"smaller is {times}; it must be 1 or more: how many times fewer")
+    if not times > 1:
+        raise OptionError(f"smaller is {times}; it must be above 1: how many times fewer")
     layers = _spectra(model, measure)
     whole = model.multiplied_out().config
 
     def gain(price: float) -> tuple[float, list[LayerRank]]:
         chosen = [_cheapest(layer, price) for layer in layers]
         ranks = tuple(layer.rank for layer in chosen)
-        return whole.n_parameters / replace(whole, rank=ranks).n_parameters, chosen
+        return model.config.n_parameters / replace(whole, rank=ranks).n_parameters, chosen
 
     low, high = 0.0, 1.0  # at the price 1 a single parameter outweighs all energy
     most, best = gain(high)
     if most < times:
         raise OptionError(
-            f"smaller is {times:g}; ranks of 1 make this network {most:.1f} times smaller, give at "
-            "most that"
+            f"smaller is {times:g}; ranks of 1 make this network {math.floor(10 * most) / 10:g} "
+            "times smaller, give at most that"
         )
     for _ in range(60):
         price = (low + high) / 2
@@ -296,6 +298,6 @@ def _cheapest(layer: LayerRank, price: float) -> LayerRank:
     rows, columns = layer.shape
     squares = layer.singular_values**2
     r = np.arange(1, squares.size + 1)
-    lost = 1 - np.cumsum(squares) / squares.sum()
+    lost = 1 - np.cumsum(squares) / (squares.sum() or 1.0)  # a layer of zeros loses nothing
     costs = np.append(price * rows * columns, lost + price * r * (rows + columns))
     return replace(layer, rank=int(np.argmin(costs)))

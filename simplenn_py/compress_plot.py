@@ -64,7 +64,7 @@ def plot_ranks(
 
 
 def _spectrum(axes: Axes, layer: LayerRank, colour: str, mark: str) -> None:
-    s = layer.singular_values / layer.singular_values[0]
+    s = layer.singular_values / (layer.singular_values[0] or 1.0)
     s = np.maximum(s, 1e-8)  # a layer of lower rank has zeros, which have no logarithm
     j = np.arange(1, s.size + 1)
     rows, columns = layer.shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ class NetConfig:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, list):  # a list is what a user writes first
-                object.__setattr__(self, f.name, tuple(value))
+            if isinstance(value, list | tuple):  # a list is what a user writes first
+                object.__setattr__(self, f.name, tuple(map(_plain, value)))
         problems = problems_of(self)
         if problems:
             raise ConfigError("this network cannot be built: " + "; ".join(problems))
@@ -252,6 +253,11 @@ class NetConfig:
                 values = (value,) if isinstance(value, int) else value
                 lines.append(f"{name} = [{','.join(map(str, values))}];")
         return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's integers into Python's; leave anything else to the checks."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 # Each convolutional layer: filters, filter width, padding, pooling window; then the hidden

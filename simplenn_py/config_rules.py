@@ -34,7 +34,7 @@ def _wrong_types(config: NetConfig) -> list[str]:
         expected = "an integer" if f.type == "int" else "a list of integers"
         ok = _is_int(value) if f.type == "int" else _is_int_tuple(value)
         if not ok:
-            problems.append(f"{f.name} is {value!r}; it must be {expected}")
+            problems.append(f"{f.name} is {value!r}; it must be {expected}, none above {_LARGEST}")
     return problems
 
 

@@ -76,8 +76,8 @@ class Watched:
         began = time.perf_counter()
         try:
             result = self.routine(*args)
-        except Exception as error:
-            raise DataError(self._where(error)) from None
+        except (Exception, SystemExit) as error:
+            raise DataError(_where(self.path, self.name, error)) from None
         seconds = time.perf_counter() - began
         self.calls += 1
         self.seconds += seconds
@@ -145,12 +145,14 @@ class Watched:
             "error": self.error,
         }
 
-    def _where(self, error: BaseException) -> str:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__)
-                 if f.filename == str(self.path)]  # fmt: skip
-        place = f", line {lines[-1]}" if lines else ""
-        text = (str(error).strip() or "no message").splitlines()[0]
-        return f"{self.path}{place}, in {self.name}: {type(error).__name__}: {text}"
+
+def _where(path: Path, routine: str, error: BaseException) -> str:
+    """Say in a line what was raised, and in which line of the file."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    place = f", line {lines[-1]}" if lines else ""
+    inside = f", in {routine}" if routine else ""
+    text = (str(error).strip() or "no message").splitlines()[0]
+    return f"{path}{place}{inside}: {type(error).__name__}: {text}"
 
 
 def load_all(paths: Sequence[str | Path]) -> list[Watched]:
@@ -220,9 +222,11 @@ def _routines(path: Path) -> tuple[list[Watched], set[str]]:
         tree = ast.parse(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
-    except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise DataError(f"{path}{line} is no Python: {error.args[0]}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        number = getattr(error, "lineno", None)
+        line = f", line {number}" if number else ""
+        reason = str(error.args[0]) if error.args else "it is nested too deeply"
+        raise DataError(f"{path}{line} is no Python: {reason}") from None
     module = _run(path)
     unwritten = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)
                  and _is_unwritten(node)}  # fmt: skip
@@ -243,18 +247,16 @@ def operators_of(routines: list[Watched]) -> Operators:
 
 
 def _run(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"simplenn_own_{path.stem}"  # a file called json.py must not become everybody's json
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise DataError(f"{path} is no Python file; give one that ends in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # Numba looks its functions' modules up
+    sys.modules[name] = module  # Numba looks its functions' modules up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__)
-                 if f.filename == str(path)]  # fmt: skip
-        place = f", line {lines[-1]}" if lines else ""
-        raise DataError(f"{path}{place}: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise DataError(_where(path, "", error)) from None
     return module
 
 

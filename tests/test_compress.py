@@ -85,7 +85,7 @@ def test_ranks_by_size_spare_a_layer_with_few_parameters():
 
 def test_sizes_that_cannot_be():
     model = of_low_rank()
-    with pytest.raises(OptionError, match=r"smaller is 0\.5; it must be 1 or more"):
+    with pytest.raises(OptionError, match=r"smaller is 0\.5; it must be above 1"):
         ranks_by_size(model, 0.5)
     with pytest.raises(OptionError, match="smaller is 1000; ranks of 1 make this network"):
         ranks_by_size(model, 1000)
@@ -133,6 +133,25 @@ def test_training_goes_on_from_the_factors(engine):
     assert history.records[-1]["loss"] < history.records[0]["loss"]
     score = [m.score(data.train.Z, data.train.y) for m in (small, tuned)]
     assert score[1] > score[0]
+
+
+def test_smaller_is_counted_from_the_model_that_is_given():
+    model = of_low_rank(rank=10)
+    first = compress(model, ranks_by_size(model, 2))
+    again = compress(first, ranks_by_size(first, 2))
+    assert 2 * again.config.n_parameters <= first.config.n_parameters
+    assert [r.R.shape for r in roots(first, pictures())] == [
+        r.R.shape for r in roots(model, pictures())
+    ]
+
+
+def test_a_layer_of_zeros_loses_nothing():
+    model = of_low_rank()
+    model.W[1][...] = 0
+    layers = ranks_by_size(model, 3)
+    assert layers[1].rank == 1
+    assert np.isfinite(compress(model, layers).theta).all()
+    plot_ranks(layers)
 
 
 def test_what_a_start_must_be():

@@ -101,6 +101,9 @@ def test_its_own_line_is_named_where_it_fails(tmp_path):
         ("def vTP(V, g):\n    return V\n", r"no routine of the lecture engine; write .*vTP_phi"),
         ("def vTP_phi(V, g):\n    raise NotImplementedError\n", "vTP_phi is not written yet"),
         ("a\0b", "is no Python"),
+        ("x = " + "-" * 100_000 + "1", "is no Python"),
+        ("import sys\nsys.exit(3)\n", r"line 2: SystemExit: 3"),
+        ("raise ValueError('one\\ntwo')\n", r"line 1: ValueError: one$"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, text, message):
@@ -142,6 +145,14 @@ def test_a_routine_that_fails_at_once_leaves_no_folder(tmp_path, capsys):
     assert main(["train", "digits", "--with", str(path), "--out", str(tmp_path / "run")]) == 2
     assert "line 2, in vTP_phi: ZeroDivisionError" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_named_like_a_module_takes_nobodys_place(tmp_path):
+    import sys
+
+    (tmp_path / "json.py").write_text(GOOD)
+    load_routines(tmp_path / "json.py")
+    assert sys.modules["json"] is json
 
 
 def test_a_file_that_is_not_there(tmp_path):

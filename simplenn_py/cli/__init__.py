@@ -81,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"simplenn: error: {_told(error)}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"simplenn: error: memory does not suffice ({error or 'no size is told'}); choose "
+              "smaller sizes or a smaller batch", file=sys.stderr)  # fmt: skip
+        return 2
     except KeyboardInterrupt:
         print("simplenn: interrupted", file=sys.stderr)
         return 130

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ product U V of two thin ones, which run one after the other.  Rank r leaves r(m 
 parameters; a layer whose factors would be no smaller stays as it is.
 
 How thin: --energy keeps that share of the squared singular values in every layer, --smaller
-chooses the ranks that make the network so many times smaller and lose little, --rank gives
+chooses the ranks that make this model so many times smaller and lose little, --rank gives
 them.  What a rank loses is measured on what the layer makes of the training images, where those
 are at hand, or on W alone (--measure).
 
@@ -65,7 +67,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--finetune", type=int, default=0, metavar="EPOCHS", help="train the factors (%(default)s)")
     add("--lr", type=float, metavar="X",
         help="of fine-tuning (half of what the data set's training begins with)")  # fmt: skip
-    add("--seed", type=int, default=0, metavar="N", help="of fine-tuning (%(default)s)")
+    add("--seed", type=int, default=0, metavar="N",
+        help="draws the images to measure on, and for fine-tuning (%(default)s)")  # fmt: skip
     add("--data", metavar="DATASET", help="the data set that it was trained on; none: without")
     add("--data-dir", metavar="DIR", help="where MNIST or CIFAR-10 lie")
     add("--test", metavar="FILE", help="the test part, where the data set is a path")
@@ -90,43 +93,51 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import OptionError
     from .predict import load_model, normalise
 
-    if args.finetune < 0:
-        raise OptionError(f"--finetune is {args.finetune}; it must be 0 or more epochs")
+    for name in ("finetune", "seed"):
+        if getattr(args, name) < 0:
+            raise OptionError(f"--{name} is {getattr(args, name)}; it must be 0 or more")
+    if args.lr is not None and not args.finetune:
+        raise OptionError("--lr is for --finetune; leave it out")
     out = Path(args.out) if args.out else _free_name(Path(args.model))
     _check_free(out)
     model = load_model(args.model)
     normalise(args, model)
     data = _data(args, model)
-    whole = model.multiplied_out()
-    measure = _measure(args, whole, data)
-    layers = _layers(args, whole, measure)
-    small = compress(whole, layers, measure)
+    options = _options(args, data, model) if args.finetune and data is not None else None
+    measure = _measure(args, model, data)
+    layers = _layers(args, model, measure)
+    small = compress(model, layers, measure)
 
-    report = {"model": args.model} | first_report(layers, whole, small, bool(measure))
+    report = {"model": args.model} | first_report(layers, model, small, bool(measure))
     add_accuracy(report, "before", model, data)
     add_accuracy(report, "factored", small, data)
+    _make_folder(out)
+    _draw(out, layers, args.model, report["measure"])
+    _write(out, report)  # once more when all is known
     if not args.json:
         _print_layers(args.model, layers, report)
-    out.mkdir(parents=True, exist_ok=True)
-    _draw(out, layers, args.model, report["measure"])
-    if args.finetune and data is not None:
+    if options is not None and data is not None:
         from ..training import train
 
-        small, history = train(
-            data, None, _options(args, data, small), out=out, start=small, progress=not args.json
-        )
+        small, history = train(data, None, options, out=out, start=small, progress=not args.json)
         if history.interrupted:
-            print(
-                f"interrupted; go on with: simplenn train {args.data or data.name} --resume {out}"
-            )
+            _say_how_to_go_on(args, data, out)
             return 130
-        report["finetuned"] = {"epochs": args.finetune,
-                               "seconds": history.report["timings"]["train_seconds"]}  # fmt: skip
+        report["finetuned"] = {
+            "epochs": args.finetune,
+            "seconds": history.report["timings"]["train_seconds"],
+        }
         add_accuracy(report, "fine-tuned", small, data)
     else:
         small.save(out / "model.npz")
-    report["milliseconds"] = race(whole, small)
-    return _finish(args, report, out)
+    report["milliseconds"] = race(model, small)
+    text = _write(out, report)
+    if args.json:
+        print(text)
+        return 0
+    _print_totals(report)
+    print(f"written: {out} (model.npz, compress.json, singular-values.png)")
+    return 0
 
 
 # -- what is asked for
@@ -144,8 +155,21 @@ def _check_free(out: Path) -> None:
     from ..errors import DataError
 
     present = [name for name in ("model.npz", "checkpoint.npz") if (out / name).exists()]
-    if present or out.is_file():
+    if present:
         raise DataError(f"{out} holds a model already; choose another --out")
+    if os.path.lexists(out) and not out.is_dir():
+        raise DataError(f"{out} is a file; name a folder for --out")
+
+
+def _make_folder(out: Path) -> None:
+    from ..errors import DataError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot make the folder {out}: {error.strerror or error}; choose another --out"
+        ) from None
 
 
 def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
@@ -161,7 +185,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     if name is None and report.is_file():
         try:
             name = json.loads(report.read_text())["dataset"]["name"]
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             name = None
         name = name if name in NAMES else None
     if name in (None, "none"):
@@ -241,22 +265,26 @@ def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
     save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")
 
 
-def _finish(args: argparse.Namespace, report: dict[str, Any], out: Path) -> int:
+def _write(out: Path, report: dict[str, Any]) -> str:
     from ..io.atomic import atomic_write_bytes
     from ..run_folder import to_json
 
     text = to_json(report)
     atomic_write_bytes(out / "compress.json", text.encode())
-    if args.json:
-        print(text)
-        return 0
-    _print_totals(report)
-    print(f"written: {out} (model.npz, compress.json, singular-values.png)")
-    return 0
+    return text
+
+
+def _say_how_to_go_on(args: argparse.Namespace, data: Dataset, out: Path) -> None:
+    from .train import resume_command
+
+    given = {**vars(args), "dataset": args.data or data.name, "image_shape": None}
+    print(
+        f"interrupted; go on with: {resume_command(argparse.Namespace(**given), str(out))}",
+        file=sys.stderr if args.json else sys.stdout,
+    )
 
 
 def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]) -> None:
-
     print(f"{name}: singular values of each layer's {report['measure']}")
     rows = []
     for layer in layers:

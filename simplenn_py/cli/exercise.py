@@ -86,8 +86,9 @@ def _list(args: argparse.Namespace) -> int:
     for name in EXERCISES:
         e = exercise_named(name)
         done = "passed" if name in progress.entries and progress.entries[name].passed else ""
-        rows.append((name, str(e.points.total), ", ".join(e.allows), done, e.title))
-    _table(("exercise", "points", "may import", "", "what"), rows)
+        trains = ", with ".join(["yes", *e.uses]) if e.trains else ""
+        rows.append((name, str(e.points.total), ", ".join(e.allows), trains, done, e.title))
+    _table(("exercise", "points", "may import", "train --with", "", "what"), rows)
     return 0
 
 
@@ -113,14 +114,15 @@ def _start(args: argparse.Namespace) -> int:
             continue
         atomic_write_bytes(path, exercise.skeleton.encode())
         print(f"written: {path}")
-    print(f"read the statement at its top, then: simplenn exercise check {path}")
+    first = folder / f"{exercises[0].name}.py"
+    print(f"read the statement at the top of {first}, then: simplenn exercise check {first}")
     return 0
 
 
 def _check(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from ..errors import UserError
+    from ..errors import DataError, UserError
     from ..exercises.check import check_file
     from ..exercises.child import Limits
     from ..exercises.progress import Progress, load_progress
@@ -128,24 +130,35 @@ def _check(args: argparse.Namespace) -> int:
 
     limits, path = Limits(args.time_limit, args.memory_limit), Path(args.path)
     if args.seed < 0:
-        raise UserError(f"seed is {args.seed}; it must be 0 or more")
+        raise UserError(f"--seed is {args.seed}; it must be 0 or more")
     folder = path if path.is_dir() else path.parent
     # To grade, what a student hands in about their progress is neither believed nor written.
     progress = Progress(folder) if args.gradescope else load_progress(folder)
     files, missing = _files(args, path)
     print("In a process of its own, with simplenn_py shut out; this is no sandbox.")
-    reports = []
+    reports, unwritten = [], []
     for exercise, file in files:
-        report = check_file(exercise, file, progress.helpers(exercise), limits, args.seed)
+        try:
+            report = check_file(exercise, file, progress.helpers(exercise), limits, args.seed)
+        except DataError as error:
+            if not (path.is_dir() or args.gradescope):
+                raise
+            missing.append((exercise, str(error)))  # the others are checked all the same
+            continue
         reports.append(report)
         progress.record(report, save=not args.gradescope)
-        print("\n" + "\n".join(lines(report)), flush=True)
-    for exercise in missing:
-        print(f"\n{exercise.name}: there is no {path / exercise.name}.py")
-    if len(files) + len(missing) > 1:
-        passed, total = sum(r.passed for r in reports), len(files) + len(missing)
+        if path.is_dir() and report.failure is not None and report.failure.not_written:
+            unwritten.append(exercise.name)
+        else:
+            print("\n" + "\n".join(lines(report)), flush=True)
+    if unwritten:
+        print(f"\nnot written yet: {', '.join(unwritten)}")
+    for exercise, why in missing:
+        print(f"\n{exercise.name}: {why}")
+    if len(reports) + len(missing) > 1:
+        passed, total = sum(r.passed for r in reports), len(reports) + len(missing)
         points = sum(r.points for r in reports)
-        of = sum(e.points.total for e in [*(r.exercise for r in reports), *missing])
+        of = sum(e.points.total for e in [*(r.exercise for r in reports), *(e for e, _ in missing)])
         print(f"\n{passed} of {total} exercises are right: {points} of {of} points")
     if args.gradescope:
         from ..exercises.gradescope import write_results
@@ -157,41 +170,37 @@ def _check(args: argparse.Namespace) -> int:
 
 def _files(
     args: argparse.Namespace, path: Path
-) -> tuple[list[tuple[Exercise, Path]], list[Exercise]]:
-    """Return what to check, and the exercises asked for that have no file."""
-    from ..errors import DataError, UserError
-    from ..exercises.course import EXERCISES, exercise_named
+) -> tuple[list[tuple[Exercise, Path]], list[tuple[Exercise, str]]]:
+    """Return what to check, and exercises asked for that have no file, with what there is."""
+    from ..errors import UserError
+    from ..exercises.handed_in import in_folder, one_file
 
     if not path.is_dir():
         if args.exercises:
-            raise UserError("--exercises is for a folder; for one file there is --exercise")
-        if not path.exists():
-            raise DataError(f"{path}: there is no such file; 'simplenn exercise start' writes one")
-        name = args.exercise or path.stem
-        if not args.exercise and name not in EXERCISES:
             raise UserError(
-                f"{path.name} is not named after an exercise; say which: --exercise NAME"
+                f"--exercises is {args.exercises!r}; it is for a folder, for one file there is "
+                "--exercise"
             )
-        return [(exercise_named(name), path)], []
+        return [one_file(path, args.exercise)], []
     if args.exercise:
-        raise UserError("--exercise is for one file; for a folder there is --exercises A,B")
-    wanted = [exercise_named(n) for n in _names(args.exercises)]
-    found = [(e, path / f"{e.name}.py") for e in wanted if (path / f"{e.name}.py").is_file()]
-    missing = [e for e in wanted if not (path / f"{e.name}.py").is_file()]
-    if not args.exercises:
-        missing = []
-        if not found:
-            raise DataError(f"{path}: has no exercise's file; 'simplenn exercise start' writes one")
-    return found, missing
+        raise UserError(
+            f"--exercise is {args.exercise!r}; it is for one file, for a folder there is "
+            "--exercises A,B"
+        )
+    return in_folder(path, _names(args.exercises) if args.exercises else None)
 
 
 def _names(asked: str | None) -> list[str]:
     """Return the exercises asked for, in the course's order; all by default."""
+    from ..errors import UserError
     from ..exercises.course import EXERCISES, exercise_named
 
     if asked is None:
         return list(EXERCISES)
-    names = [exercise_named(n.strip()).name for n in asked.split(",")]
+    try:
+        names = [exercise_named(n.strip()).name for n in asked.split(",")]
+    except UserError as error:
+        raise UserError(f"--exercises is {asked!r}; {error}") from None
     return sorted(set(names), key=EXERCISES.index)
 
 
@@ -210,9 +219,17 @@ def _hint(args: argparse.Namespace) -> int:
 
 
 def _progress(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from ..errors import DataError
     from ..exercises.course import EXERCISES, exercise_named
 
     progress = _progress_of(args.dir)
+    folder = Path(args.dir)
+    if not progress.entries and not any((folder / f"{name}.py").is_file() for name in EXERCISES):
+        raise DataError(
+            f"{folder}: nothing checked here; give --dir, the folder of your exercises' files"
+        )
     rows, points, total = [], 0, 0
     for name in EXERCISES:
         e, entry = exercise_named(name), progress.entries.get(name)
@@ -238,9 +255,12 @@ def _bundle(args: argparse.Namespace) -> int:
     from ..exercises.bundle import write_bundle
     from ..exercises.course import exercise_named
 
-    exercises = [exercise_named(n) for n in _names(args.exercises)]
-    for folder in write_bundle(Path(args.out), exercises, args.solutions):
+    out, exercises = Path(args.out), [exercise_named(n) for n in _names(args.exercises)]
+    for folder in write_bundle(out, exercises, args.solutions):
         print(f"written: {folder}")
+    if args.solutions:
+        print(f"for instructors only: {out / 'solutions'}; give students {out / 'student'} alone")
+    print(f"next: read {out / 'grader' / 'README.txt'}: how to try, pack and upload the grader")
     return 0
 
 

@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet and history.report.get("stopped_because"):
         console.print(f"stopped: {history.report['stopped_because']}")
     if history.interrupted:
-        console.print(f"interrupted; go on with: {_resume_command(args, out)}")
+        console.print(f"interrupted; go on with: {resume_command(args, out)}")
         return 130
     if not args.json:
         console.print(_result(history.report, out))
@@ -209,7 +209,8 @@ def _next_folder(dataset: str) -> str:
     return str(Path("runs", f"{stem}-{next(numbers)}"))
 
 
-def _resume_command(args: argparse.Namespace, out: str) -> str:
+def resume_command(args: argparse.Namespace, out: str) -> str:
+    """Return the command that goes on with the run in `out`."""
     import shlex
 
     words = ["simplenn", "train", args.dataset, "--resume", str(out)]

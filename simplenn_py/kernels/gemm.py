@@ -164,14 +164,15 @@ def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_
                             packed_B, panel * n_r * k_c)  # fmt: skip
             for chunk in prange(chunks):
                 offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
-                own = packed_A[chunk] if packs else A
+                room = packed_A[chunk]
+                own = room if packs else A  # read, not written: A may be read-only
                 end = (chunk + 1) * m // chunks
                 for first in range(chunk * m // chunks, end, m_c):
                     last = min(first + m_c, end)
                     rows = last - first
                     start = 0 if packs else first * a_row + p_c
                     if packs:
-                        _pack_rows(A, a_row, a_column, first, last, p_c, p_last, own, 0, stride)
+                        _pack_rows(A, a_row, a_column, first, last, p_c, p_last, room, 0, stride)
                     for r in range(rows + ROWS):
                         i = min(r, rows - 1)
                         offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
@@ -222,7 +223,8 @@ def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lane
                 own, own_start, own_row = B, p_c * b_row + panel * n_r, b_row
                 if packs or (panel + 1) * n_r > n:  # nothing is read behind a row of B
                     own, own_start, own_row = panel_B[chunk], 0, n_r
-                    _pack_panel(B, b_row, b_column, p_c, p_last, panel * n_r, n_r, n, own, 0)
+                    _pack_panel(B, b_row, b_column, p_c, p_last, panel * n_r, n_r, n,
+                                panel_B[chunk], 0)  # fmt: skip
                 _multiply_panel(
                     packed_A, 0, offsets, m, own, own_start, own_row, p_last - p_c,
                     vectors, lanes, C, panel * n_r, n, targets, edge[chunk], beside,

@@ -62,7 +62,11 @@ def test_the_folder_is_named_after_the_model(run_folder, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--finetune", "-1"], "--finetune is -1; it must be 0 or more epochs"),
+        (["--finetune", "-1"], "--finetune is -1; it must be 0 or more"),
+        (["--seed", "-1"], "--seed is -1; it must be 0 or more"),
+        (["--lr", "0.1"], "--lr is for --finetune"),
+        (["--finetune", "1", "--lr", "nan"], "lr is nan"),
+        (["--smaller", "1"], "smaller is 1.0; it must be above 1"),
         (["--finetune", "1", "--data", "none"], "--finetune needs the images"),
         (["--measure", "outputs", "--data", "none"], "--measure needs the images"),
         (["--rank", "4,x"], "--rank is '4,x'; it must be a whole number"),
@@ -82,7 +86,38 @@ def test_one_line_for_a_mistake(run_folder, tmp_path, capsys, options, message):
     assert not out.exists()
 
 
-def test_nothing_is_overwritten(run_folder, capsys):
+def test_an_interrupted_tuning_can_go_on(run_folder, tmp_path, capsys, monkeypatch):
+    from simplenn_py import training
+
+    def interrupted(*args, **options):
+        model, history = untouched(*args, **options)
+        history.interrupted = True
+        return model, history
+
+    untouched = training.train
+    monkeypatch.setattr(training, "train", interrupted)
+    out = tmp_path / "a folder"
+    command = ["compress", str(run_folder), "--rank", "4", "--finetune", "1", "--out", str(out)]
+    assert main([*command, "--json"]) == 130
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"simplenn train digits --resume '{out}'" in printed.err
+    assert json.loads((out / "compress.json").read_text())["accuracy"]["factored"] > 0
+
+
+def test_a_damaged_report_is_no_reason_to_fail(run_folder, tmp_path, capsys):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "model.npz").write_bytes((run_folder / "model.npz").read_bytes())
+    (folder / "run.json").write_text("[" * 200_000)
+    assert main(["compress", str(folder), "--rank", "4"]) == 0
+    assert "of each layer's weights" in capsys.readouterr().out
+
+
+def test_nothing_is_overwritten(run_folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["compress", str(run_folder), "--out", str(tmp_path / "file")]) == 2
+    assert "is a file; name a folder" in capsys.readouterr().err
     assert main(["compress", str(run_folder), "--out", str(run_folder)]) == 2
     assert "holds a model already" in capsys.readouterr().err
 

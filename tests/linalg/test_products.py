@@ -119,3 +119,12 @@ class TestLadder:
             measure([4, 0])
         with pytest.raises(OptionError, match="dtype is 'float16'"):
             measure([4], "float16")
+
+
+@pytest.mark.parametrize("shape", [(30, 40, 50), (300, 40, 50), (300, 40, 900)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_operands_may_be_read_only(shape, order):
+    m, k, n = shape
+    A, B = np.ones((m, k), order=order), np.ones((k, n), order=order)
+    A.flags.writeable = B.flags.writeable = False
+    np.testing.assert_array_equal(products.packed_tile(A, B), np.full((m, n), float(k)))
