@@ -31,7 +31,9 @@ written yet"; every typical mistake is caught, and named as the only one; cases 
 How a check runs: :mod:`.check` starts :mod:`.runner` by :mod:`.child`, in a process that cannot
 import the package, sends the file's bytes, then the cases one by one, and compares
 (:mod:`.compare`) with the reference, which stays in the parent.  :mod:`.suspects` names a mistake,
-:mod:`.race` measures, :mod:`.show` writes the report, :mod:`.progress` keeps it, :mod:`.bundle`
-makes the kit and the grader.  It is no sandbox: a student's code has the rights of the user who
+:mod:`.overlap` finds threads that disturb each other (``drivers/prange.py`` watches them),
+:mod:`.race` measures, :mod:`.report` holds what was found, :mod:`.show` writes it,
+:mod:`.progress` keeps it, :mod:`.handed_in` finds a folder's files, :mod:`.bundle` makes the kit
+and the grader.  It is no sandbox: a student's code has the rights of the user who
 runs the check.
 """

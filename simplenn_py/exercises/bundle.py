@@ -74,6 +74,8 @@ def _files(exercises: Sequence[Exercise], solutions: bool) -> Iterator[tuple[str
     names = ",".join(e.name for e in exercises)
     yield "grader/run_autograder", _RUN.format(names=names)
     yield "grader/README.txt", _GRADER.format(version=__version__)
+    if solutions:
+        yield "solutions/README.txt", _SOLUTIONS
 
 
 def _needs() -> list[str]:
@@ -91,6 +93,15 @@ def _readme(exercises: Sequence[Exercise]) -> str:
     table = "\n".join(
         f"  {e.name:{width}}  {e.points.total:2d} points  {e.title}" for e in exercises
     )
+    first = exercises[0].name
+    does = (
+        ("check .", "which of them are right, and where they go wrong"),
+        (f"check {first}.py", "this one"),
+        (f"hint {first}", "one of three hints, then the next"),
+        ("progress", "points so far"),
+    )
+    width = max(len(words) for words, _ in does)
+    commands = "\n".join(f"  simplenn exercise {words:{width}}  {what}" for words, what in does)
     return f"""\
 Exercises
 =========
@@ -100,14 +111,11 @@ Exercises
 Each file begins with its statement.  Write the routine where the file says that it is not
 written yet; keep its name and its parameters.  The example in the statement is a test:
 
-  python -m doctest {exercises[0].name}.py
+  python -m doctest {first}.py
 
 With simplenn_py installed, in this folder:
 
-  simplenn exercise check .                  which of them are right, and where they go wrong
-  simplenn exercise check {exercises[0].name}.py
-  simplenn exercise hint {exercises[0].name}   one of three hints, then the next
-  simplenn exercise progress
+{commands}
 
 Hand in the .py files.
 """
@@ -115,31 +123,75 @@ Hand in the .py files.
 
 _SETUP = """\
 #!/usr/bin/env bash
-# Gradescope runs this once, when the image is built.
+# Runs once, when the image is built: a virtual environment with what simplenn_py needs.
 set -euo pipefail
-python3 -m pip install {requirements}
+root="${{AUTOGRADER_ROOT:-/autograder}}"
+python="${{PYTHON:-python3}}" # where that is too old, install another and name it here
+
+fail() {{
+    echo "setup.sh: $1" >&2
+    exit 1
+}}
+command -v "$python" >/dev/null || fail "there is no $python; install Python 3.11 or later"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "this is $("$python" --version 2>&1), simplenn_py needs 3.11 or later; see README.txt"
+if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian and Ubuntu pack it by itself
+    package="$(basename "$python")-venv"
+    [ "$(id -u)" -eq 0 ] || fail "$python makes no virtual environments; install $package"
+    apt-get install -y "$package"
+fi
+"$python" -m venv "$root/venv"
+"$root/venv/bin/python3" -m pip install {requirements}
 """
 
 _RUN = """\
 #!/usr/bin/env bash
-# Gradescope runs this for every submission.  Status 1 only says that something is not yet right.
+# Runs for every submission.  Status 1 of the check only says that something is not yet right.
 set -uo pipefail
-export PYTHONPATH=/autograder/source
-python3 -P -m simplenn_py exercise check /autograder/submission --exercises {names} \\
-    --seed "${{GRADER_SEED:-0}}" --gradescope /autograder/results/results.json
+root="${{AUTOGRADER_ROOT:-/autograder}}"
+seed="${{GRADER_SEED:-0}}" # of the random shapes: choose a number of your own, the students' is 0
+export PYTHONPATH="$root/source"
+"$root/venv/bin/python3" -P -m simplenn_py exercise check "$root/submission" \\
+    --exercises {names} \\
+    --seed "$seed" --gradescope "$root/results/results.json"
 status=$?
 [ "$status" -le 1 ]
 """
 
 _GRADER = """\
-The grader: zip the contents of this folder and upload the archive as the autograder of a
-Gradescope programming assignment whose image has Python 3.11 or later.
+The grader, for a programming assignment of Gradescope.
 
-  setup.sh         installs what simplenn_py needs
+  setup.sh         makes a virtual environment with what simplenn_py needs
   run_autograder   checks a submission and writes results.json
   simplenn_py/     version {version}, which wrote this folder
 
-GRADER_SEED draws other random shapes than the students'.  A student's code runs in a process of
-its own with limits of time and memory, but that is no sandbox: run submissions in the container
-that Gradescope provides, or in one of your own.
+1. Choose the seed of the random shapes: in run_autograder, the line that begins with seed=.  An
+   environment variable GRADER_SEED goes before it.
+
+2. Try it here, with the model solutions ('bundle --solutions') or any student's files; in the
+   folder above this one:
+
+     mkdir -p trial/submission trial/results
+     cp -r grader trial/source
+     cp solutions/*.py trial/submission
+     export AUTOGRADER_ROOT="$PWD/trial"
+     bash trial/source/setup.sh
+     bash trial/source/run_autograder
+     cat trial/results/results.json
+
+3. Pack it, in the folder above this one; the files must be at the top of the archive:
+
+     (cd grader && zip -r ../grader.zip .)
+
+4. Upload grader.zip as the autograder.  As its image choose one whose python3 is 3.11 or later:
+   Ubuntu 24.04 has 3.12, Debian 12 has 3.11.  Ubuntu 22.04 has 3.10: there install python3.11 at
+   the top of setup.sh, by apt-get install -y python3.11, and set python=python3.11.
+
+Files may be handed in as they are or in one folder.  A student's code runs in a process of its own
+with limits of time and memory, but that is no sandbox: run submissions in the container that
+Gradescope provides, or in one of your own.
+"""
+
+_SOLUTIONS = """\
+Model solutions, for instructors only: keep this folder out of what students receive.
 """

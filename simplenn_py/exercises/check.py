@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import stat
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,88 +18,13 @@ from .child import Child, Limits, StoppedError
 from .compare import difference, number
 from .form import Case, Exercise, Wrong
 from .helpers import Helpers
+from .overlap import overlap
 from .race import race
+from .report import Failure, Part, Report
 from .suspects import Outcome, mistakes
 
 _LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The first thing that went wrong.
-
-    Parameters
-    ----------
-    says : str
-        What, in a sentence.
-    case : Case or None
-        With which input; None if the file did not even load.
-    expected, got : object
-        What the reference and the student's routine returned, where both returned.
-    frames : list of dict
-        The student's own lines at which it crashed, the innermost last.
-    notes : tuple of str
-    mistakes : tuple of Wrong
-        Typical mistakes that explain everything that was returned.
-    not_written : bool
-    """
-
-    says: str
-    case: Case | None = None
-    expected: Any = None
-    got: Any = None
-    frames: tuple[dict[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
-    mistakes: tuple[Wrong, ...] = ()
-    not_written: bool = False
-
-
-@dataclass
-class Part:
-    """One part of a check, its points and what there is to say of it."""
-
-    name: str
-    of: int
-    points: int = 0
-    says: str = "not reached"
-
-
-@dataclass
-class Report:
-    """What a check found.
-
-    Parameters
-    ----------
-    exercise : Exercise
-    path : str
-    sha256 : str
-        Of the bytes that were run, as the process that ran them counted it.
-    parts : list of Part
-    failure : Failure or None
-    printed : str
-        What the student's code printed.
-    helpers : Helpers
-    seconds : float
-        In the student's process.
-    """
-
-    exercise: Exercise
-    path: str
-    sha256: str
-    parts: list[Part]
-    helpers: Helpers
-    failure: Failure | None = None
-    printed: str = ""
-    seconds: float = 0.0
-
-    @property
-    def points(self) -> int:
-        return sum(part.points for part in self.parts)
-
-    @property
-    def passed(self) -> bool:
-        """Whether all is right; a routine may pass with half of the points for speed."""
-        return self.failure is None and all(part.points for part in self.parts)
+_LARGEST = 1_000_000  # bytes of a student's file
 
 
 @dataclass
@@ -124,6 +51,9 @@ class _Run:
         function = case.function or self.exercise.functions[0]
         return child.call(self.exercise.name, function, case.args, bool(self.exercise.driver))
 
+    def overlap(self, cases: Sequence[Case]) -> Failure | None:
+        return overlap(self.exercise, self.source, self.path, self.helpers, cases)
+
 
 def read_source(path: Path) -> bytes:
     """Read a student's file, once.
@@ -131,15 +61,23 @@ def read_source(path: Path) -> bytes:
     Raises
     ------
     DataError
-        If it cannot be read.
+        If it cannot be read, or is too large to be an exercise's.
     """
     try:
-        return path.read_bytes()
+        what = path.stat()
+        if stat.S_ISREG(what.st_mode) and what.st_size > _LARGEST:
+            raise DataError(
+                f"{path}: has {what.st_size / 1e6:.3g} MB; an exercise's file is a few kB of Python"
+            )
+        if stat.S_ISREG(what.st_mode):
+            return path.read_bytes()
+        reason = "it is no file"
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); name a file that 'simplenn exercise "
-            "start' wrote, or its folder"
-        ) from None
+        reason = error.strerror or "no reason given"
+    raise DataError(
+        f"{path}: cannot be read ({reason}); name a file that 'simplenn exercise start' wrote, "
+        "or its folder"
+    )
 
 
 def check_file(
@@ -193,6 +131,10 @@ def check_file(
 def _values(run: _Run, child: Child, report: Report, seed: int) -> Failure | None:
     """Load the file and run the cases in order; return the first failure."""
     exercise = run.exercise
+    if not run.source.strip():
+        return Failure("the file is empty; 'simplenn exercise start' writes its beginning")
+    if b"\0" in run.source:
+        return Failure("the file holds NUL bytes, which no Python text has; save it as UTF-8")
     try:
         loaded = run.open(child)
     except StoppedError as stopped:
@@ -209,16 +151,30 @@ def _values(run: _Run, child: Child, report: Report, seed: int) -> Failure | Non
         group = [case for case in cases if case.small == small]
         for k, case in enumerate(group):
             failure = _one(run, child, case, rng)
+            if failure is not None and failure.got is not None:
+                failure = run.overlap([case]) or failure
             if failure is None and small and k == 0 and exercise.form:
                 with warnings.catch_warnings(action="ignore"):  # of the file, told by its run
                     says = exercise.form(ast.parse(run.source))
-                failure = Failure(says) if says else None
+                if says:
+                    part.says = "not in the form that is asked for"
+                    return Failure(says)
             if failure is not None:
-                part.says = f"case {k + 1} of {len(group)}: {case.label}"
+                part.says = _all_or_nothing(k, len(group), case)
                 return failure
+        if not small and (failure := run.overlap(cases)) is not None:
+            part.says = "the numbers are right, the parallel loop is not; the points are for both"
+            return failure
         identity = f", and {exercise.adjoint.identity}" if exercise.adjoint else ""
         part.points, part.says = part.of, f"{len(group)} cases{identity}"
     return None
+
+
+def _all_or_nothing(right: int, count: int, case: Case) -> str:
+    """Say how far a group of cases went, and that only all of them count."""
+    if count == 1:
+        return f"case 1 of 1: {case.label}"
+    return f"{right} of {count} cases right, then: {case.label}; the points are for all {count}"
 
 
 def _one(run: _Run, child: Child, case: Case, rng: np.random.Generator) -> Failure | None:

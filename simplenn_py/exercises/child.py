@@ -45,9 +45,12 @@ class Limits:
     gib: float = 2.0
 
     def __post_init__(self) -> None:
-        for name, value in (("time-limit", self.seconds), ("memory-limit", self.gib)):
+        for name, value, usual in (
+            ("--time-limit", self.seconds, 60),
+            ("--memory-limit", self.gib, 2),
+        ):
             if not 0 < value < float("inf"):
-                raise OptionError(f"{name} is {value:g}; it must be positive, for instance 60")
+                raise OptionError(f"{name} is {value:g}; it must be positive, for instance {usual}")
 
 
 class StoppedError(Exception):

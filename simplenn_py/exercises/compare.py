@@ -138,13 +138,15 @@ def _remarks(name: str, expected: Array, got: Array) -> Iterator[str]:
     """Say what the numbers show, whatever the routine: each remark is a fact."""
     if close(got, expected, 1e-5):
         yield f"{name} agrees to single precision: was something computed in float32?"
+    elif expected.size == 1:
+        return  # one entry has no pattern
     elif not got.any():
         yield f"{name} is all zeros"
     elif expected.ndim == 2 and expected.shape[0] == expected.shape[1] and close(got.T, expected):
         yield f"{name} is the transpose of what it must be"
     elif expected.ndim == 2 and close(got.reshape(-1).reshape(got.shape, order="F"), expected):
         yield f"{name} has the right numbers row by row; they belong column by column: order='F'"
-    elif expected.size > 1 and close(np.sort(vec(got)), np.sort(vec(expected))):
+    elif close(np.sort(vec(got)), np.sort(vec(expected))):
         yield f"{name} has the right numbers in the wrong order"
     elif expected.dtype.kind in "iu" and np.ptp(got - expected) == 0:
         yield f"every entry of {name} is off by {int((got - expected).flat[0]):+d}"

@@ -13,6 +13,11 @@ import numpy as np
 
 HERE = Path(__file__).parent
 
+#: What ``simplenn train --with FILE.py`` takes from a file, as the lecture engine calls it.
+OPERATORS = frozenset(
+    {"padding_and_phiZ", "vTP_phi", "unpad", "maxpooling", "vTP_pool", "bias_relu", "mask"}
+)
+
 #: A case's arguments by name, in the order of the routine's parameters.
 Args = Mapping[str, Any]
 
@@ -193,6 +198,11 @@ class Exercise:
         """
         path = HERE / "drivers" / f"{self.name}.py"
         return path.read_bytes() if path.exists() else b""
+
+    @property
+    def trains(self) -> bool:
+        """Whether its file defines a routine that ``simplenn train --with`` takes."""
+        return not OPERATORS.isdisjoint(self.functions)
 
     @cached_property
     def statement(self) -> str:

@@ -8,24 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from ..io.atomic import atomic_write_bytes
-from .check import Report
 from .form import Exercise
+from .report import Report
 from .show import lines
 
+#: An exercise without a file to run, and why.
+Missing = tuple[Exercise, str]
 
-def results(reports: Sequence[Report], missing: Sequence[Exercise] = ()) -> dict[str, Any]:
+
+def results(reports: Sequence[Report], missing: Sequence[Missing] = ()) -> dict[str, Any]:
     """Return what Gradescope expects in ``results.json``: one test a part of an exercise.
 
     Parameters
     ----------
     reports : sequence of Report
-    missing : sequence of Exercise
-        Exercises of the assignment for which no file was handed in: no points.
+    missing : sequence of (Exercise, str)
+        Exercises of the assignment without a file to run, and what there is instead: no points.
     """
     tests = []
     for report in reports:
-        text = "\n".join(lines(report))
-        for k, part in enumerate(report.parts):
+        text = "\n".join(lines(report, short=False))
+        for part in report.parts:
             right = part.points > 0
             tests.append(
                 {
@@ -33,7 +36,7 @@ def results(reports: Sequence[Report], missing: Sequence[Exercise] = ()) -> dict
                     "score": part.points,
                     "max_score": part.of,
                     "status": "passed" if right else "failed",
-                    "output": text if k == 0 else part.says,
+                    "output": text if part is report.failed else part.says,
                     "output_format": "text",
                 }
             )
@@ -43,10 +46,10 @@ def results(reports: Sequence[Report], missing: Sequence[Exercise] = ()) -> dict
             "score": 0,
             "max_score": exercise.points.total,
             "status": "failed",
-            "output": f"{exercise.name}.py was not handed in",
+            "output": why,
             "output_format": "text",
         }
-        for exercise in missing
+        for exercise, why in missing
     ]
     return {
         "score": sum(t["score"] for t in tests),
@@ -57,7 +60,7 @@ def results(reports: Sequence[Report], missing: Sequence[Exercise] = ()) -> dict
     }
 
 
-def write_results(path: Path, reports: Sequence[Report], missing: Sequence[Exercise] = ()) -> None:
+def write_results(path: Path, reports: Sequence[Report], missing: Sequence[Missing] = ()) -> None:
     """Write ``results.json``, atomically."""
     text = json.dumps(results(reports, missing), indent=2) + "\n"
     atomic_write_bytes(path, text.encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..errors import DataError
 from .child import Child
 from .form import Exercise
 
@@ -37,14 +38,24 @@ class Helpers:
     provided: Mapping[str, Provided] = field(default_factory=dict)
 
     def load(self, child: Child, exercise: Exercise) -> None:
-        """Load the driver and the earlier routines into a process."""
+        """Load the driver and the earlier routines into a process.
+
+        Raises
+        ------
+        DataError
+            If a student's own file does not load, though it passed once.
+        """
         for routine, p in self.provided.items():
             answer = child.load(
                 p.source, p.path, f"earlier_{routine}",
                 allows=list(p.exercise.allows), provides=routine, uses=list(p.exercise.uses),
             )  # fmt: skip
             if "error" in answer:
-                raise RuntimeError(f"{p.path}: {answer['error']['message']}")
+                error = answer["error"]
+                raise DataError(
+                    f"{p.path}: does not load any more ({error['type']}: {error['message']}); "
+                    "check it by itself, or move it away and the reference stands in"
+                )
         if exercise.driver:
             child.load(exercise.driver, f"drivers/{exercise.name}.py", "driver")
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.atomic import atomic_write_bytes
-from .check import Report, read_source
+from .check import read_source
 from .course import EXERCISES, exercise_named
 from .form import Exercise
 from .helpers import Helpers, Provided
+from .report import Report
 
 NAME = ".simplenn_progress.json"
 _FORMAT = 1
@@ -75,7 +76,10 @@ class Progress:
         path = self.folder / Path(entry.file).name
         if not path.is_file():
             return None
-        source = read_source(path)
+        try:
+            source = read_source(path)
+        except DataError:
+            return None  # the reference stands in
         if hashlib.sha256(source).hexdigest() != entry.sha256:
             return None
         return Provided(exercise_named(name), source, str(path.resolve()), own=True)
@@ -128,7 +132,9 @@ def load_progress(folder: Path) -> Progress:
         for entry in entries.values():
             if {k: type(v) for k, v in asdict(entry).items()} != _TYPES:
                 raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            if min(entry.points, entry.best, entry.hints) < 0:
+                raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
         raise DataError(
             f"{path}: is not a progress file of this version; remove it and check again"
         ) from None

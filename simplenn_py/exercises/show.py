@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 
 from ..layout import Array
-from .check import Failure, Report
 from .compare import kind
+from .report import Failure, Report
 
 _PRINTABLE = 240  # entries of an array that is printed whole
 _LINES = 15  # of a message, or of what a student printed
 
 
-def lines(report: Report) -> Iterator[str]:
-    """Yield the report line by line."""
+def lines(report: Report, short: bool = True) -> Iterator[str]:
+    """Yield the report line by line; the hash in full, unless `short`."""
     e = report.exercise
     yield f"{e.name}: {e.title}"
     yield f"  ran {report.path}"
-    yield f"  sha256 {report.sha256}"
+    yield f"  sha256 {report.sha256[:16]}..." if short else f"  sha256 {report.sha256}"
     for told in report.helpers.told():
         yield f"  {told}"
     failure = report.failure
@@ -34,7 +34,7 @@ def lines(report: Report) -> Iterator[str]:
     for part in report.parts:
         yield f"  {part.name + ':':27}{part.points:2d} of {part.of:2d}  {part.says}"
     if failure is not None:
-        yield from (f"  {line}" for line in _failed(report, failure))
+        yield from (f"  {line}".rstrip() for line in _failed(report, failure))
     if report.printed.strip():
         yield "  your code printed:"
         yield from (f"  | {line}" for line in _shortened(report.printed.rstrip()))
@@ -67,28 +67,33 @@ def _failed(report: Report, failure: Failure) -> Iterator[str]:
         for name, value in case.args.items():
             yield from _value(name, value)
         if failure.expected is not None:
-            yield from _results(report, "expected", failure.expected)
+            yield from _results(report, "expected", failure.expected, failure.got)
         if failure.got is not None:
-            yield from _results(report, "got", failure.got)
+            yield from _results(report, "got", failure.got, failure.expected)
     yield ""
 
 
-def _results(report: Report, what: str, value: Any) -> Iterator[str]:
+def _results(report: Report, what: str, value: Any, other: Any) -> Iterator[str]:
+    """Write what was returned; `other` is what to tell it apart from."""
     names = report.exercise.returns
-    several = isinstance(value, tuple | list) and len(value) == len(names) > 1
-    if not several:  # also where it should have been: then no name fits
-        yield from _value(f"{what} {names[0]}" if len(names) == 1 else what, value)
+
+    def each(x: Any) -> bool:
+        return isinstance(x, tuple | list) and len(x) == len(names) > 1
+
+    if not each(value):  # also where it should have been: then no name fits
+        yield from _value(f"{what} {names[0]}" if len(names) == 1 else what, value, other)
         return
-    for name, one in zip(names, value, strict=True):
-        yield from _value(f"{what} {name}", one)
+    others = other if each(other) else [None] * len(names)
+    for name, one, two in zip(names, value, others, strict=True):
+        yield from _value(f"{what} {name}", one, two)
 
 
-def _value(name: str, value: Any) -> Iterator[str]:
+def _value(name: str, value: Any, other: Any = None) -> Iterator[str]:
     """Write a value: small arrays whole, others by their shape."""
     if isinstance(value, np.ndarray):
         if 0 < value.size <= _PRINTABLE:
             yield f"  {name}, shape {value.shape}:"
-            yield from (f"    {line}" for line in _table(value))
+            yield from (f"    {line}" for line in table(value, other))
         else:
             yield f"  {name}: {kind(value)}"
     elif isinstance(value, SimpleNamespace):
@@ -105,9 +110,40 @@ def _value(name: str, value: Any) -> Iterator[str]:
         yield f"  {name}: {kind(value)}"
 
 
-def _table(array: Array) -> list[str]:
-    with np.printoptions(precision=5, suppress=True, linewidth=92, threshold=_PRINTABLE):
+def table(array: Array, other: Any = None) -> list[str]:
+    """Write an array so that what differs from `other` is seen, and no small number as 0."""
+    pair = [array]
+    if isinstance(other, np.ndarray) and other.shape == array.shape:
+        pair.append(other)
+    options: dict[str, Any] = {"precision": 5, "suppress": True}
+    if all(x.dtype.kind in "iuf" for x in pair) and not _plain(pair, 5):
+        digits = next((d for d in (5, 9, 16) if _told_apart(pair, d)), 16)
+        options = {"formatter": {"float_kind": lambda x: f"{x:{digits + 7}.{digits}e}"}}
+    with np.printoptions(linewidth=92, threshold=_PRINTABLE, **options):
         return str(array).splitlines()
+
+
+def _plain(pair: list[Array], digits: int) -> bool:
+    """Whether `digits` after the point show every number, and what is not the same."""
+    for x in pair:
+        size = np.abs(x[np.isfinite(x)])
+        largest = size.max(initial=0.0)
+        smallest = size[size > 1e-12 * largest].min(initial=1.0)  # the rest is rounding
+        if largest >= 1e8 or smallest < 10.0 ** (1 - digits):
+            return False
+    return _told_apart(pair, digits, "f")
+
+
+def _told_apart(pair: list[Array], digits: int, style: str = "e") -> bool:
+    """Whether each entry that differs is written differently."""
+    if len(pair) == 1:
+        return True
+    small = 1e-9 * max(np.abs(x[np.isfinite(x)]).max(initial=0.0) for x in pair)
+    differ = ~np.isclose(pair[0], pair[1], rtol=0.0, atol=small, equal_nan=True)
+    return all(
+        f"{x:.{digits}{style}}" != f"{y:.{digits}{style}}"
+        for x, y in zip(pair[0][differ], pair[1][differ], strict=True)
+    )
 
 
 def _shortened(text: str) -> list[str]:

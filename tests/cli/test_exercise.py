@@ -48,6 +48,9 @@ def test_list_names_every_exercise(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["exercise", "list", "--dir", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["exercise", *EXERCISES]
+    trains = {line.split()[0] for line in lines if "  yes" in line}
+    assert trains == {n for n in EXERCISES if exercise_named(n).trains}
+    assert "yes, with find_index_phiZ" in lines[1 + EXERCISES.index("vTP_phi_bincount")]
 
 
 def test_start_all_leaves_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,6 +58,39 @@ def test_start_all_leaves_what_is_there(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["exercise", "start", "all", "--dir", str(tmp_path)]) == 0
     assert (tmp_path / f"{NAME}.py").read_text() == "mine"
     assert {p.stem for p in tmp_path.glob("*.py")} == set(EXERCISES)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"simplenn exercise check {tmp_path / EXERCISES[0]}.py")
+
+
+def test_a_folders_unwritten_exercises_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (NAME, "vTP_phi_loop", "cg"):
+        (tmp_path / f"{name}.py").write_text(exercise_named(name).skeleton)
+    (tmp_path / f"{NAME}.py").write_text(exercise_named(NAME).solution)
+    assert main(["exercise", "check", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "not written yet: vTP_phi_loop, cg" in out.splitlines()
+    assert exercise_named("cg").title not in out
+    assert "1 of 3 exercises are right" in out
+
+
+def test_what_cannot_be_read_does_not_keep_others_from_being_graded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / f"{NAME}.py").write_text(exercise_named(NAME).solution)
+    (tmp_path / "cg.py").mkdir()
+    with (tmp_path / "JTv.py").open("wb") as stream:
+        stream.truncate(50_000_000)
+    out = tmp_path / "results.json"
+    words = ["--exercises", f"JTv,cg,{NAME}", "--gradescope", str(out)]
+    assert main(["exercise", "check", str(tmp_path), *words]) == 1
+    said = capsys.readouterr().out
+    assert "cg.py is not a file; put yours in its place" in said
+    assert "JTv.py: has 50 MB" in said
+    told = json.loads(out.read_text())
+    assert told["score"] == 6
+    assert [t["output"].count("\n") for t in told["tests"][-2:]] == [0, 0]
 
 
 def test_another_file_name_and_gradescope(
@@ -83,7 +119,10 @@ def test_an_exercise_that_was_not_handed_in_is_not_right(
 def test_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "course"
     assert main(["exercise", "bundle", str(out), "--exercises", NAME, "--solutions"]) == 0
-    assert [p.name for p in (out / "solutions").iterdir()] == [f"{NAME}.py"]
+    assert {p.name for p in (out / "solutions").iterdir()} == {"README.txt", f"{NAME}.py"}
+    said = capsys.readouterr().out
+    assert f"for instructors only: {out / 'solutions'}" in said
+    assert said.splitlines()[-1].startswith(f"next: read {out / 'grader' / 'README.txt'}")
 
 
 @pytest.mark.parametrize(
@@ -95,13 +134,22 @@ def test_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["start", NAME, "--dir", "{full}"], "exists already; remove or rename it"),
         (["check", "{tmp}/none.py"], "there is no such file"),
-        (["check", "{tmp}"], "has no exercise's file"),
+        (["check", "{tmp}"], "a folder without an exercise's file; give the folder: {full}"),
         (["check", "{full}/odd.py"], "is not named after an exercise; say which: --exercise NAME"),
-        (["check", "{full}/odd.py", "--exercises", NAME], "--exercises is for a folder"),
-        (["check", "{full}", "--exercise", NAME], "--exercise is for one file"),
-        (["check", "{full}", "--time-limit", "0"], "time-limit is 0; it must be positive"),
-        (["check", "{full}", "--seed", "-1"], "seed is -1"),
-        (["hint", "nothing"], "there is no exercise 'nothing'"),
+        (
+            ["check", "{full}/odd.py", "--exercises", NAME],
+            "; it is for a folder, for one file there is --exercise",
+        ),
+        (
+            ["check", "{full}", "--exercise", NAME],
+            "; it is for one file, for a folder there is --exercises A,B",
+        ),
+        (["check", "{full}", "--time-limit", "0"], "--time-limit is 0; it must be positive"),
+        (["check", "{full}", "--seed", "-1"], "--seed is -1"),
+        (["hint", "foo"], "there is no exercise 'foo'; there are find_index_phiZ, padding_and_phi"),
+        (["hint", "vtp_ph"], "did you mean 'vTP_phi_loop' or 'vTP_phi_bincount' or 'vTP_phi_nu"),
+        (["check", "{full}", "--exercises", "foo"], "--exercises is 'foo'; there is no exercise"),
+        (["progress", "--dir", "{tmp}"], "nothing checked here; give --dir"),
         (["progress", "--dir", "{tmp}/none"], "there is no such folder"),
         (["bundle", "{full}"], "exists already; name a new folder"),
     ],
@@ -115,5 +163,5 @@ def test_mistakes_cost_one_line_and_status_2(
     filled = [word.format(tmp=tmp_path, full=tmp_path / "full") for word in words]
     assert main(["exercise", *filled]) == 2
     err = capsys.readouterr().err
-    assert message in err
+    assert message.format(tmp=tmp_path, full=tmp_path / "full") in err
     assert err.count("\n") == 1

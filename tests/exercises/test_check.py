@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,12 +16,15 @@ import pytest
 
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.exercises import runner
-from simplenn_py.exercises.check import Report, check_file
+from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.child import Child, Limits, StoppedError
 from simplenn_py.exercises.compare import difference
 from simplenn_py.exercises.course import exercise_named
 from simplenn_py.exercises.form import Speed
-from simplenn_py.exercises.show import lines
+from simplenn_py.exercises.helpers import Helpers
+from simplenn_py.exercises.overlap import overlap
+from simplenn_py.exercises.report import Failure, Report
+from simplenn_py.exercises.show import lines, table
 
 LOOP = exercise_named("vTP_phi_loop")
 HEAD = "import numpy as np\n\n\ndef vTP_phi(V, g):\n"
@@ -81,6 +85,8 @@ def test_importlib_does_not_reach_the_package_either(check: Check) -> None:
         ("def vTP_phi(V, g)\n    return V\n", "SyntaxError: expected ':'"),
         ("def vtp(V, g):\n    return V\n", "the file defines no function vTP_phi"),
         ("1 / 0\n", "ZeroDivisionError"),
+        (" \n", "the file is empty; 'simplenn exercise start' writes its beginning"),
+        ("x = 1\0\n", "the file holds NUL bytes, which no Python text has; save it as UTF-8"),
     ],
 )
 def test_a_file_that_does_not_load(text: str, message: str, check: Check) -> None:
@@ -124,7 +130,9 @@ def test_prints_are_shown_and_break_nothing(check: Check) -> None:
 def test_an_endless_loop_is_stopped(check: Check) -> None:
     report = check("while True:\n    pass", Limits(1.0))
     assert says(report) == "it ran longer than 1 seconds and was stopped"
-    assert report.parts[0].says == "case 1 of 7: no overlap: stride 2, filter 2"
+    assert report.parts[0].says == (
+        "0 of 7 cases right, then: no overlap: stride 2, filter 2; the points are for all 7"
+    )
 
 
 def test_a_glutton_is_stopped(check: Check) -> None:
@@ -134,15 +142,130 @@ def test_a_glutton_is_stopped(check: Check) -> None:
 
 
 def test_limits_are_positive() -> None:
-    with pytest.raises(OptionError, match="time-limit is 0"):
+    with pytest.raises(
+        OptionError, match=r"^--time-limit is 0; it must be positive, for instance 60$"
+    ):
         Limits(0.0)
-    with pytest.raises(OptionError, match="memory-limit is -1"):
+    with pytest.raises(
+        OptionError, match=r"^--memory-limit is -1; it must be positive, for instance 2$"
+    ):
         Limits(1.0, -1.0)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         check_file(LOOP, tmp_path / "none.py")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "large"])
+def test_what_is_no_students_file_is_not_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "vTP_phi_loop.py"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "large":
+        with path.open("wb") as stream:
+            stream.truncate(50_000_000)
+    elif hasattr(os, "mkfifo"):
+        os.mkfifo(path)
+    else:
+        pytest.skip("no named pipes here")
+    says = "has 50 MB; an exercise's file is a few kB" if kind == "large" else "it is no file"
+    with pytest.raises(DataError, match=says):
+        check_file(LOOP, path)
+
+
+THREADS = (
+    exercise_named("vTP_phi_numba")
+    .solution.replace("import njit", "import njit, prange")
+    .replace("@njit", "@njit(parallel=True)")
+)
+REDUCED = """
+import numpy as np
+from numba import njit, prange
+@njit(parallel=True)
+def image(V, s, b, a):
+    b_conv, a_conv, d, h, _ = V.shape
+    out = np.zeros((b, a, d), V.dtype)
+    for j in prange(b_conv):
+        mine = np.zeros((b, a, d), V.dtype)
+        for i in range(a_conv):
+            for w in range(h):
+                for u in range(h):
+                    mine[j * s + w, i * s + u] += V[j, i, :, w, u]
+        out += mine
+    return out
+def vTP_phi(V, g):
+    patches = np.ascontiguousarray(V.T).reshape(-1, g.b_conv, g.a_conv, g.d, g.h, g.h)
+    return np.concatenate([image(x, g.s, g.b_pad, g.a_pad) for x in patches]).reshape(-1, g.d).T
+"""
+
+
+def overlapping(text: str) -> Failure | None:
+    exercise = exercise_named("vTP_phi_numba")
+    cases = list(exercise.cases(np.random.default_rng(0)))
+    return overlap(exercise, text.encode(), "mine.py", Helpers(), cases)
+
+
+@pytest.mark.parametrize(
+    ("loop", "label"),
+    [
+        ("for j in range(b_conv)", "overlaps both ways"),
+        ("for i in range(a_conv)", "overlapping patches"),
+    ],
+)
+def test_a_race_of_threads_is_found_without_luck(loop: str, label: str) -> None:
+    failure = overlapping(THREADS.replace(loop, loop.replace("range", "prange")))
+    assert failure is not None
+    assert failure.case is not None
+    assert failure.case.label == label
+    assert failure.says.startswith("the parallel iterations 0 and 1 both change out[0, ")
+    assert failure.frames[0]["code"] == loop.replace("range", "prange") + ":"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        THREADS.replace("n in range", "n in prange"),
+        THREADS.replace("c in range", "c in prange"),
+        # Nested: Numba runs the outer loop alone in parallel.
+        THREADS.replace("n in range", "n in prange").replace("j in range", "j in prange"),
+        # Without parallel=True prange is range.
+        THREADS.replace("(parallel=True)", "").replace("j in range", "j in prange"),
+        # Every h-th column: no two of them overlap.
+        THREADS.replace(
+            "for j in range(b_conv):",
+            "for first in range(h):\n          for k in prange((b_conv - first + h - 1) // h):\n"
+            "            j = first + k * h",
+        ),
+        REDUCED,
+    ],
+    ids=["instances", "channels", "nested", "serial", "every h-th column", "reduction"],
+)
+def test_threads_that_keep_apart_are_right(text: str) -> None:
+    assert "prange" in text
+    assert overlapping(text) is None
+
+
+def test_a_race_costs_the_points_of_threads_and_speed(check: Check) -> None:
+    exercise = exercise_named("vTP_phi_numba")
+    report = check("", exercise=exercise, head=THREADS.replace("j in range", "j in prange"))
+    assert report.failure is not None
+    assert "both change out[0, " in report.failure.says
+    assert sum(part.points for part in report.parts[1:]) == 0
+
+
+def test_every_run_of_a_race_must_be_right(check: Check) -> None:
+    once = "\n_runs = 0\n" + LOOP.solution.replace(
+        "    return out", "    global _runs\n    _runs += 1\n    return out * (_runs != 3)"
+    )
+    numba = exercise_named("vTP_phi_numba")
+    small = next(LOOP.cases(np.random.default_rng(0)))
+    speed = Speed(lambda rng: small, numba.reference, full=1e9, half=1e9)
+    exercise = replace(numba, speed=speed, cases=lambda rng: iter([small]), adjoint=None)
+    report = check("", exercise=exercise, head=once)
+    assert report.failure is None
+    assert report.parts[2].points == 0
+    assert "is 0; it must be 1" in report.parts[2].says
 
 
 def test_a_crash_in_compiled_code_shows_the_line(check: Check) -> None:
@@ -207,6 +330,41 @@ def test_numbers_speak(change: Callable, note: str, rng: np.random.Generator) ->
     found = difference(exercise, {}, expected, change(expected))
     assert found is not None
     assert note in found.notes[0]
+
+
+@pytest.mark.parametrize("expected", [np.array([3]), np.array(2.5)])
+def test_one_entry_shows_no_pattern(expected: np.ndarray) -> None:
+    exercise = replace(LOOP, where=lambda *_: "here")
+    for got in (expected + 1, 2 * expected, 0 * expected):
+        found = difference(exercise, {}, expected, got)
+        assert found is not None
+        assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "shown"),
+    [
+        ([-2e-7, -1e-7], [-2.5e-7, -1e-7], ("-2.00000e-07", "-2.50000e-07")),
+        ([1.0, 2.0], [1.0 + 1e-7, 2.0], ("1.000000000e+00", "1.000000100e+00")),
+        ([1.0, 2.5], [1.0, 3.0], ("[1.  2.5]", "[1. 3.]")),
+        ([1.0, 1e-17], [2.0, 0.0], ("[1. 0.]", "[2. 0.]")),
+        ([np.nan, 1.0], [np.nan, 2.0], ("[nan  1.]", "[nan  2.]")),
+    ],
+)
+def test_what_differs_is_printed_differently(
+    expected: list[float], got: list[float], shown: tuple[str, str]
+) -> None:
+    one, two = np.array(expected), np.array(got)
+    assert shown[0] in "\n".join(table(one, two))
+    assert shown[1] in "\n".join(table(two, one))
+
+
+def test_a_report_has_no_blanks_at_the_end_of_lines(check: Check) -> None:
+    report = check(ZEROS + "return out")
+    text = list(lines(report))
+    assert [line for line in text if line != line.rstrip()] == []
+    assert f"  sha256 {report.sha256[:16]}..." in text
+    assert f"  sha256 {report.sha256}" in list(lines(report, short=False))
 
 
 def test_right_numbers_row_by_row(rng: np.random.Generator) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplenn_py.exercises.check import Report, check_file
+from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.course import EXERCISES, exercise_named
 from simplenn_py.exercises.form import HERE, Exercise, Wrong
 from simplenn_py.exercises.progress import Progress
+from simplenn_py.exercises.report import Report
 
 pytestmark = pytest.mark.course
 
@@ -165,6 +166,32 @@ def padding_and_phiZ(Z, g):
                 patches.append(Z[:, pixels].ravel())
     return np.array(patches).T
 """
+CG_AFTER_A_STEP = """
+import numpy as np
+def cg(G, g, xi, CGmax):
+    d = np.zeros_like(g)
+    r = -g
+    q = r.copy()
+    old = r @ r
+    for _ in range(CGmax if g.any() else 0):
+        Gq = G(q)
+        alpha = old / (q @ Gq)
+        d += alpha * q
+        r -= alpha * Gq
+        new = r @ r
+        if np.sqrt(new) <= xi * np.linalg.norm(g):
+            break
+        q = r + new / old * q
+        old = new
+    return d
+"""
+CG_ABSOLUTE = CG_AFTER_A_STEP.replace(" * np.linalg.norm(g)", "")
+CG_ALIAS = CG_AFTER_A_STEP.replace("r.copy()", "r")
+CG_ALIAS_KEPT = CG_ALIAS.replace("q = r + new / old * q", "q *= new / old; q += r")
+
+
+def test_cg_may_ask_its_rule_after_a_step(tmp_path: Path) -> None:
+    assert checked(tmp_path, exercise_named("cg"), CG_AFTER_A_STEP).passed
 
 
 @pytest.mark.parametrize(
@@ -176,6 +203,9 @@ def padding_and_phiZ(Z, g):
         ("find_index_phiZ", MATLAB_COUNT, "counted from 1"),
         ("maxpooling", CEILING, "last window kept"),
         ("padding_and_phiZ", UNPADDED, "padding missing"),
+        ("cg", CG_ABSOLUTE, "rule absolute, asked after a step"),
+        ("cg", CG_ALIAS, "q is r itself"),
+        ("cg", CG_ALIAS_KEPT, "q is r itself, in every step"),
     ],
 )
 def test_a_mistake_is_named_in_whatever_words_it_is_written(

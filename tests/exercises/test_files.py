@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from simplenn_py.engines.operators import Operators
 from simplenn_py.errors import DataError, UserError
 from simplenn_py.exercises.bundle import write_bundle
 from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.course import EXERCISES, exercise_named
+from simplenn_py.exercises.form import OPERATORS, Case
 from simplenn_py.exercises.gradescope import results
+from simplenn_py.exercises.handed_in import in_folder
+from simplenn_py.exercises.helpers import Helpers, Provided
 from simplenn_py.exercises.progress import NAME, Progress, load_progress
 
 INDEX = exercise_named("find_index_phiZ")
@@ -64,7 +71,8 @@ def test_the_best_points_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"format": 2, "exercises": {}}',
              '{"format": 1, "exercises": {"a": {"points": "x"}}}',
-             '{"format": 1, "exercises": {"a": {"other": 1}}}'],
+             '{"format": 1, "exercises": {"a": {"other": 1}}}',
+             '{"format": 1, "exercises": {"a": {"hints": -5}}}', "[" * 100_000, "\0"],
 )  # fmt: skip
 def test_a_damaged_progress_file_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
@@ -72,18 +80,50 @@ def test_a_damaged_progress_file_is_one_line(tmp_path: Path, text: str) -> None:
         load_progress(tmp_path)
 
 
+def test_a_progress_file_that_is_a_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(DataError, match="is not a progress file of this version; remove it"):
+        load_progress(tmp_path)
+
+
+def test_an_own_file_that_no_longer_loads_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "find_index_phiZ.py"
+    own = Provided(INDEX, b"raise ValueError('gone')", str(path), own=True)
+    with pytest.raises(DataError, match=r"does not load any more .ValueError: gone.; check it"):
+        check_file(
+            BINCOUNT,
+            write(tmp_path, "mine", BINCOUNT.solution),
+            Helpers({"find_index_phiZ": own}),
+        )
+
+
+def test_gradescope_explains_a_failure_in_the_part_that_failed(tmp_path: Path) -> None:
+    text = INDEX.solution.replace("    return", "    if g.d > 1:\n        1 / 0\n    return")
+    exercise = replace(INDEX, cases=lambda rng: _small_then_two_channels(INDEX.cases(rng)))
+    report = check_file(exercise, write(tmp_path, INDEX.name, text))
+    first, second = results([report])["tests"]
+    assert (first["status"], second["status"]) == ("passed", "failed")
+    assert "ZeroDivisionError" not in first["output"]
+    assert "ZeroDivisionError" in second["output"]
+    assert f"sha256 {report.sha256}" in second["output"]
+
+
+def _small_then_two_channels(cases: Iterable[Case]) -> Iterator[Case]:
+    return (case for case in cases if case.small == (case.args["g"].d == 1))
+
+
 def test_gradescope_counts_points_part_by_part(tmp_path: Path) -> None:
     right = check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution))
     wrong = check_file(BINCOUNT, write(tmp_path, BINCOUNT.name, BINCOUNT.skeleton))
     missing = exercise_named("maxpooling")
-    told = results([right, wrong], [missing])
+    told = results([right, wrong], [(missing, "there is no maxpooling.py")])
     assert told["score"] == INDEX.points.total
     assert sum(t["max_score"] for t in told["tests"]) == sum(
         e.points.total for e in (INDEX, BINCOUNT, missing)
     )
     assert [t["status"] for t in told["tests"]] == ["passed"] * 2 + ["failed"] * 3
     assert all(t["output_format"] == "text" for t in told["tests"])
-    assert told["tests"][-1]["output"] == "maxpooling.py was not handed in"
+    assert told["tests"][-1]["output"] == "there is no maxpooling.py"
     assert json.loads(json.dumps(told)) == told
 
 
@@ -93,11 +133,17 @@ def test_a_bundle_has_what_was_asked_for(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "kit/student").iterdir()} == {
         "README.txt", "find_index_phiZ.py", "vTP_phi_bincount.py"
     }  # fmt: skip
+    text = (tmp_path / "kit/student/README.txt").read_text()
+    commands = [x for x in text.splitlines() if x.startswith("  simplenn exercise")]
+    assert len(commands) == 4
+    ends = {len(x) - len(re.split(r"  +", x)[-1]) for x in commands}
+    assert len(ends) == 1, "what a command does stands in one column"
     write_bundle(tmp_path / "all", [exercise_named(n) for n in EXERCISES], solutions=True)
     for name in EXERCISES:
         for folder, text in (("student", "skeleton"), ("solutions", "solution")):
             made = (tmp_path / "all" / folder / f"{name}.py").read_text("utf-8")
             assert made == getattr(exercise_named(name), text)
+    assert "instructors only" in (tmp_path / "all/solutions/README.txt").read_text()
     assert list(tmp_path.glob("all/**/__pycache__")) == []
     with pytest.raises(UserError, match="exists already; name a new folder"):
         write_bundle(tmp_path / "kit", exercises)
@@ -109,16 +155,79 @@ def test_the_grader_grades(tmp_path: Path) -> None:
     write_bundle(tmp_path / "out", [INDEX, exercise_named("maxpooling")])
     home = tmp_path / "autograder"
     shutil.copytree(tmp_path / "out" / "grader", home / "source")
-    (home / "submission").mkdir()
+    (home / "submission" / "mine").mkdir(parents=True)  # handed in as a folder
     (home / "results").mkdir()
-    write(home / "submission", INDEX.name, INDEX.solution)
-    script = (home / "source" / "run_autograder").read_text().replace("/autograder", str(home))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", script], env=os.environ | {"PATH": path}, cwd=tmp_path,
-        capture_output=True, text=True,
-    )  # fmt: skip
+    (home / "venv").symlink_to(sys.prefix)  # in place of setup.sh
+    write(home / "submission" / "mine", INDEX.name, INDEX.solution)
+    done = bash(home / "source" / "run_autograder", AUTOGRADER_ROOT=str(home), GRADER_SEED="7")
     assert done.returncode == 0, done.stderr
     told = json.loads((home / "results" / "results.json").read_text())
     assert told["score"] == INDEX.points.total
     assert [t["name"] for t in told["tests"]][-1] == "maxpooling"
+    assert told["tests"][-1]["output"] == f"there is no {home / 'submission' / 'maxpooling.py'}"
+
+
+def bash(script: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(script)], env=os.environ | environment, cwd=script.parent,
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the grader's script is for bash")
+def test_setup_asks_for_a_python_that_is_new_enough(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "out", [INDEX])
+    setup = tmp_path / "out" / "grader" / "setup.sh"
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.12 && exit\nexit 1\n')
+    old.chmod(0o755)
+    root = {"AUTOGRADER_ROOT": str(tmp_path / "root")}
+    done = bash(setup, PYTHON=str(old), **root)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "setup.sh: this is Python 3.10.12, simplenn_py needs 3.11 or later; see README.txt\n"
+    )
+    assert "there is no nothing" in bash(setup, PYTHON="nothing", **root).stderr
+    # One that is new enough: it is asked for a virtual environment, whose pip installs.
+    new = tmp_path / "new"
+    new.write_text(
+        '#!/bin/sh\nif [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python3"; fi\n'
+        'echo "$@"\n'
+    )
+    new.chmod(0o755)
+    done = bash(setup, PYTHON=str(new), **root)
+    assert done.returncode == 0, done.stderr
+    assert f"-m venv {tmp_path / 'root' / 'venv'}" in done.stdout
+    assert "-m pip install" in done.stdout.splitlines()[-1]
+
+
+def test_the_graders_readme_says_what_to_do(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "out", [INDEX])
+    text = (tmp_path / "out/grader/README.txt").read_text()
+    for what in ("AUTOGRADER_ROOT=", "cd grader && zip -r ../grader.zip .", "GRADER_SEED", "24.04"):
+        assert what in text
+    script = (tmp_path / "out/grader/run_autograder").read_text()
+    assert any(line.startswith("seed=") for line in script.splitlines())
+
+
+def test_which_files_train() -> None:
+    assert {f.name for f in fields(Operators)} == OPERATORS
+    assert exercise_named("maxpooling").trains
+    assert not exercise_named("cg").trains
+
+
+def test_files_one_folder_deep(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "__MACOSX").mkdir()
+    deep = write(tmp_path / "one", INDEX.name, "")
+    write(tmp_path / "__MACOSX", INDEX.name, "")
+    assert in_folder(tmp_path, [INDEX.name]) == ([(INDEX, deep)], [])
+    with pytest.raises(DataError, match=r"give the folder: .*one$"):
+        in_folder(tmp_path, None)
+    (tmp_path / "two").mkdir()
+    write(tmp_path / "two", INDEX.name, "")
+    found, missing = in_folder(tmp_path, [INDEX.name])
+    assert found == []
+    assert "keep one of" in missing[0][1]
+    top = write(tmp_path, INDEX.name, "")
+    assert in_folder(tmp_path, [INDEX.name]) == ([(INDEX, top)], [])

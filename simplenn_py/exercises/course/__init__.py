@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 
-from ...errors import UserError, closest
+from ...errors import UserError
 from ..form import Exercise
 
 #: In the order of the course; each is a module of this package with an ``EXERCISE``.
@@ -40,9 +41,16 @@ def exercise_named(name: str) -> Exercise:
         If there is none of that name.
     """
     if name not in EXERCISES:
-        raise UserError(
-            f"there is no exercise {name!r}{closest(name, list(EXERCISES))}; "
-            "see 'simplenn exercise list'"
-        )
+        raise UserError(f"there is no exercise {name!r}; {_near(name)}")
     exercise: Exercise = importlib.import_module(f".{name}", __name__).EXERCISE
     return exercise
+
+
+def _near(word: str) -> str:
+    """Name the exercises that may be meant; all of them where none is near."""
+    small = {name.lower(): name for name in EXERCISES}
+    near = [name for key, name in small.items() if word and word.lower() in key]
+    near = near or [small[key] for key in difflib.get_close_matches(word.lower(), small)]
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}?"
+    return f"there are {', '.join(EXERCISES)}"

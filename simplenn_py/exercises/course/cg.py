@@ -49,6 +49,11 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     return f"component {index[0]} of the direction"
 
 
+_ALIAS = (
+    "q = r gives the same array a second name, so that r -= ... changes q as well: begin with "
+    "q = r.copy()."
+)
+
 EXERCISE = Exercise(
     name="cg",
     title="conjugate gradients for G d = -g, where G is a function",
@@ -104,6 +109,29 @@ EXERCISE = Exercise(
             "The rule is relative, ||r|| <= xi ||g||: with xi alone a large gradient takes more "
             "steps than it needs, and a small one none.",
             (("limit = xi * np.linalg.norm(g)", "limit = xi"),),
+        ),
+        Wrong(
+            "rule absolute, asked after a step",
+            "The rule is relative, ||r|| <= xi ||g||: with xi alone a large gradient takes more "
+            "steps than it needs, and a small one stops after the first.",
+            (
+                ("limit = xi * np.linalg.norm(g)", "limit = xi"),
+                ("np.sqrt(rr) > limit", "(not steps or np.sqrt(rr) > limit)"),
+            ),
+        ),
+        Wrong(
+            "q is r itself",
+            _ALIAS,
+            (("q = r.copy()", "q = r"), ("r = r - alpha * Gq", "r -= alpha * Gq")),
+        ),
+        Wrong(
+            "q is r itself, in every step",
+            _ALIAS,
+            (
+                ("q = r.copy()", "q = r"),
+                ("r = r - alpha * Gq", "r -= alpha * Gq"),
+                ("q = r + beta * q", "q *= beta\n        q += r"),
+            ),
         ),
         Wrong(
             "rule not asked",
