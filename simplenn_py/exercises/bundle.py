@@ -7,6 +7,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from configparser import ConfigParser
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
@@ -85,7 +86,11 @@ def _needs() -> list[str]:
     except PackageNotFoundError:
         found = []
     needed = [r for r in found if "extra ==" not in r]
-    return needed or ["numba", "numpy", "scipy", "psutil", "rich", "platformdirs", "threadpoolctl"]
+    if not needed:  # run from a clone that was never installed
+        setup = ConfigParser()
+        setup.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+        needed = setup.get("options", "install_requires", fallback="").split("\n")
+    return [r.replace(" ", "") for r in needed if r]
 
 
 def _readme(exercises: Sequence[Exercise]) -> str:

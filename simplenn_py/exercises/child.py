@@ -61,6 +61,10 @@ class StoppedError(Exception):
         self.died = died
 
 
+#: Seconds that a process may take to start, whatever the student's limit is.
+_START = 60.0
+
+
 class Child:
     """A process that runs a student's code; a context manager that leaves none behind.
 
@@ -104,6 +108,7 @@ class Child:
             import psutil
 
             self._base, self._look = 0, psutil.Process(self._process.pid)
+            self._left = max(self._left, _START)  # Python's own start is not the student's time
             self._wait()
             self._base, self._left = self._resident(), self._limits.seconds
         except BaseException:

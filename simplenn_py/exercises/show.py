@@ -19,7 +19,19 @@ _LINES = 15  # of a message, or of what a student printed
 
 
 def lines(report: Report, short: bool = True) -> Iterator[str]:
-    """Yield the report line by line; the hash in full, unless `short`."""
+    """Yield the report line by line; the hash in full, unless `short`.
+
+    Whatever a student's code returns, raises or prints is text that steers no terminal.
+    """
+    return map(_harmless, _lines(report, short))
+
+
+def _harmless(line: str) -> str:
+    """Write characters that cannot be shown as Python does: ``\\x1b``, ``\\ud800``."""
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
+
+
+def _lines(report: Report, short: bool) -> Iterator[str]:
     e = report.exercise
     yield f"{e.name}: {e.title}"
     yield f"  ran {report.path}"

@@ -414,3 +414,14 @@ def test_no_process_is_left_behind() -> None:
         with pytest.raises(StoppedError, match="ran longer"):
             child.call("f", "f", {}, driver=False)
     assert not psutil.pid_exists(pid)
+
+
+def test_text_that_cannot_be_shown_is_written_out(check):
+    told = "\n".join(lines(check('return "\\ud800\\x1b[31m"')))
+    told.encode()
+    assert "\x1b" not in told
+
+
+def test_the_start_of_python_is_not_the_students_time(check):
+    report = check("while True:\n    pass", limits=Limits(seconds=0.01))
+    assert "it ran longer than 0.01 seconds" in says(report)

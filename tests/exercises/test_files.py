@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from configparser import ConfigParser
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from simplenn_py.engines.operators import Operators
 from simplenn_py.errors import DataError, UserError
-from simplenn_py.exercises.bundle import write_bundle
+from simplenn_py.exercises.bundle import _needs, write_bundle
 from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.course import EXERCISES, exercise_named
 from simplenn_py.exercises.form import OPERATORS, Case
@@ -231,3 +232,11 @@ def test_files_one_folder_deep(tmp_path: Path) -> None:
     assert "keep one of" in missing[0][1]
     top = write(tmp_path, INDEX.name, "")
     assert in_folder(tmp_path, [INDEX.name]) == ([(INDEX, top)], [])
+
+
+def test_the_grader_installs_what_the_package_needs():
+    names = {re.split(r"[<>=!~]", need)[0] for need in _needs()}
+    setup = ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+    needed = setup.get("options", "install_requires").split()[::3]
+    assert names == set(needed)
