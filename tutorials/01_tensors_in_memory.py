@@ -30,7 +30,7 @@ from matplotlib.colors import ListedColormap
 
 import simplenn_py as nn
 from simplenn_py.layout import from_rows, pixels, to_nchw, to_nhwc, vec
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.teaching import busy, reduced, seconds, show
 
 LAYOUTS = ("d x abl", "NCHW", "l x abd")
 
@@ -129,6 +129,7 @@ memory = {
 instance = np.arange(l)[:, None, None]
 out = np.empty((l, *entry.shape), np.float32)
 times = {}
+print(busy() or "The cores have little else to do: the times below are what they can be.")
 for layout in LAYOUTS:
     where = place(layout, instance, c, i, j, l, d, a, b)
     times[layout] = seconds(partial(np.take, memory[layout], where, out=out, mode="clip"))

@@ -24,7 +24,7 @@ from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import pixels, vec
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.teaching import busy, reduced, seconds, show
 
 g = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
 Z = np.arange(g.d * g.a * g.b, dtype=np.float64).reshape((g.d, g.a * g.b), order="F")
@@ -102,6 +102,7 @@ fig, axes = plt.subplots(1, 2, figsize=(8, 6), width_ratios=[1, 1.1])
 axes[0].spy(P, markersize=4, color="#0072B2")
 for patch in range(1, g.a_conv * g.b_conv):
     axes[0].axhline(patch * g.hhd - 0.5, color="#999999", linewidth=0.8)
+axes[0].xaxis.tick_bottom()  # spy puts the numbers on top
 axes[0].set(title="P_phi: lines between patches", xlabel="entry of vec(Z)")
 axes[0].set(ylabel="entry of vec(phi(Z))")
 axes[1].imshow(coverage, cmap="Blues", vmin=0, vmax=6)
@@ -166,7 +167,7 @@ loop = partial(phi_loop, pixels(padded, g.a_pad, g.b_pad), g.s, looped)
 
 # %%
 # **The package's loop**, ``padding_and_phiZ``. It does not form pad(Z), and it runs on all cores:
-# each writes columns of its own.
+# each writes columns of its own. Its channel loop is the innermost one.
 phiZ = np.empty((g.hhd, g.a_conv * g.b_conv * l), np.float32, order="F")
 package = partial(nn.padding_and_phiZ, Z, g, out=phiZ)
 
@@ -179,9 +180,12 @@ assert np.array_equal(product().ravel(), vec(phiZ))
 assert np.array_equal(looped.ravel(), vec(phiZ))
 
 ways = {"index gather": gather, "sparse P_phi": product, "our loop": loop, "package": package}
+print(busy() or "The cores have little else to do: the times below are what they can be.")
 times = {name: seconds(way) for name, way in ways.items()}
 for name, time in times.items():
     print(f"{name:13s} {1e3 * time:7.2f} ms, {phiZ.nbytes / time / 1e9:5.1f} GB/s written")
+fastest, slowest = min(times, key=times.get), max(times, key=times.get)
+print(f"fastest here: {fastest}; {slowest} takes {times[slowest] / times[fastest]:.1f} x as long")
 
 # %%
 # And the product that it is all for:
@@ -204,15 +208,26 @@ show()
 # %%
 # Forming :math:`\phi` does no arithmetic at all. Its time is that of writing :math:`h^2` times the
 # image and reading what it is written from, plus, in the first two ways, reading an index for
-# every number. Compare it with the product: whatever it takes is overhead of the way "phi, then
-# BLAS". The package's direct engine leaves it out by letting the register tile read pad(Z) itself.
+# every number. Do not expect the loops to win by leaving the index out: the index of one instance
+# serves all, and the gather writes from front to back. In an image the channel is fastest, in a
+# column of :math:`\phi` slowest. So each loop has one side where it goes in strides: ours reads
+# every :math:`d`-th number of the image, the package's writes every :math:`h^2`-th one of
+# :math:`\phi`, one number at a time either way.
+#
+# Compare with the product:
+forming, multiplying = times["package"], times["W phi (BLAS)"]
+print(f"forming phi takes the package {forming / multiplying:.2f} x the time of the product")
+
+# %%
+# Whatever it takes is overhead of the way "phi, then BLAS". The package's direct engine leaves it
+# out by letting the register tile read pad(Z) itself.
 #
 # What to take away
 # -----------------
 # :math:`\phi` copies numbers by a fixed rule; :math:`P_\phi` is that rule as a matrix with one 1 a
 # row, good for deriving formulas and never needed as numbers. Two lines of NumPy form
-# :math:`\phi` from an index vector. A compiled loop can do without the index, the padded copy and
-# the transposition, and can use all cores.
+# :math:`\phi` from an index vector, and fast. A compiled loop can do without
+# the index and the padded copy, and can use all cores. Which is fastest, the machine has to tell.
 #
 # Try it yourself
 # ---------------

@@ -26,7 +26,7 @@ from scipy.signal import correlate
 import simplenn_py as nn
 from simplenn_py.layout import from_nhwc, storage, to_nhwc
 from simplenn_py.linalg import convert, im2col_nchw, im2col_nhwc, im2col_phi, permutation
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.teaching import busy, reduced, seconds, show
 
 l, d, a, b, h, s, p, d_next = 2, 3, 7, 6, 3, 1, 1, 4
 g = nn.ConvGeometry(a=a, b=b, d=d, p=p, h=h, s=s, d_next=d_next, h_pool=1)
@@ -173,8 +173,9 @@ products = {
     "nhwc": lambda: made["nhwc"] @ W_right,
     "nchw": lambda: W_left @ made["nchw"],
 }
-form_ms = {layout: 1e3 * seconds(form, 3) for layout, form in forms.items()}
-product_ms = {layout: 1e3 * seconds(call, 3) for layout, call in products.items()}
+print(busy() or "The cores have little else to do: the times below are what they can be.")
+form_ms = {layout: 1e3 * seconds(form, 5) for layout, form in forms.items()}
+product_ms = {layout: 1e3 * seconds(call, 10) for layout, call in products.items()}
 for layout in made:
     print(f"{layout:4s}: form {form_ms[layout]:6.1f} ms, multiply {product_ms[layout]:6.1f} ms")
 convert_ms = 1e3 * seconds(
@@ -186,7 +187,8 @@ compiled_ms = 1e3 * seconds(partial(nn.padding_and_phiZ, by_columns, layer), 3)
 print(f"form phi by the package's compiled loop: {compiled_ms:.1f} ms")
 
 # %%
-# A layer takes both, so the bars are put one after the other.
+# A layer takes both, so the bars are put one after the other. (The product of ``nchw`` is
+# :math:`l` small ones, which a busy machine disturbs most: its time may differ much between runs.)
 fig, ax = plt.subplots(figsize=(6.5, 2.4))
 ax.barh(list(made), form_ms.values(), color="#56B4E9", label="form the patches")
 bars = ax.barh(

@@ -28,7 +28,7 @@ from simplenn_py.linalg.plots import plot_roofline
 from simplenn_py.linalg.roofline import layer_work, measure_machine
 from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, plot_layer_times
 from simplenn_py.summary import summarise
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.teaching import busy, reduced, seconds, show
 from simplenn_py.threads import limit_threads
 
 side, batch_size, repeat = (14, 32, 10) if reduced() else (28, 128, 15)
@@ -59,6 +59,7 @@ assert convolutional > 0.9 * costs.step_operations
 # the shortest of several times: what else a computer does can only make it slower. Either pass
 # back begins with (3), and is counted with it. It is what ``simplenn profile`` calls.
 
+print(busy() or "The cores have little else to do: the times below are what they can be.")
 times = measure(config, batch_size, "float32", "lecture", repeat)
 print(f"a step takes {1e3 * times.step:.2f} ms with {times.threads} threads")
 for layer in times.layers:

@@ -22,7 +22,7 @@ import simplenn_py as nn
 from simplenn_py.layout import pixels, storage
 from simplenn_py.normalisation import Normalisation
 from simplenn_py.summary import human_bytes, summarise
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.teaching import busy, reduced, seconds, show
 from simplenn_py.threads import limit_threads
 
 side, l = (14, 8) if reduced() else (28, 64)
@@ -148,6 +148,7 @@ direct = nn.make_engine("direct", config, l, np.float64)
 first = np.asfortranarray(rng.standard_normal((1, side**2 * l)))
 direct.load(first, np.arange(l), 1.0, np.zeros(side**2))
 nn.feedforward(direct, model)
+print(busy() or "The cores have little else to do: the times below are what they can be.")
 repeat = 3 if reduced() else 5
 with limit_threads(0):
     ways = {

@@ -1,4 +1,4 @@
-"""
+r"""
 The SVD and the randomized SVD
 ==============================
 
@@ -52,7 +52,6 @@ matrices = {name: matrix(sigma, m) for name, sigma in spectra.items()}
 # Keep the k largest singular values with their vectors: no matrix of rank k comes closer to A.
 # The error is :math:`\sigma_{k+1}` in the spectral norm, and the root of the sum of the squares
 # of all that was left out in the Frobenius norm.
-
 for name, A in matrices.items():
     sigma = spectra[name]
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
@@ -108,7 +107,6 @@ assert np.allclose(ours.s, sigma[:k], rtol=1e-3)
 # of what is sampled become :math:`\sigma^{2q+1}`, so that a slow decay turns into a faster one.
 # It costs two more passes over A. Oversampling costs a column a piece. The figure shows the mean
 # error of rank k over a few seeds, divided by the best possible one.
-
 ps = [0, 2, 5, 10, 20, 40]
 seeds = range(3 if SMALL else 10)
 
@@ -141,7 +139,6 @@ show()
 # %%
 # With fast decay a few extra columns are enough. With slow decay they help little: what is left
 # out is nearly as large as what is wanted, and power iterations separate the two.
-
 fast, slow = ratios.values()
 for name, rows in ratios.items():
     for q, row in enumerate(rows):
@@ -156,7 +153,6 @@ assert slow[2][3] < slow[0][3]
 # In exact arithmetic :math:`(AA')^q A\,\Omega` could be formed at once. In floating point the
 # large singular values, raised to the power :math:`2q+1`, drown the small ones: what is below
 # :math:`\varepsilon^{1/(2q+1)}` of the largest is lost.
-
 steep = 10.0 ** -np.arange(24.0)
 A = matrix(steep, 60)
 raw = A @ rng.standard_normal((24, 12))
@@ -183,7 +179,6 @@ assert lost > 1e3 * kept
 #           \sqrt{1 + k/(p-1)}\;\Bigl(\sum_{j>k}\sigma_j^2\Bigr)^{1/2}.
 #
 # Neither needs to know the matrix beyond its singular values. We take means over the seeds.
-
 A, sigma = matrices["1/sqrt(j)"], spectra["1/sqrt(j)"]
 qs = [0, 1, 2, 3]
 measured, promised = [], []
@@ -231,7 +226,6 @@ show()
 # With p extra columns the range can even do better than the best matrix of rank k: it has more
 # than k dimensions. Where the singular values are not known, ten random products bound the error
 # of factors from above, save for one chance in :math:`10^{10}`.
-
 factors = randomized_svd(A, 2 * k)
 true = np.linalg.norm(A - (factors.U * factors.s) @ factors.Vt, 2)
 print(f"spectral error {true:.3f}, estimated from above {error_estimate(A, *factors, rng=1):.3f}")
@@ -243,7 +237,6 @@ assert error_estimate(A, *factors, rng=1) >= true
 # The talk compares three libraries at rank 15. Here are three routes that need no more than
 # SciPy: all singular values by LAPACK, 15 of them by a Krylov method (ARPACK), and ours. The last
 # column is the Frobenius error divided by the best one.
-
 m, n, k = (300, 200, 15) if SMALL else (1000, 800, 15)
 sigma = 1.0 / np.arange(1, n + 1)
 A = matrix(sigma, m)
@@ -272,7 +265,6 @@ for name, route in routes.items():
 # A grey picture is a matrix too. Rank k stores :math:`k(m + n + 1)` numbers instead of
 # :math:`mn`, and the operations of a product with a vector shrink in the same proportion. (The
 # photograph, of Grace Hopper, comes with Matplotlib.)
-
 with get_sample_data("grace_hopper.jpg") as file:
     picture = plt.imread(file, format="jpg").mean(axis=2) / 255
 m, n = picture.shape

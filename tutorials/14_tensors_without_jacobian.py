@@ -1,4 +1,4 @@
-"""
+r"""
 Back-propagation on tensors, without a Jacobian
 ===============================================
 
@@ -74,7 +74,8 @@ assert zeros == 1 - 1 / K
 
 # %%
 # Of K entries all but one are zero, and those that are not repeat X for every class. Nobody wants
-# these numbers for themselves. The chain rule multiplies them by :math:`\delta = dL/dS`, and sums:
+# these numbers for themselves. The chain rule multiplies them by :math:`\delta = \partial L /
+# \partial S`, and sums:
 #
 # .. math:: \frac{\partial L}{\partial W_{kj}}
 #           = \sum_{n,k'} \delta_{nk'} \frac{\partial S_{nk'}}{\partial W_{kj}}
@@ -233,15 +234,15 @@ show()
 #
 # What to take away
 # -----------------
-# A layer only has to answer one question: given :math:`\delta = dL/dS`, what is the gradient of
-# :math:`\langle S, \delta\rangle` in its inputs and its weights? The answer is as large as what
-# it differentiates in. For a linear layer it is :math:`\delta' X` and :math:`\delta W`, for a
-# convolutional one (4) and (5).
+# A layer only has to answer one question: given :math:`\delta = \partial L / \partial S`, what is
+# the gradient of :math:`\langle S, \delta\rangle` in its inputs and its weights? The answer is as
+# large as what it differentiates in. For a linear layer it is :math:`\delta' X` and :math:`\delta
+# W`, for a convolutional one (4) and (5).
 #
 # Try it yourself
 # ---------------
 # 1. Which layer of ``vgg11`` has the largest Jacobian for a batch of 32? Ask ``jacobian_memory``.
-# 2. Max pooling is ``vec(Z) = P_pool vec(S)``. What does its projection give, and which routine
-#    of the lecture is that?
+# 2. Max pooling is :math:`\mathrm{vec}(Z) = P_{\mathrm{pool}} \, \mathrm{vec}(S)`. What does its
+#    projection give, and which routine of the lecture is that?
 # 3. Let :math:`\delta` depend on W, as it does in a real loss, and differentiate
 #    :math:`\langle S(W), \delta(W)\rangle`. Why is the result not the gradient of the loss?

@@ -1,4 +1,4 @@
-"""
+r"""
 CIFAR-10: colour images, one cycle, and mirrored copies
 =======================================================
 
@@ -67,7 +67,7 @@ show()
 # same weights and hold out the same images. The test images take no part in comparisons.
 
 COMPARED = {
-    ("cifar10", False): {"epochs": 8, "limit": 8000, "batch_size": 64},
+    ("cifar10", False): {"epochs": 8, "limit": 5000, "batch_size": 64},
     ("cifar10", True): {"epochs": 2, "limit": 1000, "batch_size": 32},
     ("digits", False): {"epochs": 30},
     ("digits", True): {"epochs": 8},
@@ -98,7 +98,7 @@ assert SMALL or name == "digits" or gaps["flip"] < gaps["none"]
 # well, which nobody asks for.) The left panel is the rate of the run below.
 
 RUN = {
-    ("cifar10", False): {"epochs": 3},
+    ("cifar10", False): {"epochs": 2},
     ("cifar10", True): {"epochs": 2, "limit": 2500, "batch_size": 32},
     ("digits", False): {"schedule": "one-cycle", "decay": 0.0},
     ("digits", True): {"epochs": 10, "schedule": "one-cycle", "decay": 0.0},
@@ -136,7 +136,7 @@ accuracy = history.report["test_accuracy"]
 seconds = history.report["timings"]["train_seconds"]
 print(f"{options.epochs} epochs of {used:,} images, augment = {options.augment}: {seconds:.1f} s")
 print(f"test accuracy {100 * accuracy:.2f} %")
-assert accuracy > {("cifar10", False): 0.65, ("cifar10", True): 0.25}.get((name, SMALL), 0.9)
+assert accuracy > {("cifar10", False): 0.6, ("cifar10", True): 0.25}.get((name, SMALL), 0.9)
 
 # %%
 # Which things are taken for which? A row is a true class. Blue is right, red are mistakes.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import OptionError
 from ..layout import ConvGeometry
+from ..summary import human_bytes
 from ..teaching import seconds
 from .im2col import LAYOUTS, at_least, im2col_nchw, im2col_nhwc, im2col_phi, images_of, run_length
 
@@ -67,12 +68,11 @@ def measure_layouts(
     at_least("l", l, 1)
     if dtype not in ("float32", "float64"):
         raise OptionError(f"dtype is {dtype!r}; it must be float32 or float64")
-    count = g.hhd * g.a_conv * g.b_conv * l
-    need, free = 4 * count * np.dtype(dtype).itemsize, psutil.virtual_memory().available
+    need, free = _bytes(g, l, np.dtype(dtype).itemsize), psutil.virtual_memory().available
     if need > free:
         raise OptionError(
-            f"the patches of {l} images need {need >> 20} MiB and {free >> 20} MiB are free; take "
-            "fewer images"
+            f"the patches of {l} images, in three layouts, need {human_bytes(need)} with the "
+            f"images and {human_bytes(free)} are free; take fewer images, or a smaller layer"
         )
     rng = np.random.default_rng(0)
     images = rng.standard_normal((l, g.a, g.b, g.d)).astype(dtype)
@@ -88,7 +88,7 @@ def measure_layouts(
     for _ in range(repeat):  # in turn: what disturbs the machine disturbs all
         for layout in LAYOUTS:
             for what, call in (("form", gather[layout]), ("product", multiply[layout])):
-                best[what, layout] = min(seconds(call, 1), best.get((what, layout), np.inf))
+                best[what, layout] = min(seconds(call, 1, 0.0), best.get((what, layout), np.inf))
     return [
         LayoutCost(
             layout, best["form", layout], best["product", layout], P[layout].nbytes,
@@ -96,3 +96,12 @@ def measure_layouts(
         )
         for layout in LAYOUTS
     ]  # fmt: skip
+
+
+def _bytes(g: ConvGeometry, l: int, size: int) -> int:
+    """Count what :func:`measure_layouts` has at once, `size` bytes a number."""
+    pixels, columns = g.d * l, g.a_conv * g.b_conv * l
+    images, padded, W = pixels * g.a * g.b, pixels * g.a_pad * g.b_pad, g.d_next * g.hhd
+    kept = 3 * g.hhd * columns + 4 * images + 2 * W  # of all layouts; the images themselves, too
+    at_work = g.hhd * columns + padded + g.d_next * columns  # of the layout whose turn it is
+    return size * (kept + at_work) + 8 * max(images, W)  # random numbers are drawn in float64
