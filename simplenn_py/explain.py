@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ _PHI_ROWS = 27  # rows of phi that are shown, at most, as far as whole channels 
 _PHI_ENTRIES = 20_000  # likewise its entries
 _SMALL = 6  # an untrained network gets the smallest image that leaves the layer so many pixels
 _LARGEST = 2_000_000  # bytes of a page
+_SIDE = 64  # pixels of the image beside the title, at most
 _PAGE = Path(__file__).with_name("explain_page")
 
 
@@ -49,11 +51,14 @@ class Picture:
         The output that the loss compares with.
     about : str
         What it is, for the page's reader.
+    raw : ndarray of float64, shape (a, b, d), optional
+        The image as it is in the data set, scaled to [0, 1] and neither resized nor centred.
     """
 
     Z: Array
     target: int
     about: str
+    raw: Array | None = None
 
 
 def smaller(config: NetConfig, m: int = 1) -> NetConfig:
@@ -71,14 +76,20 @@ def smaller(config: NetConfig, m: int = 1) -> NetConfig:
         `config` itself where its own images are the smallest.
     """
     a, b, _ = config.image_shape
-    for n in range(8, max(a, b)):
+
+    def on(n: int) -> NetConfig:
+        return replace(config, ht_input=min(a, n), wd_input=min(b, n))
+
+    def suffices(n: int) -> bool:
         try:
-            small = replace(config, ht_input=min(a, n), wd_input=min(b, n))
+            g = on(n).conv_layers[m - 1]
         except ConfigError:  # its later layers would be left without a pixel
-            continue
-        if min(small.conv_layers[m - 1].a, small.conv_layers[m - 1].b) >= _SMALL:
-            return small
-    return config
+            return False
+        return min(g.a, g.b) >= _SMALL
+
+    sides = range(8, max(a, b))
+    place = bisect_left(sides, True, key=suffices)  # every size of a layer grows with n
+    return on(sides[place]) if place < len(sides) else config
 
 
 def choose_layers(config: NetConfig, layer: int | None) -> list[int]:
@@ -133,6 +144,7 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
     shape, own = model.config.image_shape, (part.a, part.b, part.d)
     size = part.a * part.b
     Z = np.asfortranarray(part.Z[:, index * size : (index + 1) * size], np.float64)
+    image = to_nhwc(Z, part.a, part.b)[0]
     about = f"image {index} of the {name} part of {data.name}, label {part.y[index]}"
     if own != shape:
         Z = _resized(Z, own, shape)
@@ -148,16 +160,21 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
     if places.size == 0:
         about += f" (no class of this network: the loss takes {model.classes[0]} instead)"
     target = int(places[0]) if places.size else 0
-    return Picture(vec_Z.reshape(Z.shape, order="F"), target, about)
+    raw = ((image - normalisation.shift) * normalisation.scale).clip(0, 1)
+    return Picture(vec_Z.reshape(Z.shape, order="F"), target, about, raw)
 
 
 def _normalisation(
     data: Dataset, own: tuple[int, int, int], shape: tuple[int, int, int]
 ) -> Normalisation:
     Z, l = data.train.Z, data.train.l
-    if own != shape:
-        Z = _resized(Z, own, shape)
-    return Normalisation.of(Z, np.arange(l), shape[0] * shape[1] * shape[2])
+    if own == shape:
+        return Normalisation.of(Z, np.arange(l), own[0] * own[1] * own[2])
+    # Without what is repeated, and so never larger than the data; only the mean gets its size.
+    least = (min(own[0], shape[0]), min(own[1], shape[1]), min(own[2], shape[2]))
+    small = Normalisation.of(_resized(Z, own, least), np.arange(l), least[0] * least[1] * least[2])
+    mean = small.mean.reshape((least[2], -1), order="F")
+    return Normalisation(small.shift, small.scale, vec(_resized(mean, least, shape)))
 
 
 def _resized(Z: Array, own: tuple[int, int, int], shape: tuple[int, int, int]) -> Array:
@@ -303,7 +320,8 @@ def page_data(
     """
     numbers, z = network_numbers(model, picture)
     factored = ["Factored layers are shown multiplied out, W = U V."] if model.config.rank else []
-    return {
+    beside = {} if picture.raw is None else {"thumbnail": thumbnail(picture.raw)}
+    return beside | {
         "title": title,
         "image": picture.about,
         "loss": model.loss,
@@ -343,9 +361,11 @@ def _matrix(A: Array) -> dict[str, Any]:
 def page(data: dict[str, Any]) -> str:
     """Return the page as HTML that needs no other file; see :func:`page_data`."""
     # In JSON "<" stands in strings only: written so, no text can end the script element.
-    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    numbers = {name: value for name, value in data.items() if name != "thumbnail"}
+    text = json.dumps(numbers, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     html = (_PAGE / "page.html").read_text("utf-8")
     for mark, part in (
+        ("<header>", "<header>\n" + data.get("thumbnail", "")),
         ("/* page.css */", (_PAGE / "page.css").read_text("utf-8")),
         ("/* page.js */", (_PAGE / "page.js").read_text("utf-8")),
         ("/* steps.js */", (_PAGE / "steps.js").read_text("utf-8")),
@@ -353,6 +373,39 @@ def page(data: dict[str, Any]) -> str:
     ):
         html = html.replace(mark, part, 1)
     return html
+
+
+def thumbnail(image: Array) -> str:
+    """Draw an image as it is, for the page's head.
+
+    Parameters
+    ----------
+    image : ndarray, shape (a, b, d)
+        Numbers from 0 to 1.  Of 3 channels or more the first are red, green and blue, else the
+        first is grey.
+
+    Returns
+    -------
+    str
+        An <svg> element, of at most 64 pixels a side: of a larger image rows and columns are left
+        out.
+    """
+    step = -(-max(image.shape[:2]) // _SIDE)
+    channels = [0, 1, 2] if image.shape[2] >= 3 else [0, 0, 0]
+    levels = np.rint(255 * image[::step, ::step, channels]).astype(int)
+    a, b, _ = levels.shape
+    paths: dict[str, list[str]] = {}
+    for i, j in np.ndindex(a, b):
+        red, green, blue = levels[i, j]
+        paths.setdefault(f"#{red:02x}{green:02x}{blue:02x}", []).append(f"M{j} {i}h1v1h-1z")
+    drawn = "".join(f'<path fill="{colour}" d="{"".join(d)}"/>' for colour, d in paths.items())
+    size = 80 / max(a, b)
+    return (
+        f'<svg role="img" aria-label="The image as it is" viewBox="0 0 {b} {a}" '
+        f'width="{size * b:g}" height="{size * a:g}" shape-rendering="crispEdges" '
+        'style="float: left; margin: 0 1rem .3rem 0"><title>The image as it is, before it is '
+        f"normalised</title>{drawn}</svg>"
+    )
 
 
 def fitting_page(data: dict[str, Any]) -> tuple[str, list[int]]:

@@ -353,8 +353,11 @@ class _Checker:
         network = {check.name: check for check in report.network}
         if not network["loss: Hessian B"].ok:
             hints.append(Hint(f"the {self.loss.name} loss: B v is not its second derivative", True))
-        tangents = [x.m for x in report.layers
-                    if not (x.checks["Jv W"].ok and x.checks["Jv bias"].ok)]  # fmt: skip
+        tangents = [
+            x.m
+            for x in report.layers
+            if not all(check.ok for name, check in x.checks.items() if name.startswith("Jv"))
+        ]
         if tangents and foreign is None:
             text = f"Jv is wrong for directions in layers up to {max(tangents)}: look at the"
             hints.append(Hint(f"{text} tangent, R{{S}} and R{{Z}}, of that layer", False))

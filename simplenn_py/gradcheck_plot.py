@@ -112,8 +112,10 @@ def _layers(axes: Axes, report: Report) -> None:
               ("adjoint", GREEN, "^", 0.22))  # fmt: skip
     for what, colour, marker, shift in styles:
         for part, aside, face in (("W", -0.05, colour), ("bias", 0.05, "white")):
-            places = [layer.m + shift + aside for layer in report.layers]
-            errors = [_drawable(layer.checks[f"{what} {part}"].error) for layer in report.layers]
+            name = f"{what} {part}"
+            having = [layer for layer in report.layers if name in layer.checks]  # V has no bias
+            places = [layer.m + shift + aside for layer in having]
+            errors = [_drawable(layer.checks[name].error) for layer in having]
             label = {"adjoint": "<u, Jv> = <J'u, v>"}.get(what, what)
             axes.semilogy(
                 places, errors, linestyle="", marker=marker, color=colour, markersize=6,

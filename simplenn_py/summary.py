@@ -211,6 +211,32 @@ def _layer(
     )
 
 
+def check_memory(config: NetConfig, images: int, dtype: str, *engines: str) -> None:
+    """Refuse a network that cannot be run, before anything of its size is allocated.
+
+    Parameters
+    ----------
+    config : NetConfig
+    images : int
+        Of the batch, 1 or more.
+    dtype : {"float32", "float64"}
+    *engines : str
+        What is built of it; "" is the default, and the lecture's where none is named.
+
+    Raises
+    ------
+    OptionError
+        Where memory does not suffice.
+    """
+    costs = [summarise(config, images, dtype, engine) for engine in engines or ("lecture",)]
+    need, free = sum(cost.total_bytes for cost in costs), costs[0].free_bytes
+    if need > free:
+        raise OptionError(
+            f"the network needs {human_bytes(need)} for {images} image{'s' * (images > 1)} and "
+            f"{human_bytes(free)} are free; give a smaller one, or smaller images"
+        )
+
+
 def human_bytes(count: int) -> str:
     """Write a number of bytes in binary units: ``"12.2 MiB"``."""
     value, unit = _scaled(count, 1024, 1023.95, ("B", "KiB", "MiB", "GiB", "TiB"))

@@ -137,6 +137,23 @@ def test_smaller_image() -> None:
     assert explain.smaller(tiny, 2) is tiny
 
 
+def test_smaller_image_takes_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = NetConfig(
+        LC=2, LF=1, ht_input=2_000_000, wd_input=900_000, ch_input=(1, 2, 2), wd_filter=(1, 1),
+        wd_pad_added=(0, 0), strides=(100_000, 1), wd_subimage_pool=(1, 1), full_neurons=(3,),
+    )  # fmt: skip
+    tries = []
+
+    def counted(*args: object, **changes: object) -> NetConfig:
+        tries.append(changes)
+        return replace(*args, **changes)
+
+    monkeypatch.setattr(explain, "replace", counted)
+    assert explain.smaller(config, 2).image_shape == (500_001, 500_001, 1)
+    assert explain.smaller(replace(config, wd_input=500_000), 2).image_shape[0] == 2_000_000
+    assert len(tries) < 100
+
+
 def test_layers() -> None:
     assert explain.choose_layers(ODD, None) == [1, 2]
     assert explain.choose_layers(ODD, 2) == [2]
@@ -175,6 +192,50 @@ def test_image_of_another_size_is_resized_and_scaled_by_its_own_range() -> None:
     rows = np.array([0, 0, 10, 10, 20, 20, 30, 30, 40, 40, 50, 50]) / 50
     np.testing.assert_allclose(picture.Z, np.stack([rows, rows]) - mean.reshape((2, 12), order="F"))
     assert "training part of six, label 1, resized from 2x3x1 to 4x3x2" in picture.about
+    np.testing.assert_allclose(picture.raw[..., 0], np.array([[0, 20, 40], [10, 30, 50]]) / 50)
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 3), (2, 7, 1), (5, 5, 2)])
+def test_normalisation_of_resized_images_is_that_of_all_of_them(
+    shape: tuple[int, int, int], rng: np.random.Generator
+) -> None:
+    pixels = rng.integers(0, 200, (2, 3 * 4 * 5)).astype(np.uint8)
+    data = Dataset("five", Images(pixels, np.zeros(5, int), 3, 4), None, "")
+    found = explain._normalisation(data, (3, 4, 2), shape)
+    whole = explain._resized(pixels, (3, 4, 2), shape)
+    expected = Normalisation.of(whole, np.arange(5), int(np.prod(shape)))
+    assert (found.shift, found.scale) == (expected.shift, expected.scale)
+    np.testing.assert_allclose(found.mean, expected.mean)
+
+
+def test_raw_image_is_within_its_range() -> None:
+    model, _ = network(NetConfig.preset("digits", 8, 8, 1))
+    data = load_dataset("digits")
+    picture = explain.choose_picture(data, 0, model)
+    raw = data.test.Z[0, :64].reshape((8, 8), order="F") / 16
+    np.testing.assert_allclose(picture.raw, raw[..., np.newaxis])
+    model.normalisation = Normalisation(8.0, 1 / 4, np.zeros(64))  # a smaller range
+    assert explain.choose_picture(data, 0, model).raw.max() == 1
+
+
+def test_thumbnail_is_grey_or_coloured_and_small() -> None:
+    grey = explain.thumbnail(np.array([[[0.0], [1.0]], [[0.5], [1.0]]]))
+    assert 'viewBox="0 0 2 2" width="80" height="80"' in grey
+    drawn = dict(re.findall(r'<path fill="(#\w+)" d="([^"]*)"', grey))
+    assert drawn == {
+        "#000000": "M0 0h1v1h-1z",
+        "#ffffff": "M1 0h1v1h-1zM1 1h1v1h-1z",
+        "#808080": "M0 1h1v1h-1z",
+    }
+    assert 'fill="#ff0080"' in explain.thumbnail(np.array([[[1.0, 0.0, 0.5, 0.9]]]))
+    assert 'viewBox="0 0 50 57"' in explain.thumbnail(np.zeros((227, 200, 3)))
+
+
+def test_thumbnail_stands_in_the_head_once() -> None:
+    text = html(thumbnail="<svg>here</svg>")
+    assert text.index("<header>") < text.index("<svg>here</svg>") < text.index("<h1>")
+    assert text.count("here</svg>") == 1
+    assert "thumbnail" not in text
 
 
 def test_label_that_the_network_does_not_know() -> None:

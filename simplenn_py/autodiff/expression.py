@@ -35,7 +35,7 @@ _BINARY = {
     ast.Pow: np.power,
 }  # fmt: skip
 _UNARY = {ast.USub: np.negative, ast.UAdd: np.positive}
-_LONGEST, _DEEPEST = 1000, 60  # characters; nodes within one another
+_LONGEST, _MOST, _DEEPEST = 1000, 400, 60  # characters; nodes; nodes within one another
 _RULE = (
     f"it may have numbers, names, {', '.join(CONSTANTS)}, + - * / **, parentheses and "
     f"{', '.join(FUNCTIONS)}"
@@ -72,8 +72,10 @@ class Expression:
         OptionError
             Where they are not one finite number for each variable.
         """
-        wanted = f"give {len(self.names)} number{'s' * (len(self.names) > 1)}, for {', '.join(self.names)}, such as " + ",".join(
-            f"{name}=1" for name in self.names
+        example = ",".join(f"{name}=1" for name in self.names)
+        wanted = (
+            f"give {len(self.names)} number{'s' * (len(self.names) > 1)}, for "
+            f"{shortened(', '.join(self.names))}, such as {shortened(example)}"
         )
         parts = [part.strip() for part in text.split(",")]
         named = [part.partition("=") for part in parts]
@@ -83,7 +85,7 @@ class Expression:
         else:
             keys, numbers = list(self.names), parts
         if sorted(keys) != sorted(self.names) or len(numbers) != len(keys):
-            raise OptionError(f"the point is {text!r}; {wanted}")
+            raise OptionError(f"the point is {shortened(text)!r}; {wanted}")
         found = {}
         for key, number in zip(keys, numbers, strict=True):
             try:
@@ -91,7 +93,10 @@ class Expression:
             except ValueError:
                 found[key] = math.nan
             if not math.isfinite(found[key]):
-                raise OptionError(f"the point is {text!r}; {number!r} is no number; {wanted}")
+                raise OptionError(
+                    f"the point is {shortened(text)!r}; {shortened(number)!r} is no number; "
+                    f"{wanted}"
+                )
         return {name: found[name] for name in self.names}
 
 
@@ -119,14 +124,26 @@ def parse(text: str) -> Expression:
             tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         why = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
-        raise OptionError(f"the expression {text!r} is no formula ({why}); {_RULE}") from None
+        raise OptionError(f"{_named(text)} is no formula ({why}); {_RULE}") from None
+    count = sum(isinstance(node, ast.expr) for node in ast.walk(tree))
+    if count > _MOST:
+        raise OptionError(
+            f"{_named(text)} has {count} numbers, names and operations; at most {_MOST} are taken"
+        )
     names: set[str] = set()
     _check(tree, text, names, 0)
     if not names:
-        raise OptionError(
-            f"the expression {text!r} has no variable; give one with a name, such as x"
-        )
+        raise OptionError(f"{_named(text)} has no variable; give one with a name, such as x")
     return Expression(text.strip(), tuple(sorted(names, key=_natural)), tree)
+
+
+def shortened(text: str) -> str:
+    """Cut a text that a message repeats: to 60 characters."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _named(text: str) -> str:
+    return f"the expression {shortened(text)!r}"
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -136,11 +153,12 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
     """Raise OptionError unless all of the tree may be computed; collect its variables."""
     if depth > _DEEPEST:
-        raise OptionError(
-            f"the expression {text!r} is nested more than {_DEEPEST} deep; write it flatter"
-        )
-    parts: list[ast.expr] = []
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        raise OptionError(f"{_named(text)} is nested more than {_DEEPEST} deep; write it flatter")
+    chain, node = _chain(node)
+    parts = [each.right for each in chain]
+    if chain:
+        parts.insert(0, node)
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         if not _is_finite(node.value):
             raise _refused(node, text, "a number as large as")
     elif isinstance(node, ast.Name):
@@ -148,8 +166,6 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
             raise _refused(node, text, "a function without parentheses,")
         if node.id not in CONSTANTS:
             names.add(node.id)
-    elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-        parts = [node.left, node.right]
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
         raise _refused(node, text, "'^' in", "write a power with **; ")
     elif isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
@@ -161,7 +177,7 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
         wanted = getattr(FUNCTIONS[name], "nin", 1)
         if node.keywords or len(node.args) != wanted:
             raise OptionError(
-                f"the expression {text!r} calls {name} with {len(node.args) + len(node.keywords)} "
+                f"{_named(text)} calls {name} with {len(node.args) + len(node.keywords)} "
                 f"arguments; it takes {wanted}, without names"
             )
         parts = node.args
@@ -169,6 +185,18 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
         raise _refused(node, text, "")
     for part in parts:
         _check(part, text, names, depth + 1)
+
+
+def _chain(node: ast.expr) -> tuple[list[ast.BinOp], ast.expr]:
+    """Take ``x + y - z`` apart: its operations from left to right, and its first operand, x.
+
+    In the tree every operation is the left operand of the next one; for a reader it is flat.
+    """
+    chain: list[ast.BinOp] = []
+    while isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        chain.append(node)
+        node = node.left
+    return chain[::-1], node
 
 
 def _function_name(node: ast.expr) -> str:
@@ -180,9 +208,8 @@ def _function_name(node: ast.expr) -> str:
 
 def _refused(node: ast.expr, text: str, what: str, remedy: str = "", hint: str = "") -> OptionError:
     part = ast.get_source_segment(text.strip(), node) or text
-    part = part if len(part) <= 40 else part[:37] + "..."
-    kind = f"{what} {part!r}".strip()
-    return OptionError(f"the expression {text!r} has {kind}{hint}; {remedy}{_RULE}")
+    kind = f"{what} {shortened(part)!r}".strip()
+    return OptionError(f"{_named(text)} has {kind}{hint}; {remedy}{_RULE}")
 
 
 def _is_finite(value: Any) -> bool:
@@ -193,13 +220,17 @@ def _is_finite(value: Any) -> bool:
 
 
 def _compute(node: ast.expr, values: Mapping[str, Value]) -> Value:
+    chain, node = _chain(node)
+    if chain:
+        value = _compute(node, values)
+        for each in chain:
+            value = _BINARY[type(each.op)](value, _compute(each.right, values))
+        return value
     match node:
         case ast.Constant(value=value):
             return np.float64(value)  # type: ignore[arg-type]  # a number, see _check
         case ast.Name(id=name):
             return values[name] if name in values else np.float64(CONSTANTS[name])
-        case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](_compute(left, values), _compute(right, values))
         case ast.UnaryOp(op=op, operand=operand):
             return _UNARY[type(op)](_compute(operand, values))
         case ast.Call(func=function, args=args):

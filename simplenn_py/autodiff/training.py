@@ -18,7 +18,7 @@ from ..opt.adam import AdamState, adam
 from ..opt.hooks import Hook
 from ..opt.minibatch import Record
 from ..opt.sgd import SGDState, sgd
-from ..options import DEFAULT_LR
+from ..options import DEFAULT_LR, TrainOptions
 from .box import Value, plain
 from .tape import GradientTape, Variable
 
@@ -46,7 +46,7 @@ class TapeObjective:
     images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
         Scaled as the network wants them; a batch is given to it in the parameters' dtype.
     labels : ndarray of integers, shape (l,)
-        Index of each instance's class.
+        Index of each instance's class, from 0 to below nL.
     C : float
         The lecture's ``C``; ``inf`` switches regularisation off.
 
@@ -96,6 +96,11 @@ class TapeObjective:
                 f"labels has shape {labels.shape} and dtype {labels.dtype}; it must be one index "
                 "of a class, a whole number from 0, for each instance"
             )
+        if labels.min() < 0:
+            raise ValueError(
+                f"labels has {labels.min()}; an index of a class counts from 0, so number the "
+                "classes 0, 1, 2, ..."
+            )
         self._images, self._labels = _by_instance(images, labels.size), labels
 
     @property
@@ -125,7 +130,7 @@ class TapeObjective:
         ------
         ValueError
             Where network or loss return another shape than they must, or nothing that depends
-            on the parameters.
+            on the parameters, and where a label is no row of the network's outputs.
         """
         with GradientTape() as tape:
             watched = [tape.watch(x) for x in self.parameters]
@@ -162,8 +167,21 @@ class TapeObjective:
         Returns
         -------
         ndarray of int64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            Where there is no image, or it has another size.
+        OptionError
+            Where `batch_size` is less than 1.
         """
-        each = self._images.shape[1]
+        batch_size = _checked(batch_size=batch_size).batch_size
+        images, (_, each, d) = np.asarray(images), self._images.shape
+        if images.ndim != 2 or images.size == 0 or images.shape[0] != d or images.shape[1] % each:
+            raise ValueError(
+                f"images has shape {images.shape}; it must be ({d}, {each}*n), a column a pixel, "
+                "for 1 image or more"
+            )
         parts = _by_instance(images, images.shape[1] // each)
         return np.concatenate(
             [
@@ -180,6 +198,12 @@ class TapeObjective:
             raise ValueError(
                 f"network returned shape {np.shape(z)} for {n} instances; it must be (nL, {n}), "
                 "one column an instance"
+            )
+        largest = self._labels[indices].max()
+        if largest >= np.shape(z)[0]:
+            raise ValueError(
+                f"labels has {largest} and network returns {np.shape(z)[0]} outputs an instance; "
+                f"it must return {largest + 1} or more, since labels count from 0"
             )
         xi = self._loss(z, self._labels[indices])
         if np.shape(xi) != (n,):
@@ -200,6 +224,7 @@ class TapeObjective:
 
 def _by_instance(images: Array, l: int) -> Array:
     """View (d, a*b*l) storage as (l, a*b, d)."""
+    images = np.asarray(images)
     if images.ndim != 2 or l == 0 or images.shape[1] % l:
         raise ValueError(
             f"images has shape {images.shape} for {l} labels; it must be (d, a*b*{l}), a column a "
@@ -229,7 +254,7 @@ def fit(
     solver : {"sgd", "adam"}
     epochs, batch_size : int
     lr : float, optional
-        If omitted, 0.01 for SGD and 0.001 for Adam.
+        If omitted, or 0: 0.01 for SGD and 0.001 for Adam.
     momentum : float
         Of SGD.
     decay, schedule
@@ -247,7 +272,8 @@ def fit(
     Raises
     ------
     OptionError
-        For another solver.
+        For another solver, and where an option breaks the rule of
+        :class:`~simplenn_py.options.TrainOptions`.
     DivergedError
         When a batch's loss is not finite.
     """
@@ -256,22 +282,32 @@ def fit(
             f"solver is {solver!r}; it must be one of {', '.join(SOLVERS)}"
             + closest(solver, list(SOLVERS))
         )
+    given = _checked(
+        epochs=epochs, batch_size=batch_size, lr=0.0 if lr is None else lr, momentum=momentum,
+        decay=decay, schedule=schedule, seed=seed,
+    )  # fmt: skip
     options: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": DEFAULT_LR[solver] if lr is None else lr,
-        "decay": decay,
-        "schedule": schedule,
+        "epochs": given.epochs,
+        "batch_size": given.batch_size,
+        "lr": given.lr or DEFAULT_LR[solver],
+        "decay": given.decay,
+        "schedule": given.schedule,
     }
-    rng, theta = np.random.default_rng(seed), objective.theta
+    rng, theta = np.random.default_rng(given.seed), objective.theta
     with np.errstate(over="ignore", invalid="ignore"):  # the solver looks at the loss itself
         if solver == "adam":
             state = AdamState(rng=rng, m=np.zeros_like(theta), v=np.zeros_like(theta))
             adam(objective, state, hook or Hook(), **options)
             return state.history
         descent = SGDState(rng=rng, v=np.zeros_like(theta))
-        sgd(objective, descent, hook or Hook(), momentum=momentum, **options)
+        sgd(objective, descent, hook or Hook(), momentum=given.momentum, **options)
         return descent.history
+
+
+def _checked(**options: Any) -> TrainOptions:
+    """Check options by the rules of ``train``; NumPy's numbers are taken as Python's."""
+    numbers = {k: v.item() if isinstance(v, np.generic) else v for k, v in options.items()}
+    return TrainOptions(**numbers)
 
 
 def squared(z: Value, y: Array) -> Value:

@@ -89,6 +89,11 @@ def run(args: argparse.Namespace) -> int:
     explain.write_page(args.out, html)
     which = ", ".join(map(str, shown))
     print(f"{title}, layer {which}: {picture.about}")
+    if not trained:
+        print(
+            "untrained, the weights are random; after 'simplenn train digits', "
+            "'simplenn explain runs/digits-1' shows a trained network"
+        )
     print(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
     return 0
 
@@ -99,16 +104,19 @@ def _network(args: argparse.Namespace) -> tuple[Model, list[int], str, list[str]
 
     from ..explain import choose_layers, smaller
     from ..model import Model
+    from ..summary import check_memory
     from .predict import load_model
     from .summary import find_network
 
     path = Path(args.network)
     if path.is_dir() or path.suffix.lower() in (".npz", ".mat"):
         model = load_model(path)
+        check_memory(model.config, 1, "float64")
         return model, choose_layers(model.config, args.layer), _name(path), [], True
     own, _ = find_network(argparse.Namespace(**vars(args), image_shape=None, classes=None))
     layers = choose_layers(own, args.layer)
     config = smaller(own, layers[0])
+    check_memory(config, 1, "float64")
     notes = [f"Untrained: random weights (He), seed {args.seed}, biases 0."]
     if config != own:
         (a, b, _), (c, d, _) = own.image_shape, config.image_shape

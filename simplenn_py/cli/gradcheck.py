@@ -88,10 +88,12 @@ def run(args: argparse.Namespace) -> int:
         written.
     """
     from ..plots import check_png, save
+    from ..summary import check_memory
     from .summary import find_network
 
     check_png(args.out)  # before the work
     config, _ = find_network(args)
+    check_memory(config, max(args.images, 1), "float64", args.engine, "lecture")
     from ..gradcheck import check
     from ..threads import limit_threads
 

@@ -41,7 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--loss", metavar="LOSS", help="squared or cross-entropy (squared; a model's own)")
     add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
     add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
-    add("--out", default="graph.svg", metavar="FILE.svg", help="the picture (%(default)s)")
+    add("--out", default="graph.svg", metavar="FILE.svg",
+        help="the picture; an older one is replaced (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -74,18 +75,19 @@ def _expression(args: argparse.Namespace) -> str:
     import numpy as np
 
     from ..autodiff import GradientTape, graph_svg
-    from ..autodiff.expression import parse
+    from ..autodiff.expression import parse, shortened
     from ..errors import OptionError
 
     expression = parse(args.expression)
     point = expression.point(args.at or "")
-    where = ", ".join(f"{name} = {value:g}" for name, value in point.items())
+    where = shortened(", ".join(f"{name} = {value:g}" for name, value in point.items()))
+    formula = shortened(expression.text)
     with GradientTape(persistent=True) as tape:
         watched = {name: tape.watch(value) for name, value in point.items()}
         f = expression(watched)
     value = float(f.value)
     if not math.isfinite(value):
-        raise OptionError(f"{expression.text} is {value} at {where}; choose another point")
+        raise OptionError(f"{formula} is {value} at {where}; choose another point")
     print(f"{expression.text} = {value:.10g} at {where}")
     if args.gradient:
         with np.errstate(all="ignore"):
@@ -102,6 +104,7 @@ def _network(args: argparse.Namespace) -> str:
     from ..autodiff.network_graph import network_graph
     from ..errors import OptionError
     from ..model import Model
+    from ..summary import check_memory
     from .predict import load_model
     from .summary import find_network
 
@@ -112,6 +115,7 @@ def _network(args: argparse.Namespace) -> str:
     if path.is_dir() or path.suffix.lower() == ".npz":
         model = load_model(path)
     else:
+        check_memory(config, max(args.batch, 1), dtype)
         rng = np.random.default_rng(0)
         model = Model.initialise(config, np.arange(config.nL), rng, dtype)
     loss = args.loss or model.loss

@@ -48,7 +48,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
     add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
     add("--image-shape", metavar="HxWxD", help="height, width and channels of a network's images")
-    add("--out", default="im2col.png", metavar="FILE.png", help="the figure (%(default)s)")
+    add("--out", default="im2col.png", metavar="FILE.png",
+        help="the figure; an older one is replaced (%(default)s)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, classes=None)
 
@@ -74,7 +75,11 @@ def run(args: argparse.Namespace) -> int:
         costs = {
             name: measure_layouts(g, args.batch_size, args.dtype) for name, g in layers.items()
         }
-    save(plot_layouts(layers, costs), args.out)
+    axes = plot_layouts(layers, costs)
+    if args.network:
+        bars = axes[-1]
+        bars.set_title(f"{args.network}\n{bars.get_title()}", fontsize=10, parse_math=False)
+    save(axes, args.out)
     if args.json:
         import json
 
@@ -141,6 +146,12 @@ def _print(
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 100
+    if args.network:
+        first = next(iter(layers.values()))
+        console.print(
+            f"{args.network}: {first.a}x{first.b}x{first.d} images",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
     table = Table(box=None, pad_edge=False)
     for title in ("layer", "layout", "form ms", "product ms", "MB", "run", "GB/s of forming"):
         table.add_column(title, justify="left" if title in ("layer", "layout") else "right")

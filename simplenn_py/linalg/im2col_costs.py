@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import OptionError
 from ..layout import ConvGeometry
-from ..summary import human_bytes
 from ..teaching import seconds
 from .im2col import LAYOUTS, at_least, im2col_nchw, im2col_nhwc, im2col_phi, images_of, run_length
 
@@ -71,8 +70,8 @@ def measure_layouts(
     need, free = _bytes(g, l, np.dtype(dtype).itemsize), psutil.virtual_memory().available
     if need > free:
         raise OptionError(
-            f"the patches of {l} images, in three layouts, need {human_bytes(need)} with the "
-            f"images and {human_bytes(free)} are free; take fewer images, or a smaller layer"
+            f"the patches of {l} images, in three layouts, need {need >> 20} MiB with the images "
+            f"and {free >> 20} MiB are free; take fewer images, or a smaller layer"
         )
     rng = np.random.default_rng(0)
     images = rng.standard_normal((l, g.a, g.b, g.d)).astype(dtype)

@@ -100,9 +100,36 @@ def test_points_that_are_no_numbers(point):
         ("-" * 100 + "x", "nested more than 60 deep"),
         ("(" * 300 + "x" + ")" * 300, "is no formula"),
         ("x+" * 600 + "x", "has 1201 characters"),
+        ("x+" * 200 + "x", "has 401 numbers, names and operations; at most 400"),
+        ("x*(" * 61 + "x" + ")" * 61, "nested more than 60 deep"),
     ],
 )
 def test_everything_else_is_refused(text, told):
     with pytest.raises(OptionError, match=told) as caught:
         parse(text)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [62, 200])
+def test_a_chain_is_flat(length):
+    assert parse("+".join(["x"] * length))({"x": 2.0}) == 2 * length
+    text = "x" + " - y*2 + x/y" * (length // 6)
+    assert parse(text)({"x": 3.0, "y": 2.0}) == 3 + (length // 6) * (-4 + 1.5)
+    assert parse("x - y - (x - y) - 1")({"x": 3.0, "y": 7.0}) == -1
+    assert parse("x / y / 2 * 3")({"x": 8.0, "y": 2.0}) == 6
+
+
+def test_messages_do_not_repeat_a_long_text():
+    long = "+".join(f"x{k}" for k in range(150))
+    for refuse in (
+        lambda: parse(long + "+open(x)"),
+        lambda: parse(long + "+"),
+        lambda: parse(long + "+sin(x, x)"),
+        lambda: parse("1+" * 100 + "2"),
+        lambda: parse("sin(" * 70 + "x" + ")" * 70),
+        lambda: parse(long).point("1," * 200),
+        lambda: parse("x").point("9" * 500),
+    ):
+        with pytest.raises(OptionError) as caught:
+            refuse()
+        assert len(str(caught.value)) < 400

@@ -211,6 +211,7 @@ def test_parameters_are_copied_and_are_views_of_theta(rng):
         ({"parameters": [np.zeros((3, 4), int)]}, "int64; all must be"),
         ({"labels": np.zeros(7, int)}, r"images has shape \(1, 40\) for 7 labels"),
         ({"labels": np.zeros(10)}, "labels has shape .* float64"),
+        ({"labels": np.arange(10) - 1}, "labels has -1; an index of a class counts from 0"),
         ({"C": 0}, "C is 0; it must be above 0"),
     ],
 )
@@ -231,6 +232,51 @@ def test_what_network_and_loss_must_return(changes, message, rng):
     objective = small(rng, **changes)
     with pytest.raises(ValueError, match=message):
         objective.grad(np.arange(5), np.empty_like(objective.theta))
+
+
+def test_a_label_beyond_the_outputs(rng):
+    objective = small(rng, labels=np.arange(10) % 4)
+    for call in (objective.fun, lambda: fit(objective)):
+        with pytest.raises(ValueError, match="labels has 3 and network returns 3 outputs"):
+            call()
+
+
+def test_what_predict_takes(rng):
+    objective = small(rng)
+    Z = rng.standard_normal((1, 8))
+    assert_array_equal(objective.predict(Z.tolist()), objective.predict(Z))
+    assert objective.predict(Z[:, :4], np.int64(1)).shape == (1,)
+    for images in (Z[0], Z[:, :0], Z[:, :6], np.zeros((2, 8)), Z.reshape(2, 4), 0.0):
+        with pytest.raises(ValueError, match=r"images has shape .*; it must be \(1, 4\*n\)"):
+            objective.predict(images)
+    for size in (0, -3, 2.5):
+        with pytest.raises(OptionError, match=f"batch_size is {size}; it must be a whole number"):
+            objective.predict(Z, size)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("batch_size", -3), ("batch_size", 0), ("epochs", 2.5), ("epochs", 0), ("lr", -1),
+        ("lr", np.nan), ("lr", "fast"), ("momentum", 2), ("decay", -1.0), ("schedule", "x"),
+        ("seed", -1),
+    ],
+)  # fmt: skip
+def test_options_of_fit_keep_the_rules_of_training(option, value, solver, rng):
+    objective = small(rng)
+    with pytest.raises(OptionError, match=f"{option} is .*; it must be"):
+        fit(objective, solver, **{option: value})
+    assert not objective.theta.any()
+
+
+def test_options_of_fit_may_be_of_numpy_and_a_rate_of_0_is_the_solvers(rng):
+    Z = rng.standard_normal((1, 40))
+    one, two = small(rng, images=Z), small(rng, images=Z)
+    fit(one, epochs=np.int64(2), lr=np.float64(0), seed=np.int32(3))
+    fit(two, epochs=2, seed=3)
+    assert one.theta.any()
+    assert_array_equal(one.theta, two.theta)
 
 
 def test_errors_of_fit(rng):

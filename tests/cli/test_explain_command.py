@@ -35,7 +35,10 @@ def test_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "digits", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "digits, layer 1, 2: image 0 of the test part of digits" in printed
+    assert "the weights are random; " in printed
+    assert "'simplenn explain runs/digits-1' shows a trained network" in printed
     assert f"written: {out} (" in printed
+    assert '<svg role="img" aria-label="The image as it is" viewBox="0 0 8 8"' in out.read_text()
     assert [layer["m"] for layer in page(out, "digits")["layers"]] == [1, 2]
 
 
@@ -64,7 +67,9 @@ def test_config_file_keeps_its_layers(tmp_path: Path) -> None:
     assert (data["title"], data["LC"]) == ("net.config", 2)
 
 
-def test_model_keeps_its_weights_size_and_normalisation(tmp_path: Path) -> None:
+def test_model_keeps_its_weights_size_and_normalisation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config, rng = NetConfig.preset("digits", 8, 8, 1), np.random.default_rng(5)
     normalisation = Normalisation(0.0, 1 / 16, np.full(64, 0.25))
     model = Model.initialise(config, np.arange(10), rng, np.float32, normalisation, "cross-entropy")
@@ -77,6 +82,27 @@ def test_model_keeps_its_weights_size_and_normalisation(tmp_path: Path) -> None:
             np.array(layer["W"]["vec"]).reshape(9, 4).T, model.W[0][:4].astype(float)
         )
         assert min(layer["Z"]["vec"]) == -0.25  # black
+    assert "random" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("size", "filters", "strides"),
+    [(2**31 - 1, (2**31 - 9, 1), (1, 1)), (2_000_000, (1, 1), (500_000, 1))],
+    ids=["filters", "images"],
+)
+def test_a_network_that_does_not_fit_into_memory(
+    size: int, filters: tuple[int, int], strides: tuple[int, int], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    NetConfig(
+        LC=2, LF=1, ht_input=size, wd_input=size, ch_input=(1, 4, 4), wd_pad_added=(0, 0),
+        wd_filter=filters, strides=strides, wd_subimage_pool=(1, 1), full_neurons=(3,),
+    ).write(tmp_path / "net.config")  # fmt: skip
+    words = [str(tmp_path / "net.config"), "--layer", "2", "--out", str(tmp_path / "p.html")]
+    assert main(["explain", *words]) == 2
+    error = capsys.readouterr().err
+    assert "TiB for 1 image " in error
+    assert error.count("\n") == 1
 
 
 def test_existing_file_is_kept(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from simplenn_py import gradcheck as library
-from simplenn_py.cli import gradcheck
+from simplenn_py.cli import gradcheck, main
 from simplenn_py.cnn.padding import unpad
 from simplenn_py.config import NetConfig
 from simplenn_py.engines.lecture import LectureEngine
@@ -52,6 +53,36 @@ def test_a_right_network(config: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert max(map(len, table)) <= 100
     with Image.open(out) as image:
         assert image.width > image.height
+
+
+def test_a_factored_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = replace(NETWORK, ch_input=(1, 4, 9), rank=(3, 8, 2))
+    wide.write(tmp_path / "thin.config")
+    out = tmp_path / "v.png"
+    assert call(tmp_path / "thin.config", "--images", "2", "--out", out) == 0
+    assert "all derivatives are right" in capsys.readouterr().out
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_the_layers_that_have_a_bias_are_drawn_with_one() -> None:
+    from simplenn_py.gradcheck_plot import plot_gradcheck
+
+    report = library.check(replace(NETWORK, rank=(2, 0, 0)), images=2)  # 1 V, 1 U, 2, 3
+    dots = {line.get_label(): list(line.get_xdata()) for line in plot_gradcheck(report)[1].lines}
+    np.testing.assert_allclose(dots["Jv, W"], np.array([1, 2, 3, 4]) - 0.05)
+    np.testing.assert_allclose(dots["Jv, bias"], np.array([2, 3, 4]) + 0.05)
+
+
+def test_a_network_that_does_not_fit_into_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replace(NETWORK, ht_input=2**31 - 1, wd_input=2**31 - 1).write(tmp_path / "net.config")
+    out = tmp_path / "v.png"
+    assert main(["gradcheck", str(tmp_path / "net.config"), "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "TiB for 5 images" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
 
 
 def test_json(config: Path, engine_name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,6 +74,41 @@ def test_a_models_own_weights(
     assert all(name in shown for name in names)
 
 
+def test_a_network_that_does_not_fit_into_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, size = tmp_path / "net.config", 2**31 - 1
+    NetConfig(LC=0, LF=1, ht_input=size, wd_input=size, ch_input=(1,), full_neurons=(3,)).write(
+        path
+    )
+    assert main(["graph", str(path), "--out", str(tmp_path / "g.svg")]) == 2
+    error = capsys.readouterr().err
+    assert "TiB for 2 images" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "g.svg").exists()
+
+
+def test_a_long_chain_is_drawn_and_a_message_does_not_repeat_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "f.svg"
+    chain = "+".join(["x"] * 62)
+    assert main(["graph", "--expression", chain, "--at", "1", "--gradient", "--out", str(out)]) == 0
+    assert "df/dx = 62\n" in capsys.readouterr().out
+    assert texts(out).count("add") == 61
+    wide = "+".join(f"log(x{k})" for k in range(60))
+    assert main(["graph", "--expression", wide, "--at=" + ",".join(["-1"] * 60)]) == 2
+    error = capsys.readouterr().err
+    assert "... is nan at x0 = -1, x1 = -1" in error
+    assert len(error) < 250
+
+
+def test_help_says_that_an_older_picture_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["graph", "--help"])
+    assert "an older one is replaced" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,49 @@ def test_one_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[4].startswith("4 images, float32")
     assert lines[-1] == f"written: {out}"
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_network_is_named_in_table_and_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(
+        "simplenn_py.plots.save", lambda axes, path: titles.append(axes[-1].get_title())
+    )
+    out = ["--out", str(tmp_path / "p.png"), "--batch-size", "1"]
+    assert main(["im2col", *out]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "layer4: 28x28x1 images"
+    assert main(["im2col", "digits", *out]) == 0
+    assert main(["im2col", "--size", "4x4x1", *out]) == 0
+    named = [title.splitlines()[0] for title in titles]
+    assert named[:2] == ["layer4", "digits"]
+    assert named[2].startswith("What each costs")
+
+
+def test_help_says_that_an_older_figure_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["im2col", "--help"])
+    assert "an older one is replaced" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("size", "filter", "stride"),
+    [(2**31 - 1, 3, 1), (2_000_000, 3, 500_000), (2**31 - 1, 2**31 - 9, 1)],
+    ids=["patches", "images", "filters"],
+)
+def test_layers_that_do_not_fit_into_memory(
+    size: int, filter: int, stride: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.config"
+    NetConfig(
+        LC=1, LF=1, ht_input=size, wd_input=size, ch_input=(1, 4), wd_pad_added=(0,),
+        wd_filter=(filter,), strides=(stride,), wd_subimage_pool=(1,), full_neurons=(3,),
+    ).write(path)  # fmt: skip
+    assert main(["im2col", str(path), "--batch-size", "1", "--out", str(tmp_path / "p.png")]) == 2
+    error = capsys.readouterr().err
+    assert "the patches of 1 images" in error
+    assert re.search(r"need \d{7,} MiB", error)
+    assert error.count("\n") == 1
 
 
 def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
