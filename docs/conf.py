@@ -54,6 +54,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "show_signature": False,
     "image_srcset": ["2x"],
+    "reset_modules": ("matplotlib", "gallery.whole_figures"),
 }
 
 html_theme = "furo"
