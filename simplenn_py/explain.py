@@ -365,7 +365,7 @@ def page(data: dict[str, Any]) -> str:
     text = json.dumps(numbers, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     html = (_PAGE / "page.html").read_text("utf-8")
     for mark, part in (
-        ("<header>", "<header>\n" + data.get("thumbnail", "")),
+        ("<!-- thumbnail -->", data.get("thumbnail", "")),
         ("/* page.css */", (_PAGE / "page.css").read_text("utf-8")),
         ("/* page.js */", (_PAGE / "page.js").read_text("utf-8")),
         ("/* steps.js */", (_PAGE / "steps.js").read_text("utf-8")),

@@ -226,8 +226,7 @@ class _Checker:
     def _layers(self) -> tuple[tuple[LayerCheck, ...], dict[tuple[int, str], Any]]:
         layers: list[LayerCheck] = []
         sampled: dict[tuple[int, str], Any] = {}
-        geometries = (*self.config.conv_layers, *self.config.full_layers)
-        for m, g in enumerate(geometries):
+        for m, g in enumerate(self.config.geometries):
             checks: dict[str, Check] = {}
             worst: list[Entry] = []
             kinked, moves = False, False

@@ -102,6 +102,8 @@ class Watched:
                 largest = float(np.abs(wanted).max(initial=0)) or 1.0
                 error = float(np.abs(np.asarray(got, np.float64) - wanted).max(initial=0))
                 error = np.inf if np.isnan(error) else error / largest
+                if error and wanted.dtype.kind in "iu":  # indices are right or wrong
+                    error = max(error, 2 * _ROUNDING)
                 if error > max(self.error, _ROUNDING):
                     self._wrong = _RESULTS.get(self.name, ("",))[k]
                 self.error = max(self.error, error)

@@ -10,7 +10,7 @@ import pytest
 import simplenn_py as nn
 from simplenn_py.cli import main
 from simplenn_py.errors import DataError, OptionError, UserError
-from simplenn_py.own_routines import load_all, load_routines, operators_of
+from simplenn_py.own_routines import Watched, load_all, load_routines, operators_of
 from simplenn_py.training import train
 
 GOOD = '''
@@ -124,6 +124,15 @@ def test_the_result_that_differs_is_named_at_once(tmp_path):
     (said,) = told
     assert "its idx_pool is NOT ours" in said
     assert "of equal maxima the first counts" in said
+
+
+def test_one_wrong_index_is_enough(tmp_path):
+    right = np.ones((1, 2)), np.array([[100_000], [7]])
+    wrong = right[0], right[1] - 1
+    own = Watched("maxpooling", lambda: wrong, lambda: right, tmp_path / "mine.py")
+    own()
+    assert not own.agrees  # though it is off by 1e-5 of the largest
+    assert "idx_pool" in own.difference()
 
 
 def test_a_folder_gives_all_its_routines(tmp_path):

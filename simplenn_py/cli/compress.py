@@ -144,11 +144,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _free_name(model: Path) -> Path:
-    stem = model.resolve().parent / (
-        model.resolve().stem if model.is_file() else model.resolve().name
-    )
-    numbers = ("", *(f"-{n}" for n in range(2, 10**6)))
-    return next(p for n in numbers if not (p := Path(f"{stem}-compressed{n}")).exists())
+    own = model.resolve()
+    first = own.parent / f"{own.stem if own.is_file() else own.name}-compressed"
+    if not first.exists():
+        return first
+    others = (Path(f"{first}-{n}") for n in range(2, 10**6))
+    return next(path for path in others if not path.exists())
 
 
 def _check_free(out: Path) -> None:
