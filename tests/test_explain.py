@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplenn_py import explain
+from simplenn_py import explain, explain_picture
 from simplenn_py.cnn.loss import get_loss
 from simplenn_py.cnn.objective import Problem
 from simplenn_py.config import NetConfig
@@ -32,12 +32,16 @@ BROWSER = next(
 )
 
 
-def network(config: NetConfig = ODD, loss: str = "squared") -> tuple[Model, explain.Picture]:
+def network(
+    config: NetConfig = ODD, loss: str = "squared"
+) -> tuple[Model, explain_picture.Picture]:
     rng = np.random.default_rng(3)
     model = Model.initialise(config, np.arange(config.nL), rng, np.float64, loss=loss)
     model.theta += 0.05 * rng.standard_normal(model.theta.size)  # biases that are not 0
     a, b, d = config.image_shape
-    return model, explain.Picture(rng.standard_normal((d, a * b)).copy(order="F"), 2, "noise")
+    return model, explain_picture.Picture(
+        rng.standard_normal((d, a * b)).copy(order="F"), 2, "noise"
+    )
 
 
 def matrix(part: dict) -> np.ndarray:
@@ -75,7 +79,7 @@ def test_the_derivative_by_the_image_is_that_of_differences() -> None:
     v = np.random.default_rng(0).standard_normal(picture.Z.shape)
 
     def xi(t: float) -> float:
-        moved = explain.Picture((picture.Z + t * v).copy(order="F"), 2, "")
+        moved = explain_picture.Picture((picture.Z + t * v).copy(order="F"), 2, "")
         z = explain.network_numbers(model, moved)[1]
         return get_loss("squared").value(z[:, np.newaxis], np.array([2]))
 
@@ -171,15 +175,15 @@ def test_image_of_the_models_own_size_gets_its_normalisation() -> None:
     mean = np.linspace(0, 1, 64)
     model, _ = network(config)
     model.normalisation = Normalisation(2.0, 0.5, mean)
-    picture = explain.choose_picture(data, 3, model)
+    picture = explain_picture.choose_picture(data, 3, model)
     raw = data.test.Z[:, 3 * 64 : 4 * 64].astype(float)
     np.testing.assert_allclose(picture.Z[0], (raw[0] - 2) * 0.5 - mean)
     assert picture.target == data.test.y[3]
     assert picture.about == f"image 3 of the test part of digits, label {data.test.y[3]}"
     with pytest.raises(OptionError, match=r"--image is 9999; the test part .* 0 to \d+"):
-        explain.choose_picture(data, 9999, model)
+        explain_picture.choose_picture(data, 9999, model)
     with pytest.raises(OptionError, match="--image is -1"):
-        explain.choose_picture(data, -1, model)
+        explain_picture.choose_picture(data, -1, model)
 
 
 def test_image_of_another_size_is_resized_and_scaled_by_its_own_range() -> None:
@@ -188,7 +192,7 @@ def test_image_of_another_size_is_resized_and_scaled_by_its_own_range() -> None:
     config = NetConfig(LC=0, LF=1, ht_input=4, wd_input=3, ch_input=(2,), full_neurons=(3,))
     mean = np.arange(24) / 100
     model = Model(config, np.zeros(config.n_parameters), np.arange(3), Normalisation(7, 9, mean))
-    picture = explain.choose_picture(data, 0, model)
+    picture = explain_picture.choose_picture(data, 0, model)
     rows = np.array([0, 0, 10, 10, 20, 20, 30, 30, 40, 40, 50, 50]) / 50
     np.testing.assert_allclose(picture.Z, np.stack([rows, rows]) - mean.reshape((2, 12), order="F"))
     assert "training part of six, label 1, resized from 2x3x1 to 4x3x2" in picture.about
@@ -201,8 +205,8 @@ def test_normalisation_of_resized_images_is_that_of_all_of_them(
 ) -> None:
     pixels = rng.integers(0, 200, (2, 3 * 4 * 5)).astype(np.uint8)
     data = Dataset("five", Images(pixels, np.zeros(5, int), 3, 4), None, "")
-    found = explain._normalisation(data, (3, 4, 2), shape)
-    whole = explain._resized(pixels, (3, 4, 2), shape)
+    found = explain_picture._normalisation(data, (3, 4, 2), shape)
+    whole = explain_picture._resized(pixels, (3, 4, 2), shape)
     expected = Normalisation.of(whole, np.arange(5), int(np.prod(shape)))
     assert (found.shift, found.scale) == (expected.shift, expected.scale)
     np.testing.assert_allclose(found.mean, expected.mean)
@@ -211,15 +215,15 @@ def test_normalisation_of_resized_images_is_that_of_all_of_them(
 def test_raw_image_is_within_its_range() -> None:
     model, _ = network(NetConfig.preset("digits", 8, 8, 1))
     data = load_dataset("digits")
-    picture = explain.choose_picture(data, 0, model)
+    picture = explain_picture.choose_picture(data, 0, model)
     raw = data.test.Z[0, :64].reshape((8, 8), order="F") / 16
     np.testing.assert_allclose(picture.raw, raw[..., np.newaxis])
     model.normalisation = Normalisation(8.0, 1 / 4, np.zeros(64))  # a smaller range
-    assert explain.choose_picture(data, 0, model).raw.max() == 1
+    assert explain_picture.choose_picture(data, 0, model).raw.max() == 1
 
 
 def test_thumbnail_is_grey_or_coloured_and_small() -> None:
-    grey = explain.thumbnail(np.array([[[0.0], [1.0]], [[0.5], [1.0]]]))
+    grey = explain_picture.thumbnail(np.array([[[0.0], [1.0]], [[0.5], [1.0]]]))
     assert 'viewBox="0 0 2 2" width="80" height="80"' in grey
     drawn = dict(re.findall(r'<path fill="(#\w+)" d="([^"]*)"', grey))
     assert drawn == {
@@ -227,8 +231,8 @@ def test_thumbnail_is_grey_or_coloured_and_small() -> None:
         "#ffffff": "M1 0h1v1h-1zM1 1h1v1h-1z",
         "#808080": "M0 1h1v1h-1z",
     }
-    assert 'fill="#ff0080"' in explain.thumbnail(np.array([[[1.0, 0.0, 0.5, 0.9]]]))
-    assert 'viewBox="0 0 50 57"' in explain.thumbnail(np.zeros((227, 200, 3)))
+    assert 'fill="#ff0080"' in explain_picture.thumbnail(np.array([[[1.0, 0.0, 0.5, 0.9]]]))
+    assert 'viewBox="0 0 50 57"' in explain_picture.thumbnail(np.zeros((227, 200, 3)))
 
 
 def test_thumbnail_stands_in_the_head_once() -> None:
@@ -242,7 +246,7 @@ def test_label_that_the_network_does_not_know() -> None:
     model, _ = network(NetConfig.preset("digits", 8, 8, 1, 3))
     data = load_dataset("digits")
     index = int(np.flatnonzero(data.test.y == 7)[0])
-    picture = explain.choose_picture(data, index, model)
+    picture = explain_picture.choose_picture(data, index, model)
     assert picture.target == 0
     assert "label 7 (no class of this network: the loss takes 0 instead)" in picture.about
 

@@ -80,9 +80,10 @@ def run(args: argparse.Namespace) -> int:
     if os.path.lexists(args.out) and not args.force:
         raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
     from .. import explain
+    from ..explain_picture import choose_picture
 
     model, layers, title, notes, trained = _network(args)
-    picture = explain.choose_picture(_dataset(args, model, trained), args.image, model)
+    picture = choose_picture(_dataset(args, model, trained), args.image, model)
     with limit_threads(0):
         data = explain.page_data(model, picture, layers, title, notes)
     html, shown = explain.fitting_page(data)
