@@ -9,86 +9,89 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from ..exercises.form import Exercise
-    from ..exercises.progress import Progress
+    from ..exercises.exercise import Exercise
+    from ..exercises.gradebook import Gradebook
 
 _DESCRIPTION = """\
-Write the lecture's routines yourself, and see at once whether they are right.
+Write the routines of the lecture yourself and check at once whether they are correct.
 
-A check runs the file in a process of its own, in which simplenn_py cannot be imported, with limits
-of time and memory; expected values come from the package's own routines outside.  The first failure
-shows input, expected, got, and where they part.  It is NO sandbox: the code runs with your rights,
-so check files of others only where they can do no harm."""
+A check runs your file in a separate process with limits of time and memory, in which simplenn_py
+cannot be imported.  The expected values come from the routines of the package.  The report shows
+the first failure: the input, the expected result, your result, and the first entry that differs.
+A check is NOT a sandbox: the code runs with your rights, so check other people's files only if they
+can do no harm."""
 
 _EPILOG = """\
 examples:
   simplenn exercise list
   simplenn exercise start vTP_phi_loop --dir mine
   simplenn exercise check mine/vTP_phi_loop.py
-  simplenn exercise hint vTP_phi_loop --dir mine      the next of three hints
-  simplenn exercise check mine                        every exercise of the folder
+  simplenn exercise hint vTP_phi_loop --dir mine      shows the next of three hints
+  simplenn exercise check mine                        checks every exercise in the folder
   simplenn exercise progress --dir mine
 
 for instructors:
   simplenn exercise bundle course --solutions
   simplenn exercise check submission --exercises maxpooling,vTP_phi_loop --gradescope results.json
 
-status of check: 0 if all is right, 1 if something is not yet, 2 for a mistake in use"""
+exit status of check: 0 if everything is correct, 1 if something is not, 2 for a wrong command"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``exercise`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "exercise",
-        help="write the lecture's routines yourself, checked step by step",
+        help="write the routines of the lecture yourself and check them step by step",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(title="what to do", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(title="actions", metavar="VERB", required=True)
 
     def verb(
         name: str, help: str, run: Callable[[argparse.Namespace], int]
     ) -> Callable[..., object]:
-        child = verbs.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
-        child.set_defaults(run=run)
-        return child.add_argument
+        subparser = verbs.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        subparser.set_defaults(run=run)
+        return subparser.add_argument
 
-    folder = {"default": ".", "metavar": "FOLDER", "help": "where your files are (this folder)"}
-    verb("list", "the exercises, in order", _list)("--dir", **folder)
-    add = verb("start", "write an exercise's file: its statement and where to begin", _start)
-    add("name", metavar="NAME", help="an exercise, or 'all'")
-    add("--dir", **{**folder, "help": "where to write it (this folder)"})
-    add = verb("check", "run what you wrote and say where it first goes wrong", _check)
-    add("path", metavar="FILE|DIR", help="NAME.py, or a folder of them")
-    add("--exercise", metavar="NAME", help="which exercise a FILE of another name is for")
-    add("--exercises", metavar="A,B", help="of a DIR, these; one that is missing is not right")
-    add("--time-limit", type=float, default=60.0, metavar="S", help="seconds (%(default)g)")
-    add("--memory-limit", type=float, default=2.0, metavar="GIB", help="GiB (%(default)g)")
-    add("--seed", type=int, default=0, metavar="N", help="of the random cases (%(default)s)")
-    add("--gradescope", metavar="FILE", help="also write the results for Gradescope")
-    add = verb("hint", "the next hint; each says more than the one before", _hint)
-    add("name", metavar="NAME")
+    folder = {"default": ".", "metavar": "FOLDER", "help": "folder of your files (this folder)"}
+    verb("list", "list the exercises in the order of the course", _list)("--dir", **folder)
+    add = verb("start", "write the file of an exercise: its statement and the skeleton", _start)
+    add("name", metavar="NAME", help="name of an exercise, or 'all'")
+    add("--dir", **{**folder, "help": "folder to write the file to (this folder)"})
+    add = verb("check", "run your routines and show the first failure", _check)
+    add("path", metavar="FILE|DIR", help="your file NAME.py, or a folder of such files")
+    add("--exercise", metavar="NAME", help="exercise that FILE answers, if it has another name")
+    add("--exercises", metavar="A,B", help="check these in DIR; a missing file gets 0 points")
+    add(
+        "--time-limit", type=float, default=60.0, metavar="S", help="limit in seconds (%(default)g)"
+    )
+    add("--memory-limit", type=float, default=2.0, metavar="GIB", help="limit in GiB (%(default)g)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the random cases (%(default)s)")
+    add("--gradescope", metavar="FILE", help="also write the results for Gradescope to FILE")
+    add = verb("hint", "show the next hint; each says more than the one before", _hint)
+    add("name", metavar="NAME", help="name of an exercise")
     add("--dir", **folder)
-    add("--level", type=int, choices=(1, 2, 3), help="this one")
-    verb("progress", "points so far", _progress)("--dir", **folder)
+    add("--level", type=int, choices=(1, 2, 3), help="show this hint")
+    verb("progress", "show your points so far", _progress)("--dir", **folder)
     add = verb("bundle", "write the kit for students and the grader for Gradescope", _bundle)
-    add("out", metavar="OUT", help="a new folder")
-    add("--exercises", metavar="A,B", help="only these")
-    add("--solutions", action="store_true", help="also the model solutions")
+    add("out", metavar="OUT", help="new folder")
+    add("--exercises", metavar="A,B", help="only these exercises")
+    add("--solutions", action="store_true", help="also write the model solutions")
 
 
 def _list(args: argparse.Namespace) -> int:
     from ..exercises.course import EXERCISES, exercise_named
 
-    progress = _progress_of(args.dir)
+    gradebook = _gradebook_of(args.dir)
     rows = []
     for name in EXERCISES:
         e = exercise_named(name)
-        done = "passed" if name in progress.entries and progress.entries[name].passed else ""
+        done = "passed" if name in gradebook.entries and gradebook.entries[name].passed else ""
         trains = ", with ".join(["yes", *e.uses]) if e.trains else ""
         rows.append((name, str(e.points.total), ", ".join(e.allows), trains, done, e.title))
-    _table(("exercise", "points", "may import", "train --with", "", "what"), rows)
+    _table(("exercise", "points", "may import", "train --with", "", "title"), rows)
     return 0
 
 
@@ -108,9 +111,9 @@ def _start(args: argparse.Namespace) -> int:
         if path.exists():
             if args.name != "all":
                 raise UserError(
-                    f"{path} exists already; remove or rename it, or choose another --dir"
+                    f"{path} already exists; remove or rename it, or choose another --dir"
                 )
-            print(f"left as it is: {path}")
+            print(f"exists, left unchanged: {path}")
             continue
         atomic_write_bytes(path, exercise.skeleton.encode())
         print(f"written: {path}")
@@ -124,29 +127,29 @@ def _check(args: argparse.Namespace) -> int:
 
     from ..errors import DataError, UserError
     from ..exercises.check import check_file
-    from ..exercises.child import Limits
-    from ..exercises.progress import Progress, load_progress
+    from ..exercises.gradebook import Gradebook, load_gradebook
     from ..exercises.show import lines
+    from ..exercises.worker_client import Limits
 
     limits, path = Limits(args.time_limit, args.memory_limit), Path(args.path)
     if args.seed < 0:
         raise UserError(f"--seed is {args.seed}; it must be 0 or more")
     folder = path if path.is_dir() else path.parent
-    # To grade, what a student hands in about their progress is neither believed nor written.
-    progress = Progress(folder) if args.gradescope else load_progress(folder)
+    # For grading, a progress file among the submitted files is neither read nor written.
+    gradebook = Gradebook(folder) if args.gradescope else load_gradebook(folder)
     files, missing = _files(args, path)
-    print("In a process of its own, with simplenn_py shut out; this is no sandbox.")
+    print("The code runs in a separate process without simplenn_py; this is not a sandbox.")
     reports, unwritten = [], []
     for exercise, file in files:
         try:
-            report = check_file(exercise, file, progress.helpers(exercise), limits, args.seed)
+            report = check_file(exercise, file, gradebook.helpers(exercise), limits, args.seed)
         except DataError as error:
             if not (path.is_dir() or args.gradescope):
                 raise
-            missing.append((exercise, str(error)))  # the others are checked all the same
+            missing.append((exercise, str(error)))  # continue with the other files
             continue
         reports.append(report)
-        progress.record(report, save=not args.gradescope)
+        gradebook.record(report, save=not args.gradescope)
         if path.is_dir() and report.failure is not None and report.failure.not_written:
             unwritten.append(exercise.name)
         else:
@@ -159,7 +162,7 @@ def _check(args: argparse.Namespace) -> int:
         passed, total = sum(r.passed for r in reports), len(reports) + len(missing)
         points = sum(r.points for r in reports)
         of = sum(e.points.total for e in [*(r.exercise for r in reports), *(e for e, _ in missing)])
-        print(f"\n{passed} of {total} exercises are right: {points} of {of} points")
+        print(f"\n{passed} of {total} exercises are correct: {points} of {of} points")
     if args.gradescope:
         from ..exercises.gradescope import write_results
 
@@ -171,27 +174,27 @@ def _check(args: argparse.Namespace) -> int:
 def _files(
     args: argparse.Namespace, path: Path
 ) -> tuple[list[tuple[Exercise, Path]], list[tuple[Exercise, str]]]:
-    """Return what to check, and exercises asked for that have no file, with what there is."""
+    """Return the files to check, and required exercises without a file with the reason."""
     from ..errors import UserError
-    from ..exercises.handed_in import in_folder, one_file
+    from ..exercises.submissions import in_folder, one_file
 
     if not path.is_dir():
         if args.exercises:
             raise UserError(
-                f"--exercises is {args.exercises!r}; it is for a folder, for one file there is "
-                "--exercise"
+                f"--exercises is {args.exercises!r}; this option is for a folder, use --exercise "
+                "for one file"
             )
         return [one_file(path, args.exercise)], []
     if args.exercise:
         raise UserError(
-            f"--exercise is {args.exercise!r}; it is for one file, for a folder there is "
-            "--exercises A,B"
+            f"--exercise is {args.exercise!r}; this option is for one file, use --exercises A,B "
+            "for a folder"
         )
     return in_folder(path, _names(args.exercises) if args.exercises else None)
 
 
 def _names(asked: str | None) -> list[str]:
-    """Return the exercises asked for, in the course's order; all by default."""
+    """Return the names of the selected exercises in the order of the course; all by default."""
     from ..errors import UserError
     from ..exercises.course import EXERCISES, exercise_named
 
@@ -207,14 +210,14 @@ def _names(asked: str | None) -> list[str]:
 def _hint(args: argparse.Namespace) -> int:
     from ..exercises.course import exercise_named
 
-    exercise, progress = exercise_named(args.name), _progress_of(args.dir)
-    entry = progress.entry(exercise.name)
+    exercise, gradebook = exercise_named(args.name), _gradebook_of(args.dir)
+    entry = gradebook.entry(exercise.name)
     level = args.level or min(entry.hints + 1, 3)
     print(f"{exercise.name}, hint {level} of 3:")
     print(_wrapped(exercise.hints[level - 1]))
     if level > entry.hints:
         entry.hints = level
-        progress.save()
+        gradebook.save()
     return 0
 
 
@@ -224,22 +227,22 @@ def _progress(args: argparse.Namespace) -> int:
     from ..errors import DataError
     from ..exercises.course import EXERCISES, exercise_named
 
-    progress = _progress_of(args.dir)
+    gradebook = _gradebook_of(args.dir)
     folder = Path(args.dir)
-    if not progress.entries and not any((folder / f"{name}.py").is_file() for name in EXERCISES):
+    if not gradebook.entries and not any((folder / f"{name}.py").is_file() for name in EXERCISES):
         raise DataError(
-            f"{folder}: nothing checked here; give --dir, the folder of your exercises' files"
+            f"{folder}: this folder has no exercises; name the folder of your files with --dir"
         )
     rows, points, total = [], 0, 0
     for name in EXERCISES:
-        e, entry = exercise_named(name), progress.entries.get(name)
+        e, entry = exercise_named(name), gradebook.entries.get(name)
         total += e.points.total
         if entry is None or not entry.checked:
             state, when, best = "not checked yet", "", 0
         else:
-            changed = entry.passed and progress.own(name) is None
-            state = "not yet right" if not entry.passed else "passed"
-            state += ", changed since" if changed else ""
+            changed = entry.passed and gradebook.own(name) is None
+            state = "not yet correct" if not entry.passed else "passed"
+            state += ", changed since then" if changed else ""
             when, best = entry.checked[:16].replace("T", " "), entry.best
         points += best
         hints = f"{entry.hints} of 3" if entry and entry.hints else ""
@@ -259,20 +262,20 @@ def _bundle(args: argparse.Namespace) -> int:
     for folder in write_bundle(out, exercises, args.solutions):
         print(f"written: {folder}")
     if args.solutions:
-        print(f"for instructors only: {out / 'solutions'}; give students {out / 'student'} alone")
-    print(f"next: read {out / 'grader' / 'README.txt'}: how to try, pack and upload the grader")
+        print(f"for instructors only: {out / 'solutions'}; give only {out / 'student'} to students")
+    print(f"next: read {out / 'grader' / 'README.txt'} to test, pack and upload the grader")
     return 0
 
 
-def _progress_of(folder: str) -> Progress:
+def _gradebook_of(folder: str) -> Gradebook:
     from pathlib import Path
 
     from ..errors import DataError
-    from ..exercises.progress import load_progress
+    from ..exercises.gradebook import load_gradebook
 
     if not Path(folder).is_dir():
-        raise DataError(f"{folder}: there is no such folder; 'simplenn exercise start' makes one")
-    return load_progress(Path(folder))
+        raise DataError(f"{folder}: there is no such folder; 'simplenn exercise start' creates it")
+    return load_gradebook(Path(folder))
 
 
 def _wrapped(text: str) -> str:
@@ -282,7 +285,7 @@ def _wrapped(text: str) -> str:
 
 
 def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table: by rich on a terminal, else plain columns that a script can cut."""
+    """Print a table: formatted by rich on a terminal, else plain columns for scripts."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,39 +1,42 @@
 """The course: exercises that check themselves.
 
-A student receives a skeleton, writes a routine of the lecture, and ``simplenn exercise check``
-says whether it is right, or where it first goes wrong: input, expected, got, in the lecture's
+A student receives a skeleton and writes a routine of the lecture.  ``simplenn exercise check`` then
+reports whether the routine is correct.  If it is not, the report shows the first failure: the
+input, the expected result, the student's result, and the first entry that differs, in the lecture's
 indices.
 
 To add an exercise NAME, write
 
 1. ``skeletons/NAME.py``: what the student receives.  Its module docstring is the statement: the
-   equation, the conventions it needs, and a small worked example as a doctest.  The functions
-   asked for have a docstring and ``raise NotImplementedError("NAME has no code so far")``.
+   equation, the conventions that it needs, and a small worked example as a doctest.  Each function
+   to be written has a docstring and ``raise NotImplementedError("NAME has no code yet")``.
    Routines of earlier exercises that it may call are declared the same way, with
    ``raise NotImplementedError("copy your ... here to run this file by itself")``, and listed in
-   ``uses``: in a check the student's own routine stands in, or the model solution.
-2. ``solutions/NAME.py``: a model solution that imports only what the exercise allows, as a good
-   student would write it.
-3. ``course/NAME.py``: the ``EXERCISE``, an :class:`.form.Exercise`.  ``reference`` is the package's
-   own routine, imported inside the function; ``cases(rng)`` yields small cases first, each showing
-   ONE thing that may go wrong, then awkward and random ones; ``where`` names an entry in the
-   lecture's indices; each ``wrong`` is an edit of the model solution that makes a typical mistake,
-   with the hint that names it; ``adjoint``, ``speed``, ``form``, ``judge`` where they apply.
-   :mod:`.sizes` has layers, arrays and names of entries.
-4. ``drivers/NAME.py``, only if arrays, numbers and text cannot call the student's routine (it takes
-   a function, or is a class): ``call(student, function, *args)``, run in the student's process.
-5. The name in ``EXERCISES`` of ``course/__init__.py``, after those that it uses.
+   ``uses``.  A check uses the student's own routine for them, or the model solution.
+2. ``solutions/NAME.py``: a model solution that imports only the modules that the exercise allows,
+   written as a good student would write it.
+3. ``course/NAME.py``: the ``EXERCISE``, an :class:`.exercise.Exercise`.  ``reference`` is the
+   package's own routine, imported inside the function.  ``cases(rng)`` yields small cases first,
+   each of which shows ONE possible mistake, then awkward and random ones.  ``where`` names an entry
+   in the lecture's indices.  Each entry of ``mistakes`` edits the model solution so that it makes a
+   typical mistake, and has the explanation to print.  ``adjoint``, ``speed``, ``source_check`` and
+   ``judge`` are optional.  :mod:`.sizes` has layers, arrays and names of entries.
+4. ``drivers/NAME.py``, only if arrays, numbers and text are not enough to call the student's
+   routine (it takes a function, or it is a class): ``call(student, function, *args)``, which runs
+   in the student's process.
+5. The name in ``EXERCISES`` of ``course/__init__.py``, after the exercises that it uses.
 
-``tests/exercises`` then proves for it: the statement's example holds; the solution passes with all
-points (half of those for speed suffice) under the imports that it allows; the skeleton is "not
-written yet"; every typical mistake is caught, and named as the only one; cases are small first.
+``tests/exercises`` then tests the new exercise: the example in the statement is correct; the
+solution gets all points (half of the points for speed suffice) with only the allowed imports; the
+skeleton is reported as "not written yet"; every typical mistake is found, and no other mistake is
+named; small cases come first.
 
-How a check runs: :mod:`.check` starts :mod:`.runner` by :mod:`.child`, in a process that cannot
-import the package, sends the file's bytes, then the cases one by one, and compares
-(:mod:`.compare`) with the reference, which stays in the parent.  :mod:`.suspects` names a mistake,
-:mod:`.overlap` finds threads that disturb each other (``drivers/prange.py`` watches them),
-:mod:`.race` measures, :mod:`.report` holds what was found, :mod:`.show` writes it,
-:mod:`.progress` keeps it, :mod:`.handed_in` finds a folder's files, :mod:`.bundle` makes the kit
-and the grader.  It is no sandbox: a student's code has the rights of the user who
-runs the check.
+How a check runs: :mod:`.check` starts :mod:`.worker` through :mod:`.worker_client`, in a process
+that cannot import the package.  It sends the bytes of the file, then the cases one by one, and
+compares each answer (:mod:`.differences`) with the reference, which stays in the parent process.
+:mod:`.known_mistakes` finds the typical mistake, :mod:`.overlap` finds threads that write to the
+same entry (``drivers/prange.py`` watches them), :mod:`.speed` measures the running time,
+:mod:`.report` holds the results and :mod:`.show` prints them, :mod:`.gradebook` stores them,
+:mod:`.submissions` finds the files in a folder, and :mod:`.bundle` writes the kit for students and
+the grader.  A check is not a sandbox: the student's code has the rights of the user who runs it.
 """

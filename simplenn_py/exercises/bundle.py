@@ -1,4 +1,4 @@
-"""The kit for students and the grader for an instructor, from the one source of the course."""
+"""Write the kit for students and the grader for instructors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import UserError
-from .form import Exercise
+from .exercise import Exercise
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -24,14 +24,16 @@ def write_bundle(out: Path, exercises: Sequence[Exercise], solutions: bool = Fal
     Parameters
     ----------
     out : Path
-        Must not exist; it appears when it is complete.
+        New folder; it must not exist, and it appears only when it is complete.
     exercises : sequence of Exercise
+        Exercises of the bundle.
     solutions : bool
+        Whether to write the model solutions, too.
 
     Returns
     -------
     list of Path
-        The folders.
+        Folders that were written.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def write_bundle(out: Path, exercises: Sequence[Exercise], solutions: bool = Fal
         If `out` exists or cannot be written.
     """
     if out.exists():
-        raise UserError(f"{out} exists already; name a new folder")
+        raise UserError(f"{out} already exists; name a new folder")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -58,7 +60,7 @@ def write_bundle(out: Path, exercises: Sequence[Exercise], solutions: bool = Fal
             _PACKAGE, work / "grader" / _PACKAGE.name,
             ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
         )  # fmt: skip
-        work.chmod(0o755)  # mkdtemp's folders are the owner's alone
+        work.chmod(0o755)  # mkdtemp gives access to the owner only
         os.replace(work, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -80,13 +82,13 @@ def _files(exercises: Sequence[Exercise], solutions: bool) -> Iterator[tuple[str
 
 
 def _needs() -> list[str]:
-    """Return the package's requirements, without those of its extras."""
+    """Return the requirements of the package, without those of its extras."""
     try:
         found = requires("simplenn-py") or []
     except PackageNotFoundError:
         found = []
     needed = [r for r in found if "extra ==" not in r]
-    if not needed:  # run from a clone that was never installed
+    if not needed:  # the package runs from a clone that was not installed
         setup = ConfigParser()
         setup.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
         needed = setup.get("options", "install_requires", fallback="").split("\n")
@@ -100,10 +102,10 @@ def _readme(exercises: Sequence[Exercise]) -> str:
     )
     first = exercises[0].name
     does = (
-        ("check .", "which of them are right, and where they go wrong"),
-        (f"check {first}.py", "this one"),
-        (f"hint {first}", "one of three hints, then the next"),
-        ("progress", "points so far"),
+        ("check .", "checks all exercises and shows the first failure of each"),
+        (f"check {first}.py", "checks one exercise"),
+        (f"hint {first}", "shows the next of three hints"),
+        ("progress", "shows your points so far"),
     )
     width = max(len(words) for words, _ in does)
     commands = "\n".join(f"  simplenn exercise {words:{width}}  {what}" for words, what in does)
@@ -113,25 +115,26 @@ Exercises
 
 {table}
 
-Each file begins with its statement.  Write the routine where the file says that it is not
-written yet; keep its name and its parameters.  The example in the statement is a test:
+Each file begins with its statement.  Replace the line "raise NotImplementedError(...)" with your
+code, and keep the names of the routine and its parameters.  You can test the example in the
+statement:
 
   python -m doctest {first}.py
 
-With simplenn_py installed, in this folder:
+If simplenn_py is installed, run in this folder:
 
 {commands}
 
-Hand in the .py files.
+Submit the .py files.
 """
 
 
 _SETUP = """\
 #!/usr/bin/env bash
-# Runs once, when the image is built: a virtual environment with what simplenn_py needs.
+# Runs once, when the image is built: makes a virtual environment with simplenn_py's requirements.
 set -euo pipefail
 root="${{AUTOGRADER_ROOT:-/autograder}}"
-python="${{PYTHON:-python3}}" # where that is too old, install another and name it here
+python="${{PYTHON:-python3}}" # if it is too old, install another one and name it here
 
 fail() {{
     echo "setup.sh: $1" >&2
@@ -140,9 +143,9 @@ fail() {{
 command -v "$python" >/dev/null || fail "there is no $python; install Python 3.11 or later"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "this is $("$python" --version 2>&1), simplenn_py needs 3.11 or later; see README.txt"
-if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian and Ubuntu pack it by itself
+if ! "$python" -c 'import ensurepip' 2>/dev/null; then # a separate package in Debian and Ubuntu
     package="$(basename "$python")-venv"
-    [ "$(id -u)" -eq 0 ] || fail "$python makes no virtual environments; install $package"
+    [ "$(id -u)" -eq 0 ] || fail "$python cannot make virtual environments; install $package"
     apt-get install -y "$package"
 fi
 "$python" -m venv "$root/venv"
@@ -151,10 +154,10 @@ fi
 
 _RUN = """\
 #!/usr/bin/env bash
-# Runs for every submission.  Status 1 of the check only says that something is not yet right.
+# Runs for every submission.  Status 1 of the check means only that an exercise is not correct.
 set -uo pipefail
 root="${{AUTOGRADER_ROOT:-/autograder}}"
-seed="${{GRADER_SEED:-0}}" # of the random shapes: choose a number of your own, the students' is 0
+seed="${{GRADER_SEED:-0}}" # seed of the random shapes: choose your own, the students use 0
 export PYTHONPATH="$root/source"
 "$root/venv/bin/python3" -P -m simplenn_py exercise check "$root/submission" \\
     --exercises {names} \\
@@ -164,17 +167,17 @@ status=$?
 """
 
 _GRADER = """\
-The grader, for a programming assignment of Gradescope.
+The grader for a programming assignment in Gradescope.
 
-  setup.sh         makes a virtual environment with what simplenn_py needs
+  setup.sh         makes a virtual environment with the requirements of simplenn_py
   run_autograder   checks a submission and writes results.json
-  simplenn_py/     version {version}, which wrote this folder
+  simplenn_py/     the package, version {version}, which wrote this folder
 
-1. Choose the seed of the random shapes: in run_autograder, the line that begins with seed=.  An
-   environment variable GRADER_SEED goes before it.
+1. Choose the seed of the random shapes: in run_autograder, the line that begins with seed=.  If the
+   environment variable GRADER_SEED is set, it is used instead.
 
-2. Try it here, with the model solutions ('bundle --solutions') or any student's files; in the
-   folder above this one:
+2. Test the grader on your computer with the model solutions ('bundle --solutions') or with a
+   student's files.  Run in the folder above this one:
 
      mkdir -p trial/submission trial/results
      cp -r grader trial/source
@@ -184,19 +187,19 @@ The grader, for a programming assignment of Gradescope.
      bash trial/source/run_autograder
      cat trial/results/results.json
 
-3. Pack it, in the folder above this one; the files must be at the top of the archive:
+3. Pack it in the folder above this one; the files must be at the top of the archive:
 
      (cd grader && zip -r ../grader.zip .)
 
-4. Upload grader.zip as the autograder.  As its image choose one whose python3 is 3.11 or later:
-   Ubuntu 24.04 has 3.12, Debian 12 has 3.11.  Ubuntu 22.04 has 3.10: there install python3.11 at
-   the top of setup.sh, by apt-get install -y python3.11, and set python=python3.11.
+4. Upload grader.zip as the autograder.  Choose an image whose python3 is 3.11 or later: Ubuntu
+   24.04 has 3.12, Debian 12 has 3.11.  Ubuntu 22.04 has 3.10: there, add the line
+   apt-get install -y python3.11 at the top of setup.sh and set python=python3.11.
 
-Files may be handed in as they are or in one folder.  A student's code runs in a process of its own
-with limits of time and memory, but that is no sandbox: run submissions in the container that
-Gradescope provides, or in one of your own.
+Students may submit the files as they are or in one folder.  A student's code runs in a separate
+process with limits of time and memory, but this is not a sandbox: run submissions in the container
+that Gradescope provides, or in your own container.
 """
 
 _SOLUTIONS = """\
-Model solutions, for instructors only: keep this folder out of what students receive.
+Model solutions, for instructors only: do not give this folder to students.
 """

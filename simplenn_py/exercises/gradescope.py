@@ -1,4 +1,4 @@
-"""The results of a check in the format that Gradescope reads."""
+"""Write the results of a check in the format that Gradescope reads."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from ..io.atomic import atomic_write_bytes
-from .form import Exercise
-from .report import Report
+from .exercise import Exercise
+from .report import CheckReport
 from .show import lines
 
-#: An exercise without a file to run, and why.
+#: An exercise without a file to run, and the reason.
 Missing = tuple[Exercise, str]
 
 
-def results(reports: Sequence[Report], missing: Sequence[Missing] = ()) -> dict[str, Any]:
-    """Return what Gradescope expects in ``results.json``: one test a part of an exercise.
+def results(reports: Sequence[CheckReport], missing: Sequence[Missing] = ()) -> dict[str, Any]:
+    """Return the content of Gradescope's ``results.json``: one test per part of an exercise.
 
     Parameters
     ----------
-    reports : sequence of Report
+    reports : sequence of CheckReport
     missing : sequence of (Exercise, str)
-        Exercises of the assignment without a file to run, and what there is instead: no points.
+        Exercises of the assignment without a file to run, and the reason; they get no points.
     """
     tests = []
     for report in reports:
@@ -36,7 +36,7 @@ def results(reports: Sequence[Report], missing: Sequence[Missing] = ()) -> dict[
                     "score": part.points,
                     "max_score": part.of,
                     "status": "passed" if right else "failed",
-                    "output": text if part is report.failed else part.says,
+                    "output": text if part is report.failed else part.message,
                     "output_format": "text",
                 }
             )
@@ -60,7 +60,9 @@ def results(reports: Sequence[Report], missing: Sequence[Missing] = ()) -> dict[
     }
 
 
-def write_results(path: Path, reports: Sequence[Report], missing: Sequence[Missing] = ()) -> None:
-    """Write ``results.json``, atomically."""
+def write_results(
+    path: Path, reports: Sequence[CheckReport], missing: Sequence[Missing] = ()
+) -> None:
+    """Write ``results.json`` atomically; the parameters are those of :func:`results`."""
     text = json.dumps(results(reports, missing), indent=2) + "\n"
     atomic_write_bytes(path, text.encode())

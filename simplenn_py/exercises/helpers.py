@@ -1,8 +1,8 @@
-"""What stands beside a student's file in its process: the driver, and earlier routines.
+"""Code that is loaded together with a student's file: the driver and routines of earlier exercises.
 
-An exercise that builds on earlier ones declares their routines and leaves them unwritten.  In a
-check each is the student's own, where their file for it has passed and is still the same;
-otherwise the model solution stands in, so that an unsolved exercise never blocks a later one.
+An exercise that builds on earlier ones declares their routines without code.  A check uses the
+student's own routine if its file has passed and has not changed since.  Otherwise it uses the model
+solution, so that an unsolved exercise never blocks a later one.
 """
 
 from __future__ import annotations
@@ -11,13 +11,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import DataError
-from .child import Child
-from .form import Exercise
+from .exercise import Exercise
+from .worker_client import WorkerClient
 
 
 @dataclass(frozen=True)
 class Provided:
-    """A file that provides an earlier exercise's routine."""
+    """A file that provides a routine of an earlier exercise.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        Exercise that the file answers.
+    source : bytes
+        Content of the file.
+    path : str
+        Name of the file in messages.
+    own : bool
+        Whether it is the student's own file, not the model solution.
+    """
 
     exercise: Exercise
     source: bytes
@@ -27,41 +39,42 @@ class Provided:
 
 @dataclass(frozen=True)
 class Helpers:
-    """What to load before the student's file.
+    """Routines to load before the student's file.
 
     Parameters
     ----------
-    provided : dict
-        By the routine's name, in the course's order: a file may use what comes before it.
+    provided : dict of Provided
+        Files by name of the routine, in the order of the course: a file may use the routines
+        before it.
     """
 
     provided: Mapping[str, Provided] = field(default_factory=dict)
 
-    def load(self, child: Child, exercise: Exercise) -> None:
+    def load(self, worker: WorkerClient, exercise: Exercise) -> None:
         """Load the driver and the earlier routines into a process.
 
         Raises
         ------
         DataError
-            If a student's own file does not load, though it passed once.
+            If one of the student's own files does not load, although it has passed.
         """
         for routine, p in self.provided.items():
-            answer = child.load(
+            answer = worker.load(
                 p.source, p.path, f"earlier_{routine}",
                 allows=list(p.exercise.allows), provides=routine, uses=list(p.exercise.uses),
             )  # fmt: skip
             if "error" in answer:
                 error = answer["error"]
                 raise DataError(
-                    f"{p.path}: does not load any more ({error['type']}: {error['message']}); "
-                    "check it by itself, or move it away and the reference stands in"
+                    f"{p.path}: cannot be loaded any more ({error['type']}: {error['message']}); "
+                    "check this file by itself, or move it away to use the model solution"
                 )
         if exercise.driver:
-            child.load(exercise.driver, f"drivers/{exercise.name}.py", "driver")
+            worker.load(exercise.driver, f"drivers/{exercise.name}.py", "driver")
 
-    def told(self) -> list[str]:
-        """Say of each routine whose it is."""
+    def describe(self) -> list[str]:
+        """Return one line per routine: whether it is the student's own or the model solution."""
         return [
-            f"{routine}: yours ({p.path})" if p.own else f"{routine}: the reference stands in"
+            f"{routine}: yours ({p.path})" if p.own else f"{routine}: the model solution"
             for routine, p in self.provided.items()
         ]

@@ -1,21 +1,22 @@
-"""Whether iterations of prange change the same entry: found without threads, by drivers/prange.py.
+"""Find iterations of prange that change the same entry, without threads (drivers/prange.py).
 
-Compiled, such a race gives right numbers in one run and wrong ones in the next; here the file runs
-uncompiled, and every iteration is watched, so that a check says the same each time.
+If two threads write to the same entry, the compiled code gives correct numbers in one run and wrong
+ones in the next.  Here the file runs without compilation and every iteration is watched, so that
+the result of a check does not change from run to run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .child import Child, Limits, StoppedError
-from .form import HERE, Case, Exercise
+from .exercise import HERE, Case, Exercise
 from .helpers import Helpers
 from .report import Failure
+from .worker_client import Limits, StoppedError, WorkerClient
 
 _NOTE = (
-    "compiled, this is right in some runs and wrong in others; let prange run over what has "
-    "entries of its own"
+    "compiled code with this loop is correct in some runs and wrong in others; use prange for a "
+    "loop in which each iteration changes its own entries"
 )
 
 
@@ -28,30 +29,30 @@ def overlap(
     ----------
     exercise : Exercise
     source : bytes
-        The student's file; one without prange is not run.
+        Content of the student's file.  A file without prange is not run.
     path : str
-        Its name in messages.
+        Name of the file in messages.
     helpers : Helpers
-        As in the check.
+        Routines of earlier exercises, the same as in the check.
     cases : sequence of Case
 
     Returns
     -------
     Failure or None
-        None, too, where nothing can be said: the file does not run uncompiled, is slow so, or
-        asks which thread it is on, and so may share entries rightly.
+        None if there is no such case.  Also None if nothing is known: the file does not run without
+        compilation or is too slow, or it asks for the thread's number and may share entries safely.
     """
     if b"prange" not in source or b"thread_id" in source or exercise.driver:
         return None
     watcher = (HERE / "drivers" / "prange.py").read_bytes()
     try:
-        with Child(Limits(20.0, 2.0), NUMBA_DISABLE_JIT="1") as child:
-            child.load(watcher, "drivers/prange.py", "driver")
-            helpers.load(child, exercise)
-            child.load(source, path, exercise.name, uses=list(exercise.uses))
+        with WorkerClient(Limits(20.0, 2.0), NUMBA_DISABLE_JIT="1") as worker:
+            worker.load(watcher, "drivers/prange.py", "driver")
+            helpers.load(worker, exercise)
+            worker.load(source, path, exercise.name, uses=list(exercise.uses))
             for case in cases:
                 function = case.function or exercise.functions[0]
-                answer = child.call(exercise.name, function, case.args, driver=True)
+                answer = worker.call(exercise.name, function, case.args, driver=True)
                 if "error" in answer:
                     return None
                 if answer["value"]:
@@ -71,7 +72,7 @@ def _failure(
     line: int,
     function: str,
 ) -> Failure:
-    """Say it in the student's names."""
+    """Describe the failure with the names in the student's file."""
     lines = source.decode("utf-8", "replace").splitlines()
     frame = {
         "file": path.replace("\\", "/").rpartition("/")[2],
@@ -81,8 +82,8 @@ def _failure(
     }
     one, other = values
     return Failure(
-        f"the parallel iterations {one} and {other} both change {name}{index}: on two threads at "
-        "once, what one of them writes is lost",
+        f"the parallel iterations {one} and {other} both change {name}{index}: if two threads run "
+        "them at the same time, one of the two values is lost",
         case,
         frames=(frame,),
         notes=(_NOTE,),

@@ -1,71 +1,89 @@
-"""What a check found: its parts, their points, and the first thing that went wrong."""
+"""Result of a check: its parts, their points, and the first failure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from .form import Case, Exercise, Wrong
+from .exercise import Case, Exercise, Mistake
 from .helpers import Helpers
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The first thing that went wrong.
+    """The first failure of a check.
 
     Parameters
     ----------
-    says : str
-        What, in a sentence.
+    message : str
+        One sentence that describes the failure.
     case : Case or None
-        With which input; None if the file did not even load.
+        Case that failed; None if the file did not load.
     expected, got : object
-        What the reference and the student's routine returned, where both returned.
-    frames : list of dict
-        The student's own lines at which it crashed, the innermost last.
+        Results of the reference and of the student's routine, if both returned.
+    frames : tuple of dict
+        Lines of the student's code that were active when an exception was raised, the innermost
+        last.
     notes : tuple of str
-    mistakes : tuple of Wrong
-        Typical mistakes that explain everything that was returned.
+        Further observations.
+    mistakes : tuple of Mistake
+        Typical mistakes that explain all returned values.
     not_written : bool
+        Whether the routine still raises NotImplementedError.
     """
 
-    says: str
+    message: str
     case: Case | None = None
     expected: Any = None
     got: Any = None
     frames: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
-    mistakes: tuple[Wrong, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
     not_written: bool = False
 
 
 @dataclass
 class Part:
-    """One part of a check, its points and what there is to say of it."""
+    """One part of a check.
+
+    Parameters
+    ----------
+    name : str
+    of : int
+        Maximum number of points.
+    points : int
+        Number of points reached.
+    message : str
+        One line about the result.
+    """
 
     name: str
     of: int
     points: int = 0
-    says: str = "not reached"
+    message: str = "not reached"
 
 
 @dataclass
-class Report:
-    """What a check found.
+class CheckReport:
+    """Result of a check.
 
     Parameters
     ----------
     exercise : Exercise
     path : str
+        Name of the student's file.
     sha256 : str
-        Of the bytes that were run, as the process that ran them counted it.
+        Hash of the bytes that were run, computed by the process that ran them.
     parts : list of Part
-    failure : Failure or None
-    printed : str
-        What the student's code printed.
+        Parts of the check, with their points.
     helpers : Helpers
+        Routines of earlier exercises that were used.
+    failure : Failure or None
+        First failure; None if all values are correct.
+    printed : str
+        Text that the student's code printed.
     seconds : float
-        In the student's process.
+        Running time in the student's process.
     """
 
     exercise: Exercise
@@ -79,14 +97,15 @@ class Report:
 
     @property
     def failed(self) -> Part:
-        """The part that says what went wrong; the first where all is right."""
+        """The part that failed; the first part if all values are correct."""
         return next((part for part in self.parts if not part.points), self.parts[0])
 
     @property
     def points(self) -> int:
+        """Sum of the points reached."""
         return sum(part.points for part in self.parts)
 
     @property
     def passed(self) -> bool:
-        """Whether all is right; a routine may pass with half of the points for speed."""
+        """Whether the exercise is passed; half of the points for speed suffice."""
         return self.failure is None and all(part.points for part in self.parts)

@@ -1,4 +1,4 @@
-"""What a student reads: the report of a check as plain lines."""
+"""The report of a check as plain lines of text, for the student to read."""
 
 from __future__ import annotations
 
@@ -11,57 +11,73 @@ from typing import Any
 import numpy as np
 
 from ..layout import Array
-from .compare import kind
-from .report import Failure, Report
+from .differences import kind
+from .report import CheckReport, Failure
 
-_PRINTABLE = 240  # entries of an array that is printed whole
-_LINES = 15  # of a message, or of what a student printed
+_PRINTABLE = 240  # entries: the largest array that is printed in full
+_LINES = 15  # lines of a message, or of printed text, that are shown
 
 
-def lines(report: Report, short: bool = True) -> Iterator[str]:
-    """Yield the report line by line; the hash in full, unless `short`.
+def lines(report: CheckReport, short: bool = True) -> Iterator[str]:
+    """Yield the report line by line.
 
-    Whatever a student's code returns, raises or prints is text that steers no terminal.
+    Text from the student's code cannot control the terminal: control characters are escaped.
+
+    Parameters
+    ----------
+    report : CheckReport
+    short : bool
+        Whether to shorten the hash.
     """
     return map(_harmless, _lines(report, short))
 
 
 def _harmless(line: str) -> str:
-    """Write characters that cannot be shown as Python does: ``\\x1b``, ``\\ud800``."""
+    """Escape characters that cannot be printed, as Python does: ``\\x1b``, ``\\ud800``."""
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
 
 
-def _lines(report: Report, short: bool) -> Iterator[str]:
+def _lines(report: CheckReport, short: bool) -> Iterator[str]:
     e = report.exercise
     yield f"{e.name}: {e.title}"
-    yield f"  ran {report.path}"
+    yield f"  file {report.path}"
     yield f"  sha256 {report.sha256[:16]}..." if short else f"  sha256 {report.sha256}"
-    for told in report.helpers.told():
-        yield f"  {told}"
+    for line in report.helpers.describe():
+        yield f"  {line}"
     failure = report.failure
     if failure is not None and failure.not_written:
-        yield f"  not written yet: {failure.says}"
+        yield f"  not written yet: {failure.message}"
         yield f"  0 of {e.points.total} points; the statement is at the top of the file"
         return
     for part in report.parts:
-        yield f"  {part.name + ':':27}{part.points:2d} of {part.of:2d}  {part.says}"
+        yield f"  {part.name + ':':27}{part.points:2d} of {part.of:2d}  {part.message}"
     if failure is not None:
         yield from (f"  {line}".rstrip() for line in _failed(report, failure))
     if report.printed.strip():
         yield "  your code printed:"
         yield from (f"  | {line}" for line in _shortened(report.printed.rstrip()))
-    verdict = "all right" if report.passed else "not yet right"
-    yield f"  {verdict}: {report.points} of {e.points.total} points"
+    yield f"  {_verdict(report)}"
     if not report.passed:
-        yield f"  a hint: simplenn exercise hint {e.name}"
+        yield f"  for a hint: simplenn exercise hint {e.name}"
 
 
-def _failed(report: Report, failure: Failure) -> Iterator[str]:
+def _verdict(report: CheckReport) -> str:
+    total = report.exercise.points.total
+    points = f"{report.points} of {total} points"
+    if report.failure is not None:
+        return f"not yet correct: {points}"
+    if report.points == total:
+        return f"all correct: {points}"
+    slow = "" if report.passed else ", but too slow"
+    return f"values correct{slow}: {points} ({total - report.points} are for speed)"
+
+
+def _failed(report: CheckReport, failure: Failure) -> Iterator[str]:
     yield ""
-    yield from _shortened(failure.says)
-    for frame, _ in groupby(failure.frames):  # a recursion is one line
+    yield from _shortened(failure.message)
+    for frame, _ in groupby(failure.frames):  # a recursion is shown as one line
         inside = f" in {frame['function']}" if frame["function"] not in ("", "<module>") else ""
-        # A routine that this one uses has a file of its own, the student's or the model solution.
+        # A routine of an earlier exercise is in another file, so the file is named.
         own = frame["file"] == Path(report.path).name
         where = "line" if own else f"{frame['file']}, line"
         yield f"  {where} {frame['line']}{inside}: {frame['code']}"
@@ -69,9 +85,9 @@ def _failed(report: Report, failure: Failure) -> Iterator[str]:
         yield f"note: {note}"
     names = [m.name for m in failure.mistakes]
     if len(names) > 1:
-        yield f"each of these mistakes gives exactly this: {'; '.join(names)}"
+        yield f"each of these mistakes gives exactly this result: {'; '.join(names)}"
     for mistake in failure.mistakes:
-        yield f"this looks like: {mistake.name}. {mistake.says}"
+        yield f"likely mistake: {mistake.name}. {mistake.explanation}"
     case = failure.case
     if case is not None:
         function = case.function or report.exercise.functions[0]
@@ -85,14 +101,14 @@ def _failed(report: Report, failure: Failure) -> Iterator[str]:
     yield ""
 
 
-def _results(report: Report, what: str, value: Any, other: Any) -> Iterator[str]:
-    """Write what was returned; `other` is what to tell it apart from."""
+def _results(report: CheckReport, what: str, value: Any, other: Any) -> Iterator[str]:
+    """Write a returned value, so that its differences from `other` are visible."""
     names = report.exercise.returns
 
     def each(x: Any) -> bool:
         return isinstance(x, tuple | list) and len(x) == len(names) > 1
 
-    if not each(value):  # also where it should have been: then no name fits
+    if not each(value):  # one value, or not the tuple that was asked for: then no names fit
         yield from _value(f"{what} {names[0]}" if len(names) == 1 else what, value, other)
         return
     others = other if each(other) else [None] * len(names)
@@ -101,7 +117,7 @@ def _results(report: Report, what: str, value: Any, other: Any) -> Iterator[str]
 
 
 def _value(name: str, value: Any, other: Any = None) -> Iterator[str]:
-    """Write a value: small arrays whole, others by their shape."""
+    """Write a value: small arrays in full, others by their shape."""
     if isinstance(value, np.ndarray):
         if 0 < value.size <= _PRINTABLE:
             yield f"  {name}, shape {value.shape}:"
@@ -123,7 +139,20 @@ def _value(name: str, value: Any, other: Any = None) -> Iterator[str]:
 
 
 def table(array: Array, other: Any = None) -> list[str]:
-    """Write an array so that what differs from `other` is seen, and no small number as 0."""
+    """Format an array.
+
+    There are enough digits to show each difference from `other`, and no small number appears as 0.
+
+    Parameters
+    ----------
+    array : ndarray of any shape
+    other : ndarray of the same shape, optional
+
+    Returns
+    -------
+    list of str
+        Lines of text.
+    """
     pair = [array]
     if isinstance(other, np.ndarray) and other.shape == array.shape:
         pair.append(other)
@@ -136,18 +165,18 @@ def table(array: Array, other: Any = None) -> list[str]:
 
 
 def _plain(pair: list[Array], digits: int) -> bool:
-    """Whether `digits` after the point show every number, and what is not the same."""
+    """Whether `digits` after the decimal point show every number and every difference."""
     for x in pair:
         size = np.abs(x[np.isfinite(x)])
         largest = size.max(initial=0.0)
-        smallest = size[size > 1e-12 * largest].min(initial=1.0)  # the rest is rounding
+        smallest = size[size > 1e-12 * largest].min(initial=1.0)  # the others are rounding errors
         if largest >= 1e8 or smallest < 10.0 ** (1 - digits):
             return False
     return _told_apart(pair, digits, "f")
 
 
 def _told_apart(pair: list[Array], digits: int, style: str = "e") -> bool:
-    """Whether each entry that differs is written differently."""
+    """Whether all entries that differ look different in this format."""
     if len(pair) == 1:
         return True
     small = 1e-9 * max(np.abs(x[np.isfinite(x)]).max(initial=0.0) for x in pair)

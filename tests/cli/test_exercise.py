@@ -1,4 +1,4 @@
-"""``simplenn exercise``: a student's way through it, and its mistakes."""
+"""``simplenn exercise``: a student's way through an exercise, and wrong commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_from_start_to_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["exercise", "start", NAME, "--dir", str(folder)]) == 0
     assert path.read_text("utf-8") == exercise_named(NAME).skeleton
     assert main(["exercise", "check", str(path)]) == 1
-    assert "not written yet: find_index_phiZ has no code so far" in capsys.readouterr().out
+    assert "not written yet: find_index_phiZ has no code yet" in capsys.readouterr().out
 
     for level in (1, 2, 3, 3):
         assert main(["exercise", "hint", NAME, "--dir", str(folder)]) == 0
@@ -32,8 +32,8 @@ def test_from_start_to_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     path.write_text(exercise_named(NAME).solution)
     assert main(["exercise", "check", str(folder)]) == 0
     out = capsys.readouterr().out
-    assert "all right: 6 of 6 points" in out
-    assert "this is no sandbox" in out
+    assert "all correct: 6 of 6 points" in out
+    assert "this is not a sandbox" in out
 
     assert main(["exercise", "progress", "--dir", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -41,7 +41,7 @@ def test_from_start_to_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert lines[-1].startswith("6 of ")
     path.write_text(path.read_text() + "\n")
     main(["exercise", "progress", "--dir", str(folder)])
-    assert "passed, changed since" in capsys.readouterr().out
+    assert "passed, changed since then" in capsys.readouterr().out
 
 
 def test_list_names_every_exercise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,9 @@ def test_list_names_every_exercise(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "yes, with find_index_phiZ" in lines[1 + EXERCISES.index("vTP_phi_bincount")]
 
 
-def test_start_all_leaves_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_start_all_does_not_change_existing_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / f"{NAME}.py").write_text("mine")
     assert main(["exercise", "start", "all", "--dir", str(tmp_path)]) == 0
     assert (tmp_path / f"{NAME}.py").read_text() == "mine"
@@ -72,10 +74,10 @@ def test_a_folders_unwritten_exercises_are_one_line(
     out = capsys.readouterr().out
     assert "not written yet: vTP_phi_loop, cg" in out.splitlines()
     assert exercise_named("cg").title not in out
-    assert "1 of 3 exercises are right" in out
+    assert "1 of 3 exercises are correct" in out
 
 
-def test_what_cannot_be_read_does_not_keep_others_from_being_graded(
+def test_files_are_graded_although_others_cannot_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / f"{NAME}.py").write_text(exercise_named(NAME).solution)
@@ -85,12 +87,12 @@ def test_what_cannot_be_read_does_not_keep_others_from_being_graded(
     out = tmp_path / "results.json"
     words = ["--exercises", f"JTv,cg,{NAME}", "--gradescope", str(out)]
     assert main(["exercise", "check", str(tmp_path), *words]) == 1
-    said = capsys.readouterr().out
-    assert "cg.py is not a file; put yours in its place" in said
-    assert "JTv.py: has 50 MB" in said
-    told = json.loads(out.read_text())
-    assert told["score"] == 6
-    assert [t["output"].count("\n") for t in told["tests"][-2:]] == [0, 0]
+    printed = capsys.readouterr().out
+    assert "cg.py is not a file; replace it with your file" in printed
+    assert "JTv.py: has 50 MB" in printed
+    content = json.loads(out.read_text())
+    assert content["score"] == 6
+    assert [t["output"].count("\n") for t in content["tests"][-2:]] == [0, 0]
 
 
 def test_another_file_name_and_gradescope(
@@ -104,7 +106,7 @@ def test_another_file_name_and_gradescope(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["answer.py", "results.json"]
 
 
-def test_an_exercise_that_was_not_handed_in_is_not_right(
+def test_an_exercise_that_was_not_submitted_is_not_correct(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / f"{NAME}.py"
@@ -113,16 +115,16 @@ def test_an_exercise_that_was_not_handed_in_is_not_right(
     assert main(["exercise", "check", str(tmp_path), *words]) == 1
     out = capsys.readouterr().out
     assert "maxpooling: there is no" in out
-    assert "1 of 2 exercises are right: 6 of 14 points" in out
+    assert "1 of 2 exercises are correct: 6 of 14 points" in out
 
 
 def test_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "course"
     assert main(["exercise", "bundle", str(out), "--exercises", NAME, "--solutions"]) == 0
     assert {p.name for p in (out / "solutions").iterdir()} == {"README.txt", f"{NAME}.py"}
-    said = capsys.readouterr().out
-    assert f"for instructors only: {out / 'solutions'}" in said
-    assert said.splitlines()[-1].startswith(f"next: read {out / 'grader' / 'README.txt'}")
+    printed = capsys.readouterr().out
+    assert f"for instructors only: {out / 'solutions'}" in printed
+    assert printed.splitlines()[-1].startswith(f"next: read {out / 'grader' / 'README.txt'}")
 
 
 @pytest.mark.parametrize(
@@ -132,29 +134,29 @@ def test_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             ["start", "find_index"],
             "there is no exercise 'find_index'; did you mean 'find_index_phi",
         ),
-        (["start", NAME, "--dir", "{full}"], "exists already; remove or rename it"),
+        (["start", NAME, "--dir", "{full}"], "already exists; remove or rename it"),
         (["check", "{tmp}/none.py"], "there is no such file"),
-        (["check", "{tmp}"], "a folder without an exercise's file; give the folder: {full}"),
-        (["check", "{full}/odd.py"], "is not named after an exercise; say which: --exercise NAME"),
+        (["check", "{tmp}"], "this folder has no exercise; did you mean {full}?"),
+        (["check", "{full}/odd.py"], "is not named after an exercise; name the exercise with"),
         (
             ["check", "{full}/odd.py", "--exercises", NAME],
-            "; it is for a folder, for one file there is --exercise",
+            "; this option is for a folder, use --exercise for one file",
         ),
         (
             ["check", "{full}", "--exercise", NAME],
-            "; it is for one file, for a folder there is --exercises A,B",
+            "; this option is for one file, use --exercises A,B for a folder",
         ),
         (["check", "{full}", "--time-limit", "0"], "--time-limit is 0; it must be positive"),
         (["check", "{full}", "--seed", "-1"], "--seed is -1"),
-        (["hint", "foo"], "there is no exercise 'foo'; there are find_index_phiZ, padding_and_phi"),
+        (["hint", "foo"], "there is no exercise 'foo'; the exercises are find_index_phiZ, padding"),
         (["hint", "vtp_ph"], "did you mean 'vTP_phi_loop' or 'vTP_phi_bincount' or 'vTP_phi_nu"),
         (["check", "{full}", "--exercises", "foo"], "--exercises is 'foo'; there is no exercise"),
-        (["progress", "--dir", "{tmp}"], "nothing checked here; give --dir"),
+        (["progress", "--dir", "{tmp}"], "this folder has no exercises; name the folder"),
         (["progress", "--dir", "{tmp}/none"], "there is no such folder"),
-        (["bundle", "{full}"], "exists already; name a new folder"),
+        (["bundle", "{full}"], "already exists; name a new folder"),
     ],
 )
-def test_mistakes_cost_one_line_and_status_2(
+def test_a_wrong_command_gives_one_line_and_status_2(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "full").mkdir()

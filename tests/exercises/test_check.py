@@ -1,4 +1,4 @@
-"""What a check says of code that is wrong in ways that no reference foresees."""
+"""The messages of a check for code that fails in ways that no known mistake covers."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ import psutil
 import pytest
 
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.exercises import runner
+from simplenn_py.exercises import worker
 from simplenn_py.exercises.check import check_file
-from simplenn_py.exercises.child import Child, Limits, StoppedError
-from simplenn_py.exercises.compare import difference
 from simplenn_py.exercises.course import exercise_named
-from simplenn_py.exercises.form import Speed
+from simplenn_py.exercises.differences import difference
+from simplenn_py.exercises.exercise import Speed
 from simplenn_py.exercises.helpers import Helpers
 from simplenn_py.exercises.overlap import overlap
-from simplenn_py.exercises.report import Failure, Report
+from simplenn_py.exercises.report import CheckReport, Failure
 from simplenn_py.exercises.show import lines, table
+from simplenn_py.exercises.worker_client import Limits, StoppedError, WorkerClient
 
 LOOP = exercise_named("vTP_phi_loop")
 HEAD = "import numpy as np\n\n\ndef vTP_phi(V, g):\n"
-Check = Callable[..., Report]
+Check = Callable[..., CheckReport]
 
 
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
-    def run(body: str, limits: Limits | None = None, exercise=LOOP, head: str = HEAD) -> Report:
+    def run(
+        body: str, limits: Limits | None = None, exercise=LOOP, head: str = HEAD
+    ) -> CheckReport:
         path = tmp_path / f"{exercise.name}.py"
         path.write_text(head + "".join(f"    {line}\n" for line in body.splitlines()), "utf-8")
         return check_file(exercise, path, limits=limits or Limits())
@@ -41,9 +43,9 @@ def check(tmp_path: Path) -> Check:
     return run
 
 
-def says(report: Report) -> str:
+def message_of(report: CheckReport) -> str:
     assert report.failure is not None
-    return report.failure.says
+    return report.failure.message
 
 
 ZEROS = "out = np.zeros((g.d, g.a_pad * g.b_pad * (V.shape[1] // (g.a_conv * g.b_conv))))\n"
@@ -52,46 +54,46 @@ ZEROS = "out = np.zeros((g.d, g.a_pad * g.b_pad * (V.shape[1] // (g.a_conv * g.b
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("V = V + 1", r"vTP must be a NumPy array; it is None; is a 'return' missing\?"),
+        ("V = V + 1", r"vTP must be a NumPy array; it is None; is a 'return' statement missing\?"),
         ("return [1.0]", "vTP must be a NumPy array; it is a list"),
         ("return np.matrix(V)", "it is an object of type matrix"),
         ("return object()", "it is an object of type object"),
         ("return V[:, :0]", r"vTP has shape \(4, 0\); it must be \(1, 16\)"),
-        (ZEROS + "return out + 1j", "vTP has dtype complex128; it must hold real numbers"),
+        (ZEROS + "return out + 1j", "vTP has dtype complex128; it must contain real numbers"),
         (ZEROS + "return out * np.nan", r"vTP\[0, 0\] is NaN"),
-        (ZEROS + "V[0, 0] = 7\nreturn out", "it changed its argument V"),
-        (ZEROS + "g.s = 1\nreturn out", "it changed its argument g"),
+        (ZEROS + "V[0, 0] = 7\nreturn out", "the routine changed its argument V"),
+        (ZEROS + "g.s = 1\nreturn out", "the routine changed its argument g"),
         ("return g.bconv", "AttributeError: .* no attribute 'bconv'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("import scipy", "ImportError: this exercise does not allow scipy; it allows numpy, math"),
         ("import simplenn_py", "ImportError: simplenn_py cannot be imported here"),
-        ("np.load.__globals__['os']._exit(5)", "its process ended with status 5"),
+        ("np.load.__globals__['os']._exit(5)", "the process ended with status 5"),
     ],
 )
-def test_each_kind_of_fault_has_its_message(body: str, message: str, check: Check) -> None:
+def test_each_kind_of_failure_has_its_message(body: str, message: str, check: Check) -> None:
     report = check(body)
     assert report.points == 0
-    assert re.search(message, says(report)), says(report)
+    assert re.search(message, message_of(report)), message_of(report)
 
 
 def test_importlib_does_not_reach_the_package_either(check: Check) -> None:
     report = check("return np.ma.core.__builtins__['__import__']('simplenn_py')")
-    assert "simplenn_py cannot be imported here" in says(report)
+    assert "simplenn_py cannot be imported here" in message_of(report)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("def vTP_phi(V, g)\n    return V\n", "SyntaxError: expected ':'"),
-        ("def vtp(V, g):\n    return V\n", "the file defines no function vTP_phi"),
+        ("def vtp(V, g):\n    return V\n", "the file does not define vTP_phi"),
         ("1 / 0\n", "ZeroDivisionError"),
-        (" \n", "the file is empty; 'simplenn exercise start' writes its beginning"),
-        ("x = 1\0\n", "the file holds NUL bytes, which no Python text has; save it as UTF-8"),
+        (" \n", "the file is empty; 'simplenn exercise start' writes the skeleton"),
+        ("x = 1\0\n", "the file contains NUL bytes, so it is not Python text; save it as UTF-8"),
     ],
 )
 def test_a_file_that_does_not_load(text: str, message: str, check: Check) -> None:
     report = check("", head=text)
-    assert message in says(report)
+    assert message in message_of(report)
 
 
 def test_the_students_own_line_is_shown(check: Check) -> None:
@@ -100,17 +102,17 @@ def test_the_students_own_line_is_shown(check: Check) -> None:
     assert "IndexError" in text
 
 
-def test_input_expected_got_and_where_they_part(check: Check) -> None:
+def test_the_report_shows_input_expected_got_and_the_first_difference(check: Check) -> None:
     text = "\n".join(lines(check(ZEROS + "out[0, 0] = 1.0\nreturn out")))
     assert (
         "vTP[0, 1] is 0; it must be 2 (channel 0, instance 0, pixel (i=1, j=0) of pad(Z))" in text
     )
     assert "<v' P_phi, z> = <v, P_phi z> fails for random vectors" in text
-    for what in ("V, shape (4, 4):", "expected vTP, shape (1, 16):", "got vTP, shape (1, 16):"):
-        assert what in text
+    for line in ("V, shape (4, 4):", "expected vTP, shape (1, 16):", "got vTP, shape (1, 16):"):
+        assert line in text
 
 
-def test_the_bytes_that_were_hashed_are_what_ran(check: Check, tmp_path: Path) -> None:
+def test_the_hash_is_that_of_the_bytes_that_ran(check: Check, tmp_path: Path) -> None:
     report = check("open(__file__, 'w').write('nothing')\nreturn V")
     assert report.sha256 != hashlib.sha256(b"nothing").hexdigest()
     text = HEAD + "    open(__file__, 'w').write('nothing')\n    return V\n"
@@ -118,7 +120,7 @@ def test_the_bytes_that_were_hashed_are_what_ran(check: Check, tmp_path: Path) -
     assert (tmp_path / "vTP_phi_loop.py").read_text() == "nothing"
 
 
-def test_prints_are_shown_and_break_nothing(check: Check) -> None:
+def test_printed_text_is_shown_and_does_not_disturb_the_check(check: Check) -> None:
     report = check("import math\nprint('x' * 5)\nprint(b'\\xff\\0')\nreturn V")
     assert "xxxxx" in report.printed
     assert "  | xxxxx" in list(lines(report))
@@ -129,16 +131,16 @@ def test_prints_are_shown_and_break_nothing(check: Check) -> None:
 
 def test_an_endless_loop_is_stopped(check: Check) -> None:
     report = check("while True:\n    pass", Limits(1.0))
-    assert says(report) == "it ran longer than 1 seconds and was stopped"
-    assert report.parts[0].says == (
-        "0 of 7 cases right, then: no overlap: stride 2, filter 2; the points are for all 7"
+    assert message_of(report) == "the code ran longer than 1 seconds and was stopped"
+    assert report.parts[0].message == (
+        "0 of 7 cases correct, failed in: no overlap: stride 2, filter 2; the points need all 7"
     )
 
 
-def test_a_glutton_is_stopped(check: Check) -> None:
+def test_code_that_uses_too_much_memory_is_stopped(check: Check) -> None:
     body = "x = []\nwhile True:\n    x.append(np.ones(10**6))"
     report = check(body, Limits(60.0, 0.3))
-    assert says(report) == "it took more than 0.3 GiB of memory and was stopped"
+    assert message_of(report) == "the code used more than 0.3 GiB of memory and was stopped"
 
 
 def test_limits_are_positive() -> None:
@@ -158,7 +160,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "large"])
-def test_what_is_no_students_file_is_not_read(kind: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_an_exercise_is_not_read(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "vTP_phi_loop.py"
     if kind == "folder":
         path.mkdir()
@@ -169,8 +171,8 @@ def test_what_is_no_students_file_is_not_read(kind: str, tmp_path: Path) -> None
         os.mkfifo(path)
     else:
         pytest.skip("no named pipes here")
-    says = "has 50 MB; an exercise's file is a few kB" if kind == "large" else "it is no file"
-    with pytest.raises(DataError, match=says):
+    message = "has 50 MB; an exercise is a few kB" if kind == "large" else "it is not a file"
+    with pytest.raises(DataError, match=message):
         check_file(LOOP, path)
 
 
@@ -213,12 +215,12 @@ def overlapping(text: str) -> Failure | None:
         ("for i in range(a_conv)", "overlapping patches"),
     ],
 )
-def test_a_race_of_threads_is_found_without_luck(loop: str, label: str) -> None:
+def test_threads_that_change_one_entry_are_always_found(loop: str, label: str) -> None:
     failure = overlapping(THREADS.replace(loop, loop.replace("range", "prange")))
     assert failure is not None
     assert failure.case is not None
     assert failure.case.label == label
-    assert failure.says.startswith("the parallel iterations 0 and 1 both change out[0, ")
+    assert failure.message.startswith("the parallel iterations 0 and 1 both change out[0, ")
     assert failure.frames[0]["code"] == loop.replace("range", "prange") + ":"
 
 
@@ -231,7 +233,7 @@ def test_a_race_of_threads_is_found_without_luck(loop: str, label: str) -> None:
         THREADS.replace("n in range", "n in prange").replace("j in range", "j in prange"),
         # Without parallel=True prange is range.
         THREADS.replace("(parallel=True)", "").replace("j in range", "j in prange"),
-        # Every h-th column: no two of them overlap.
+        # Every h-th column: they do not overlap.
         THREADS.replace(
             "for j in range(b_conv):",
             "for first in range(h):\n          for k in prange((b_conv - first + h - 1) // h):\n"
@@ -241,20 +243,20 @@ def test_a_race_of_threads_is_found_without_luck(loop: str, label: str) -> None:
     ],
     ids=["instances", "channels", "nested", "serial", "every h-th column", "reduction"],
 )
-def test_threads_that_keep_apart_are_right(text: str) -> None:
+def test_threads_that_change_different_entries_are_correct(text: str) -> None:
     assert "prange" in text
     assert overlapping(text) is None
 
 
-def test_a_race_costs_the_points_of_threads_and_speed(check: Check) -> None:
+def test_a_race_of_threads_costs_the_points_after_the_small_cases(check: Check) -> None:
     exercise = exercise_named("vTP_phi_numba")
     report = check("", exercise=exercise, head=THREADS.replace("j in range", "j in prange"))
     assert report.failure is not None
-    assert "both change out[0, " in report.failure.says
+    assert "both change out[0, " in report.failure.message
     assert sum(part.points for part in report.parts[1:]) == 0
 
 
-def test_every_run_of_a_race_must_be_right(check: Check) -> None:
+def test_every_run_of_the_speed_measurement_must_be_correct(check: Check) -> None:
     once = "\n_runs = 0\n" + LOOP.solution.replace(
         "    return out", "    global _runs\n    _runs += 1\n    return out * (_runs != 3)"
     )
@@ -265,66 +267,71 @@ def test_every_run_of_a_race_must_be_right(check: Check) -> None:
     report = check("", exercise=exercise, head=once)
     assert report.failure is None
     assert report.parts[2].points == 0
-    assert "is 0; it must be 1" in report.parts[2].says
+    assert "is 0; it must be 1" in report.parts[2].message
 
 
 def test_a_crash_in_compiled_code_shows_the_line(check: Check) -> None:
     exercise = exercise_named("vTP_phi_numba")
     text = exercise.solution.replace("range(h)", "range(h + 1)")
     report = check("", exercise=exercise, head=text)
-    assert says(report).startswith("IndexError: index 2 is out of bounds")
+    assert message_of(report).startswith("IndexError: index 2 is out of bounds")
     assert report.failure is not None
     assert report.failure.frames[-1]["code"].startswith("out[n, j * s + w")
     assert "NUMBA_DISABLE_JIT=1" in report.failure.notes[0]
 
 
 def test_compiled_code_is_never_stale(check: Check) -> None:
-    exercise = replace(exercise_named("vTP_phi_numba"), speed=None, wrong=())
+    exercise = replace(exercise_named("vTP_phi_numba"), speed=None, mistakes=())
     text = exercise.solution.replace("@njit", "@njit(cache=True)")
     assert check("", exercise=exercise, head=text).failure is None
     changed = check("", exercise=exercise, head=text.replace("+= V", "-= V"))
-    assert "every entry of vTP is -1 times what it must be" in changed.failure.notes
+    assert "every entry of vTP is -1 times the expected one" in changed.failure.notes
 
 
-def test_a_driver_calls_what_arrays_alone_cannot(check: Check) -> None:
+def test_a_driver_calls_routines_that_take_more_than_arrays(check: Check) -> None:
     exercise = replace(LOOP)
     exercise.__dict__["driver"] = b"def call(student, function, V, g):\n" + (
         b"    return student.vTP_phi(lambda: V, lambda: g)\n"
     )
     text = LOOP.solution.replace("n_conv, n_pad =", "V, g = V(), g()\n    n_conv, n_pad =")
     assert check("", exercise=exercise, head=text).failure is None
-    assert "AttributeError: 'numpy.ndarray'" in says(
+    assert "AttributeError: 'numpy.ndarray'" in message_of(
         check("return V().T + V().x", exercise=exercise)
     )
-    assert "object is not callable" in says(check("", head=text))
+    assert "object is not callable" in message_of(check("", head=text))
 
 
-def test_speed_that_is_missing_costs_only_its_points(check: Check) -> None:
+def test_slow_code_loses_only_the_points_for_speed(check: Check) -> None:
     numba = exercise_named("vTP_phi_numba")
     small = next(LOOP.cases(np.random.default_rng(0)))
-    race = Speed(lambda rng: small, numba.reference, full=1e-9, half=1e-6)
-    report = check("", exercise=replace(numba, speed=race), head=LOOP.solution)
+    strict = Speed(lambda rng: small, numba.reference, full=1e-9, half=1e-6)
+    report = check("", exercise=replace(numba, speed=strict), head=LOOP.solution)
     assert report.failure is None
     assert [p.points for p in report.parts] == [2, 4, 0]
     assert not report.passed
-    generous = replace(race, full=1e-9, half=1e9)
+    verdict = "  values correct, but too slow: 6 of 12 points (6 are for speed)"
+    assert verdict in list(lines(report))
+    generous = replace(strict, full=1e-9, half=1e9)
     report = check("", exercise=replace(numba, speed=generous), head=LOOP.solution)
     assert report.parts[2].points == 3
     assert report.passed
+    assert list(lines(report))[-1] == "  values correct: 9 of 12 points (3 are for speed)"
 
 
 @pytest.mark.parametrize(
     ("change", "note"),
     [
         (lambda x: x.astype(np.float32), "agrees to single precision"),
-        (lambda x: 0 * x, "is all zeros"),
+        (lambda x: 0 * x, "all entries of vTP are 0"),
         (lambda x: 2 * x, "every entry of vTP is 2 times"),
         (lambda x: x.T, "is the transpose"),
         (lambda x: x.reshape(-1, order="F").reshape(4, 4), "is the transpose"),
-        (lambda x: x[::-1], "the right numbers in the wrong order"),
+        (lambda x: x[::-1], "the expected numbers in another order"),
     ],
 )
-def test_numbers_speak(change: Callable, note: str, rng: np.random.Generator) -> None:
+def test_a_note_describes_the_pattern_of_the_numbers(
+    change: Callable, note: str, rng: np.random.Generator
+) -> None:
     expected = rng.standard_normal((4, 4))
     exercise = replace(LOOP, where=lambda *_: "here")
     found = difference(exercise, {}, expected, change(expected))
@@ -333,7 +340,7 @@ def test_numbers_speak(change: Callable, note: str, rng: np.random.Generator) ->
 
 
 @pytest.mark.parametrize("expected", [np.array([3]), np.array(2.5)])
-def test_one_entry_shows_no_pattern(expected: np.ndarray) -> None:
+def test_a_single_entry_has_no_pattern(expected: np.ndarray) -> None:
     exercise = replace(LOOP, where=lambda *_: "here")
     for got in (expected + 1, 2 * expected, 0 * expected):
         found = difference(exercise, {}, expected, got)
@@ -351,7 +358,7 @@ def test_one_entry_shows_no_pattern(expected: np.ndarray) -> None:
         ([np.nan, 1.0], [np.nan, 2.0], ("[nan  1.]", "[nan  2.]")),
     ],
 )
-def test_what_differs_is_printed_differently(
+def test_entries_that_differ_look_different(
     expected: list[float], got: list[float], shown: tuple[str, str]
 ) -> None:
     one, two = np.array(expected), np.array(got)
@@ -359,7 +366,7 @@ def test_what_differs_is_printed_differently(
     assert shown[1] in "\n".join(table(two, one))
 
 
-def test_a_report_has_no_blanks_at_the_end_of_lines(check: Check) -> None:
+def test_a_report_has_no_trailing_blanks(check: Check) -> None:
     report = check(ZEROS + "return out")
     text = list(lines(report))
     assert [line for line in text if line != line.rstrip()] == []
@@ -367,7 +374,7 @@ def test_a_report_has_no_blanks_at_the_end_of_lines(check: Check) -> None:
     assert f"  sha256 {report.sha256}" in list(lines(report, short=False))
 
 
-def test_right_numbers_row_by_row(rng: np.random.Generator) -> None:
+def test_expected_numbers_row_by_row(rng: np.random.Generator) -> None:
     expected = rng.standard_normal((2, 6))
     got = expected.reshape(-1, order="F").reshape(2, 6)
     found = difference(replace(LOOP, where=lambda *_: "here"), {}, expected, got)
@@ -375,53 +382,53 @@ def test_right_numbers_row_by_row(rng: np.random.Generator) -> None:
     assert "order='F'" in found.notes[0]
 
 
-def test_fortran_order_where_it_is_asked_for(rng: np.random.Generator) -> None:
+def test_fortran_order_if_required(rng: np.random.Generator) -> None:
     expected = np.asfortranarray(rng.standard_normal((3, 4)))
     exercise = replace(LOOP, fortran=True)
     assert difference(exercise, {}, expected, expected) is None
     found = difference(exercise, {}, expected, np.ascontiguousarray(expected))
     assert found is not None
-    assert "not in Fortran order" in found.says
+    assert "not in Fortran order" in found.message
 
 
 def test_indices_must_be_integers() -> None:
     found = difference(LOOP, {}, np.arange(3), np.arange(3.0))
     assert found is not None
-    assert "vTP has dtype float64; it must hold integers" in found.says
+    assert "vTP has dtype float64; it must contain integers" in found.message
 
 
-def test_messages_carry_values_and_memory_order(rng: np.random.Generator) -> None:
+def test_messages_keep_values_and_memory_order(rng: np.random.Generator) -> None:
     A = np.asfortranarray(rng.standard_normal((3, 4)))
     sent = {
         "A": A,
         "g": SimpleNamespace(a=1),
         "t": (None, True, 2.5, "x", [np.int64(3)], b"\0\xff"),
     }
-    back = runner.unpack(runner.pack(sent))
+    back = worker.unpack(worker.pack(sent))
     assert back["A"].flags.f_contiguous
     np.testing.assert_array_equal(back["A"], A)
     assert back["g"] == sent["g"]
     assert back["t"] == sent["t"]
-    other = runner.unpack(runner.pack(np.array([object()])))
+    other = worker.unpack(worker.pack(np.array([object()])))
     assert other.description == "ndarray of dtype object"
 
 
 def test_no_process_is_left_behind() -> None:
-    with Child(Limits(5.0)) as child:
-        child.load(b"def f():\n    while True: pass\n", "f.py", "f", functions=["f"])
-        pid = child._process.pid
-        child._left = 0.2
+    with WorkerClient(Limits(5.0)) as client:
+        client.load(b"def f():\n    while True: pass\n", "f.py", "f", functions=["f"])
+        pid = client._process.pid
+        client._left = 0.2
         with pytest.raises(StoppedError, match="ran longer"):
-            child.call("f", "f", {}, driver=False)
+            client.call("f", "f", {}, driver=False)
     assert not psutil.pid_exists(pid)
 
 
-def test_text_that_cannot_be_shown_is_written_out(check):
-    told = "\n".join(lines(check('return "\\ud800\\x1b[31m"')))
-    told.encode()
-    assert "\x1b" not in told
+def test_characters_that_cannot_be_printed_are_escaped(check):
+    text = "\n".join(lines(check('return "\\ud800\\x1b[31m"')))
+    text.encode()
+    assert "\x1b" not in text
 
 
-def test_the_start_of_python_is_not_the_students_time(check):
+def test_the_time_to_start_python_does_not_count(check):
     report = check("while True:\n    pass", limits=Limits(seconds=0.01))
-    assert "it ran longer than 0.01 seconds" in says(report)
+    assert "the code ran longer than 0.01 seconds" in message_of(report)

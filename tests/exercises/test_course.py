@@ -12,26 +12,26 @@ import pytest
 
 from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.course import EXERCISES, exercise_named
-from simplenn_py.exercises.form import HERE, Exercise, Wrong
-from simplenn_py.exercises.progress import Progress
-from simplenn_py.exercises.report import Report
+from simplenn_py.exercises.exercise import HERE, Exercise, Mistake
+from simplenn_py.exercises.gradebook import Gradebook
+from simplenn_py.exercises.report import CheckReport
 
 pytestmark = pytest.mark.course
 
-MISTAKES = [(name, wrong) for name in EXERCISES for wrong in exercise_named(name).wrong]
+MISTAKES = [(name, mistake) for name in EXERCISES for mistake in exercise_named(name).mistakes]
 
 
-def checked(tmp_path: Path, exercise: Exercise, text: str) -> Report:
+def checked(tmp_path: Path, exercise: Exercise, text: str) -> CheckReport:
     path = tmp_path / f"{exercise.name}.py"
     path.write_text(text, "utf-8")
-    return check_file(exercise, path, Progress(tmp_path).helpers(exercise))
+    return check_file(exercise, path, Gradebook(tmp_path).helpers(exercise))
 
 
 def solved(exercise: Exercise) -> dict[str, Any]:
-    """Return what the model solution defines, earlier routines included."""
+    """Return the names that the model solution defines, including earlier routines."""
     space: dict[str, Any] = {"__name__": exercise.name}
     exec(compile(exercise.solution, exercise.name, "exec"), space)
-    for p in Progress(HERE).helpers(exercise).provided.values():
+    for p in Gradebook(HERE).helpers(exercise).provided.values():
         earlier = solved(p.exercise)
         space |= {routine: earlier[routine] for routine in p.exercise.functions}
     return space
@@ -42,14 +42,14 @@ def exercise(request: pytest.FixtureRequest) -> Exercise:
     return exercise_named(request.param)
 
 
-def test_the_statements_example_holds(exercise: Exercise) -> None:
+def test_the_example_of_the_statement_is_correct(exercise: Exercise) -> None:
     space = solved(exercise) | {"np": np}
     parser = doctest.DocTestParser()
     examples = parser.get_doctest(exercise.statement, space, exercise.name, None, 0)
     assert examples.examples, "a statement has a worked example"
-    said: list[str] = []
-    doctest.DocTestRunner(verbose=False).run(examples, out=said.append)
-    assert said == []
+    failures: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(examples, out=failures.append)
+    assert failures == []
 
 
 def test_its_files_belong_together(exercise: Exercise) -> None:
@@ -62,8 +62,8 @@ def test_its_files_belong_together(exercise: Exercise) -> None:
     assert len(exercise.hints) == 3
     assert len(set(exercise.hints)) == 3
     assert (exercise.speed is not None) == (exercise.points.speed > 0)
-    assert len({w.name for w in exercise.wrong}) == len(exercise.wrong)
-    assert len(exercise.wrong) >= 3
+    assert len({w.name for w in exercise.mistakes}) == len(exercise.mistakes)
+    assert len(exercise.mistakes) >= 3
 
 
 def test_cases_begin_small_and_are_the_same_for_a_seed(exercise: Exercise) -> None:
@@ -76,7 +76,7 @@ def test_cases_begin_small_and_are_the_same_for_a_seed(exercise: Exercise) -> No
             if isinstance(x, np.ndarray):
                 np.testing.assert_array_equal(x, y)
                 assert x.flags.f_contiguous
-                assert not case.small or x.size <= 240, "small is what is printed whole"
+                assert not case.small or x.size <= 240, "small cases are printed in full"
 
 
 def test_the_solution_passes(exercise: Exercise, tmp_path: Path) -> None:
@@ -93,18 +93,18 @@ def test_the_skeleton_is_not_written_yet(exercise: Exercise, tmp_path: Path) -> 
     assert report.points == 0
     assert report.failure is not None
     assert report.failure.not_written
-    assert "no code so far" in report.failure.says
+    assert "no code yet" in report.failure.message
 
 
-@pytest.mark.parametrize(("name", "wrong"), MISTAKES, ids=[f"{n}-{w.name}" for n, w in MISTAKES])
-def test_a_typical_mistake_is_caught_and_named(name: str, wrong: Wrong, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES, ids=[f"{n}-{m.name}" for n, m in MISTAKES])
+def test_a_typical_mistake_is_found_and_named(name: str, mistake: Mistake, tmp_path: Path) -> None:
     exercise = exercise_named(name)
-    report = checked(tmp_path, exercise, exercise.edited(wrong))
+    report = checked(tmp_path, exercise, exercise.edited(mistake))
     assert report.failure is not None
-    assert [m.name for m in report.failure.mistakes] == [wrong.name]
+    assert [m.name for m in report.failure.mistakes] == [mistake.name]
 
 
-# Wrong answers in other words than the solutions': recognised by what they return.
+# Wrong routines that are written differently from the solutions: their values reveal the mistake.
 
 ROW_MAJOR_SCATTER = """
 import numpy as np
@@ -190,7 +190,7 @@ CG_ALIAS = CG_AFTER_A_STEP.replace("r.copy()", "r")
 CG_ALIAS_KEPT = CG_ALIAS.replace("q = r + new / old * q", "q *= new / old; q += r")
 
 
-def test_cg_may_ask_its_rule_after_a_step(tmp_path: Path) -> None:
+def test_cg_may_test_its_stopping_rule_after_a_step(tmp_path: Path) -> None:
     assert checked(tmp_path, exercise_named("cg"), CG_AFTER_A_STEP).passed
 
 
@@ -208,7 +208,7 @@ def test_cg_may_ask_its_rule_after_a_step(tmp_path: Path) -> None:
         ("cg", CG_ALIAS_KEPT, "q is r itself, in every step"),
     ],
 )
-def test_a_mistake_is_named_in_whatever_words_it_is_written(
+def test_a_mistake_is_named_in_code_of_any_form(
     name: str, text: str, mistake: str, tmp_path: Path
 ) -> None:
     report = checked(tmp_path, exercise_named(name), text)

@@ -1,4 +1,4 @@
-"""Progress, stand-ins, the bundle and Gradescope's results."""
+"""The gradebook, routines of earlier exercises, the bundle and the results for Gradescope."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from simplenn_py.errors import DataError, UserError
 from simplenn_py.exercises.bundle import _needs, write_bundle
 from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.course import EXERCISES, exercise_named
-from simplenn_py.exercises.form import OPERATORS, Case
+from simplenn_py.exercises.exercise import OPERATORS, Case
+from simplenn_py.exercises.gradebook import NAME, Gradebook, load_gradebook
 from simplenn_py.exercises.gradescope import results
-from simplenn_py.exercises.handed_in import in_folder
 from simplenn_py.exercises.helpers import Helpers, Provided
-from simplenn_py.exercises.progress import NAME, Progress, load_progress
+from simplenn_py.exercises.submissions import in_folder
 
 INDEX = exercise_named("find_index_phiZ")
 BINCOUNT = exercise_named("vTP_phi_bincount")
@@ -37,35 +37,37 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def test_a_solved_exercise_is_used_by_a_later_one(tmp_path: Path) -> None:
-    progress = Progress(tmp_path)
+    gradebook = Gradebook(tmp_path)
     own = INDEX.solution.replace("k = 0", 'k = 0\n    print("this is mine")')
-    progress.record(check_file(INDEX, write(tmp_path, INDEX.name, own)))
-    progress = load_progress(tmp_path)
+    gradebook.record(check_file(INDEX, write(tmp_path, INDEX.name, own)))
+    gradebook = load_gradebook(tmp_path)
     path = write(tmp_path, BINCOUNT.name, BINCOUNT.solution)
-    report = check_file(BINCOUNT, path, progress.helpers(BINCOUNT))
+    report = check_file(BINCOUNT, path, gradebook.helpers(BINCOUNT))
     assert report.passed
     assert "this is mine" in report.printed
-    assert report.helpers.told() == [f"find_index_phiZ: yours ({tmp_path / 'find_index_phiZ.py'})"]
+    assert report.helpers.describe() == [
+        f"find_index_phiZ: yours ({tmp_path / 'find_index_phiZ.py'})"
+    ]
 
 
 @pytest.mark.parametrize("text", [None, INDEX.skeleton, INDEX.solution + "\n"])
-def test_otherwise_the_reference_stands_in(tmp_path: Path, text: str | None) -> None:
-    progress = Progress(tmp_path)
-    progress.record(check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution)))
+def test_otherwise_the_model_solution_is_used(tmp_path: Path, text: str | None) -> None:
+    gradebook = Gradebook(tmp_path)
+    gradebook.record(check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution)))
     if text is None:
         (tmp_path / "find_index_phiZ.py").unlink()
     else:
         write(tmp_path, INDEX.name, text)  # changed since it passed
-    helpers = progress.helpers(BINCOUNT)
-    assert helpers.told() == ["find_index_phiZ: the reference stands in"]
+    helpers = gradebook.helpers(BINCOUNT)
+    assert helpers.describe() == ["find_index_phiZ: the model solution"]
     assert check_file(BINCOUNT, write(tmp_path, "mine", BINCOUNT.solution), helpers).passed
 
 
 def test_the_best_points_are_kept(tmp_path: Path) -> None:
-    progress = Progress(tmp_path)
-    progress.record(check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution)))
-    progress.record(check_file(INDEX, write(tmp_path, INDEX.name, INDEX.skeleton)))
-    entry = load_progress(tmp_path).entries[INDEX.name]
+    gradebook = Gradebook(tmp_path)
+    gradebook.record(check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution)))
+    gradebook.record(check_file(INDEX, write(tmp_path, INDEX.name, INDEX.skeleton)))
+    entry = load_gradebook(tmp_path).entries[INDEX.name]
     assert (entry.best, entry.points, entry.passed) == (INDEX.points.total, 0, False)
 
 
@@ -78,19 +80,21 @@ def test_the_best_points_are_kept(tmp_path: Path) -> None:
 def test_a_damaged_progress_file_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
     with pytest.raises(DataError, match="is not a progress file of this version; remove it"):
-        load_progress(tmp_path)
+        load_gradebook(tmp_path)
 
 
 def test_a_progress_file_that_is_a_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(DataError, match="is not a progress file of this version; remove it"):
-        load_progress(tmp_path)
+        load_gradebook(tmp_path)
 
 
 def test_an_own_file_that_no_longer_loads_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "find_index_phiZ.py"
     own = Provided(INDEX, b"raise ValueError('gone')", str(path), own=True)
-    with pytest.raises(DataError, match=r"does not load any more .ValueError: gone.; check it"):
+    with pytest.raises(
+        DataError, match=r"cannot be loaded any more .ValueError: gone.; check this"
+    ):
         check_file(
             BINCOUNT,
             write(tmp_path, "mine", BINCOUNT.solution),
@@ -114,21 +118,21 @@ def _small_then_two_channels(cases: Iterable[Case]) -> Iterator[Case]:
 
 
 def test_gradescope_counts_points_part_by_part(tmp_path: Path) -> None:
-    right = check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution))
-    wrong = check_file(BINCOUNT, write(tmp_path, BINCOUNT.name, BINCOUNT.skeleton))
+    solved = check_file(INDEX, write(tmp_path, INDEX.name, INDEX.solution))
+    unwritten = check_file(BINCOUNT, write(tmp_path, BINCOUNT.name, BINCOUNT.skeleton))
     missing = exercise_named("maxpooling")
-    told = results([right, wrong], [(missing, "there is no maxpooling.py")])
-    assert told["score"] == INDEX.points.total
-    assert sum(t["max_score"] for t in told["tests"]) == sum(
+    content = results([solved, unwritten], [(missing, "there is no maxpooling.py")])
+    assert content["score"] == INDEX.points.total
+    assert sum(t["max_score"] for t in content["tests"]) == sum(
         e.points.total for e in (INDEX, BINCOUNT, missing)
     )
-    assert [t["status"] for t in told["tests"]] == ["passed"] * 2 + ["failed"] * 3
-    assert all(t["output_format"] == "text" for t in told["tests"])
-    assert told["tests"][-1]["output"] == "there is no maxpooling.py"
-    assert json.loads(json.dumps(told)) == told
+    assert [t["status"] for t in content["tests"]] == ["passed"] * 2 + ["failed"] * 3
+    assert all(t["output_format"] == "text" for t in content["tests"])
+    assert content["tests"][-1]["output"] == "there is no maxpooling.py"
+    assert json.loads(json.dumps(content)) == content
 
 
-def test_a_bundle_has_what_was_asked_for(tmp_path: Path) -> None:
+def test_a_bundle_has_the_selected_exercises(tmp_path: Path) -> None:
     exercises = [INDEX, BINCOUNT]
     assert [p.name for p in write_bundle(tmp_path / "kit", exercises)] == ["grader", "student"]
     assert {p.name for p in (tmp_path / "kit/student").iterdir()} == {
@@ -138,7 +142,7 @@ def test_a_bundle_has_what_was_asked_for(tmp_path: Path) -> None:
     commands = [x for x in text.splitlines() if x.startswith("  simplenn exercise")]
     assert len(commands) == 4
     ends = {len(x) - len(re.split(r"  +", x)[-1]) for x in commands}
-    assert len(ends) == 1, "what a command does stands in one column"
+    assert len(ends) == 1, "the descriptions of the commands are aligned"
     write_bundle(tmp_path / "all", [exercise_named(n) for n in EXERCISES], solutions=True)
     for name in EXERCISES:
         for folder, text in (("student", "skeleton"), ("solutions", "solution")):
@@ -146,7 +150,7 @@ def test_a_bundle_has_what_was_asked_for(tmp_path: Path) -> None:
             assert made == getattr(exercise_named(name), text)
     assert "instructors only" in (tmp_path / "all/solutions/README.txt").read_text()
     assert list(tmp_path.glob("all/**/__pycache__")) == []
-    with pytest.raises(UserError, match="exists already; name a new folder"):
+    with pytest.raises(UserError, match="already exists; name a new folder"):
         write_bundle(tmp_path / "kit", exercises)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["all", "kit"]
 
@@ -156,16 +160,16 @@ def test_the_grader_grades(tmp_path: Path) -> None:
     write_bundle(tmp_path / "out", [INDEX, exercise_named("maxpooling")])
     home = tmp_path / "autograder"
     shutil.copytree(tmp_path / "out" / "grader", home / "source")
-    (home / "submission" / "mine").mkdir(parents=True)  # handed in as a folder
+    (home / "submission" / "mine").mkdir(parents=True)  # submitted as a folder
     (home / "results").mkdir()
-    (home / "venv").symlink_to(sys.prefix)  # in place of setup.sh
+    (home / "venv").symlink_to(sys.prefix)  # instead of setup.sh
     write(home / "submission" / "mine", INDEX.name, INDEX.solution)
     done = bash(home / "source" / "run_autograder", AUTOGRADER_ROOT=str(home), GRADER_SEED="7")
     assert done.returncode == 0, done.stderr
-    told = json.loads((home / "results" / "results.json").read_text())
-    assert told["score"] == INDEX.points.total
-    assert [t["name"] for t in told["tests"]][-1] == "maxpooling"
-    assert told["tests"][-1]["output"] == f"there is no {home / 'submission' / 'maxpooling.py'}"
+    content = json.loads((home / "results" / "results.json").read_text())
+    assert content["score"] == INDEX.points.total
+    assert [t["name"] for t in content["tests"]][-1] == "maxpooling"
+    assert content["tests"][-1]["output"] == f"there is no {home / 'submission' / 'maxpooling.py'}"
 
 
 def bash(script: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -189,7 +193,7 @@ def test_setup_asks_for_a_python_that_is_new_enough(tmp_path: Path) -> None:
         "setup.sh: this is Python 3.10.12, simplenn_py needs 3.11 or later; see README.txt\n"
     )
     assert "there is no nothing" in bash(setup, PYTHON="nothing", **root).stderr
-    # One that is new enough: it is asked for a virtual environment, whose pip installs.
+    # A new Python makes a virtual environment, whose pip installs the requirements.
     new = tmp_path / "new"
     new.write_text(
         '#!/bin/sh\nif [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python3"; fi\n'
@@ -202,16 +206,16 @@ def test_setup_asks_for_a_python_that_is_new_enough(tmp_path: Path) -> None:
     assert "-m pip install" in done.stdout.splitlines()[-1]
 
 
-def test_the_graders_readme_says_what_to_do(tmp_path: Path) -> None:
+def test_the_graders_readme_has_every_step(tmp_path: Path) -> None:
     write_bundle(tmp_path / "out", [INDEX])
     text = (tmp_path / "out/grader/README.txt").read_text()
-    for what in ("AUTOGRADER_ROOT=", "cd grader && zip -r ../grader.zip .", "GRADER_SEED", "24.04"):
-        assert what in text
+    for part in ("AUTOGRADER_ROOT=", "cd grader && zip -r ../grader.zip .", "GRADER_SEED", "24.04"):
+        assert part in text
     script = (tmp_path / "out/grader/run_autograder").read_text()
     assert any(line.startswith("seed=") for line in script.splitlines())
 
 
-def test_which_files_train() -> None:
+def test_exercises_whose_routine_can_train_a_network() -> None:
     assert {f.name for f in fields(Operators)} == OPERATORS
     assert exercise_named("maxpooling").trains
     assert not exercise_named("cg").trains
@@ -223,13 +227,13 @@ def test_files_one_folder_deep(tmp_path: Path) -> None:
     deep = write(tmp_path / "one", INDEX.name, "")
     write(tmp_path / "__MACOSX", INDEX.name, "")
     assert in_folder(tmp_path, [INDEX.name]) == ([(INDEX, deep)], [])
-    with pytest.raises(DataError, match=r"give the folder: .*one$"):
+    with pytest.raises(DataError, match=r"did you mean .*one\?$"):
         in_folder(tmp_path, None)
     (tmp_path / "two").mkdir()
     write(tmp_path / "two", INDEX.name, "")
     found, missing = in_folder(tmp_path, [INDEX.name])
     assert found == []
-    assert "keep one of" in missing[0][1]
+    assert "keep only one of" in missing[0][1]
     top = write(tmp_path, INDEX.name, "")
     assert in_folder(tmp_path, [INDEX.name]) == ([(INDEX, top)], [])
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..exercise import Adjoint, Args, Case, Exercise, Mistake, Points
 from ..sizes import geometry, normal, offset
 
 if TYPE_CHECKING:
@@ -198,31 +198,31 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "layers in reverse order",
             "theta begins with the first layer. The pass back meets the last one first: turn the "
             "list round before concatenating.",
             (("in reversed(gradients)", "in gradients"),),
         ),
-        Wrong(
+        Mistake(
             "bias before W",
             "A layer's part of theta is vec(W), then its bias.",
             (('[dW.reshape(-1, order="F"), dbias]', '[dbias, dW.reshape(-1, order="F")]'),),
         ),
-        Wrong(
+        Mistake(
             "vec(W) row by row",
             "vec stacks columns: dW.reshape(-1, order='F'). NumPy's dW.ravel() and dW.flatten() go "
             "row by row.",
             (('dW.reshape(-1, order="F")', "dW.reshape(-1)"),),
         ),
-        Wrong(
+        Mistake(
             "mask of the ReLU missing",
             "(3) begins with .* I[Z^{m+1}], 1 where Z^{m+1} > 0 and else 0. The indicator is "
             "strict: Z^{m+1} is never negative, so >= 0 lets everything through.",
             (("dZ * (Z_next > 0)", "dZ"),),
         ),
-        Wrong(
+        Mistake(
             "mask at the last layer",
             "The last layer is linear: V goes back without a mask, whatever the sign of z^{L+1}.",
             (
@@ -233,29 +233,29 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "multiplied by Z instead of its mask",
             "sigma' is 0 or 1: (3) multiplies by the indicator I[Z^{m+1}], not by Z^{m+1}.",
             (("(Z_next > 0)", "Z_next"),),
         ),
-        Wrong(
+        Mistake(
             "z taken row by row",
             "z is vec of each instance, channel fastest, one instance a column: Z.reshape((-1, l), "
             "order='F').",
             (('Z.reshape((-1, V.shape[1]), order="F")', "Z.reshape((V.shape[1], -1)).T"),),
         ),
-        Wrong(
+        Mistake(
             "W'V laid out row by row",
             "W'V is vec of each instance of dxi/dZ: back to (d, a*b*l) with order='F'.",
             (('.reshape(Z.shape, order="F")', ".T.reshape(Z.shape)"),),
         ),
-        Wrong(
+        Mistake(
             "divided by l",
             "The gradient is of the summed loss, sum_n J_n' v_n; the 1/l of the objective comes "
             "later.",
             (("np.concatenate(parts)", "np.concatenate(parts) / V.shape[1]"),),
         ),
-        Wrong(
+        Mistake(
             "mask missing in (5)",
             "(5) takes dxi/dS of its own layer, after the mask and P_pool of (3), not dxi/dZ.",
             (

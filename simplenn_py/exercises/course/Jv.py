@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..exercise import Adjoint, Args, Case, Exercise, Mistake, Points
 from . import JTv as back
 
 
@@ -61,13 +61,13 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "V phi(pad(Z)) left out",
             "S is a product, so R{S} has two terms from it: W with R{Z}, and V with Z.",
             (("+ V @ phiZ ", ""),),
         ),
-        Wrong(
+        Mistake(
             "W phi(pad(R{Z})) left out",
             "S is a product, so R{S} has two terms from it: V with Z, and W with R{Z}. Without the "
             "second, what the earlier layers do is lost.",
@@ -76,7 +76,7 @@ EXERCISE = Exercise(
                 ('last["W"] @ Rz + ', ""),
             ),
         ),
-        Wrong(
+        Mistake(
             "v_bias left out",
             "The bias is a parameter and moves along v_bias, which R{S} contains.",
             (
@@ -84,7 +84,7 @@ EXERCISE = Exercise(
                 (" + v_bias_last[:, np.newaxis]", ""),
             ),
         ),
-        Wrong(
+        Mistake(
             "bias in place of v_bias",
             "The derivative of S + bias has v_bias, the bias's direction; the bias itself is a "
             "constant.",
@@ -93,13 +93,13 @@ EXERCISE = Exercise(
                 ("+ v_bias_last[:, np.newaxis]", '+ last["bias"][:, np.newaxis]'),
             ),
         ),
-        Wrong(
+        Mistake(
             "mask missing",
             "Where sigma has stopped an entry, it stays 0 whatever the parameters do: .* "
             "I[Z^{m+1}], 1 where Z^{m+1} > 0.",
             ((" * (Z > 0)", ""),),
         ),
-        Wrong(
+        Mistake(
             "sigma of R{S}",
             "The derivative of sigma at S is 0 or 1, by the sign of S: the mask is I[Z^{m+1}], and "
             "a negative R{S} goes through.",
@@ -110,7 +110,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "largest R{S} pooled",
             "Pooling selects where Z was largest, not where R{S} is: the kept indices, idx_pool.",
             (
@@ -125,12 +125,12 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "R{Z^1} is Z",
             "The input does not depend on the parameters: R{Z^1} = 0.",
             (("RZ = np.zeros_like(Z)", "RZ = Z"),),
         ),
-        Wrong(
+        Mistake(
             "mask at the last layer",
             "The last layer is linear: R{z^{L+1}} has no mask, whatever the sign of z^{L+1}.",
             (
@@ -141,13 +141,13 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "V read row by row",
             "vec stacks columns: v[...].reshape(W.shape, order='F'). NumPy's default goes row by "
             "row.",
             (('reshape(W.shape, order="F")', "reshape(W.shape)"),),
         ),
-        Wrong(
+        Mistake(
             "v_bias before V",
             "A layer's part of v is vec(V), then v_bias.",
             (

@@ -1,4 +1,4 @@
-"""The course: its exercises in order, one module each."""
+"""The exercises of the course, one module per exercise."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import difflib
 import importlib
 
 from ...errors import UserError
-from ..form import Exercise
+from ..exercise import Exercise
 
-#: In the order of the course; each is a module of this package with an ``EXERCISE``.
+#: Names in the order of the course; each is a module of this package with an ``EXERCISE``.
 EXERCISES = (
     "find_index_phiZ",
     "padding_and_phiZ",
@@ -33,12 +33,12 @@ EXERCISES = (
 
 
 def exercise_named(name: str) -> Exercise:
-    """Return an exercise.
+    """Return the exercise called `name`.
 
     Raises
     ------
     UserError
-        If there is none of that name.
+        If there is no such exercise.
     """
     if name not in EXERCISES:
         raise UserError(f"there is no exercise {name!r}; {_near(name)}")
@@ -47,10 +47,10 @@ def exercise_named(name: str) -> Exercise:
 
 
 def _near(word: str) -> str:
-    """Name the exercises that may be meant; all of them where none is near."""
+    """Suggest exercises with a similar name; name all exercises if there are none."""
     small = {name.lower(): name for name in EXERCISES}
     near = [name for key, name in small.items() if word and word.lower() in key]
     near = near or [small[key] for key in difflib.get_close_matches(word.lower(), small)]
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"there are {', '.join(EXERCISES)}"
+    return f"the exercises are {', '.join(EXERCISES)}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Speed, Wrong, calls
+from ..exercise import Args, Case, Exercise, Mistake, Points, Speed, calls
 from ..sizes import counting, normal
 
 _OTHERS = ("dot", "matmul", "einsum", "tensordot", "inner", "vdot", "multi_dot")
@@ -57,7 +57,7 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     return f"block (I={i // m_b}, J={j // n_b}), row {i % m_b} and column {j % n_b} of the block"
 
 
-def _form(tree: ast.Module) -> str:
+def _source_check(tree: ast.Module) -> str:
     if any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult) for n in ast.walk(tree)):
         return "the file multiplies with @; the product of two blocks is three loops of your own"
     for name in _OTHERS:
@@ -93,8 +93,8 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "edges left out",
             "Where a size is no multiple of its block, a smaller block remains at the end: "
             "range(0, m, m_b) begins it, m // m_b does not count it.",
@@ -104,7 +104,7 @@ EXERCISE = Exercise(
                 ("range(0, m, m_b)", "range(0, m - m_b + 1, m_b)"),
             ),
         ),
-        Wrong(
+        Mistake(
             "edge blocks moved back",
             "A last block that is moved back to have its full size overlaps the one before it, and "
             "what is in both is added twice. Let the last block be smaller.",
@@ -117,7 +117,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "sum over P lost",
             "C[I, J] is a sum over all blocks P: every product is added to what is in C, it does "
             "not take its place.",
@@ -129,13 +129,13 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "first block of the middle alone",
             "The middle is cut, too: the columns of A and the rows of B have several blocks P, "
             "and all of them count.",
             (("range(0, k, k_b)", "range(0, min(k, 1))"),),
         ),
-        Wrong(
+        Mistake(
             "blocks begin at 0",
             "Row i of block (I, P) is row i + m_b*I of A, and so for columns and for B: here every "
             "product is one of the first blocks.",
@@ -144,7 +144,7 @@ EXERCISE = Exercise(
                 ("B[p, j]", "B[p - p_first, j - j_first]"),
             ),
         ),
-        Wrong(
+        Mistake(
             "B read row by row",
             "The sum runs over the columns of A and the rows of B: A[i, p] B[p, j], with B in "
             "Fortran order. Here B's numbers are read as if they lay row by row.",
@@ -152,6 +152,6 @@ EXERCISE = Exercise(
         ),
     ),
     speed=Speed(case=_race, kernel=_reference, full=5.0, half=15.0),
-    form=_form,
+    source_check=_source_check,
     fortran=True,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 
 
 def _reference(G: Array, g: Array, xi: float, CGmax: int) -> tuple[Array, np.int64]:
@@ -75,42 +75,42 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "sign of g lost",
             "The system is G d = -g: with d = 0 the residual is r = -g.",
             (("r = -g", "r = g.copy()"),),
         ),
-        Wrong(
+        Mistake(
             "steepest descent",
             "The new direction is r + beta q: without beta q the steps undo one another, and two "
             "unknowns take more than two steps.",
             (("q = r + beta * q", "q = r"),),
         ),
-        Wrong(
+        Mistake(
             "beta upside down",
             "beta is the new r'r over the old one, so that it is small where the residual falls "
             "fast.",
             (("beta = rr / before", "beta = before / rr if rr else 0.0"),),
         ),
-        Wrong(
+        Mistake(
             "alpha with q'q",
             "alpha = r'r / (q'G q): the denominator needs G q, or the step has the wrong length.",
             (("alpha = rr / (q @ Gq)", "alpha = rr / (q @ q)"),),
         ),
-        Wrong(
+        Mistake(
             "rule on the squares",
             "The rule compares norms: sqrt(r'r) with xi ||g||. Between squares the factor is xi^2, "
             "not xi.",
             (("np.sqrt(rr) > limit", "rr > xi * (g @ g)"),),
         ),
-        Wrong(
+        Mistake(
             "rule absolute",
             "The rule is relative, ||r|| <= xi ||g||: with xi alone a large gradient takes more "
             "steps than it needs, and a small one none.",
             (("limit = xi * np.linalg.norm(g)", "limit = xi"),),
         ),
-        Wrong(
+        Mistake(
             "rule absolute, asked after a step",
             "The rule is relative, ||r|| <= xi ||g||: with xi alone a large gradient takes more "
             "steps than it needs, and a small one stops after the first.",
@@ -119,12 +119,12 @@ EXERCISE = Exercise(
                 ("np.sqrt(rr) > limit", "(not steps or np.sqrt(rr) > limit)"),
             ),
         ),
-        Wrong(
+        Mistake(
             "q is r itself",
             _ALIAS,
             (("q = r.copy()", "q = r"), ("r = r - alpha * Gq", "r -= alpha * Gq")),
         ),
-        Wrong(
+        Mistake(
             "q is r itself, in every step",
             _ALIAS,
             (
@@ -133,7 +133,7 @@ EXERCISE = Exercise(
                 ("q = r + beta * q", "q *= beta\n        q += r"),
             ),
         ),
-        Wrong(
+        Mistake(
             "rule not asked",
             "CG stops as soon as ||r|| <= xi ||g||, which is before CGmax: every further product "
             "costs as much as a pass through the network.",
@@ -144,12 +144,12 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "one step too many",
             "At most CGmax steps: the first one counts.",
             (("while steps < CGmax and", "while steps <= CGmax and"),),
         ),
-        Wrong(
+        Mistake(
             "residual computed anew",
             "G d costs a product more each step: r - alpha G q is the same, and G q is there.",
             (("r = r - alpha * Gq", "r = -g - G(d)"),),

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 from ..sizes import awkward, geometry, offset, random_sizes
 
 
@@ -58,8 +58,8 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "index order swapped",
             "Within a patch the row offset u runs fastest, then w: row u + h*w. Here w runs "
             "fastest.",
@@ -70,7 +70,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "output pixels row by row",
             "Column i + a_conv*j of phi(pad(Z)): the row i of the output runs fastest, so its loop "
             "is inside that of j.",
@@ -81,7 +81,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "image read row by row",
             "Pixel (row, column) of an image is number row + a_pad*column: images lie column by "
             "column, as in MATLAB, not row by row as NumPy's default is.",
@@ -92,7 +92,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "channel fastest",
             "The channel is the slowest index of a row, u + h*w + h*h*c, although it is the "
             "fastest of vec(pad(Z)).",
@@ -105,18 +105,18 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "stride forgotten",
             "Neighbouring patches are s pixels apart: the patch of output (i, j) begins at "
             "(i*s, j*s).",
             (("i * g.s", "i"), ("j * g.s", "j")),
         ),
-        Wrong(
+        Mistake(
             "padding missing",
             "The indices are of vec(pad(Z)), whose columns are a_pad = a + 2p high, not a.",
             (("g.a_pad", "g.a"),),
         ),
-        Wrong(
+        Mistake(
             "counted from 1",
             "MATLAB counts from 1, Python from 0: the first entry of vec(pad(Z)) is number 0.",
             (("index[k] = c", "index[k] = 1 + c"),),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..exercise import Adjoint, Args, Case, Exercise, Mistake, Points
 from ..sizes import counting, normal
 
 
@@ -72,19 +72,19 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "product transposed",
             "dW has the shape of W, a filter in each row: dxi/dS phi(pad(Z))', not phi(pad(Z)) "
             "dxi/dS'.",
             (("dS @ phiZ.T", "phiZ @ dS.T"),),
         ),
-        Wrong(
+        Mistake(
             "phi(pad(Z)) not transposed",
             "dxi/dS phi(pad(Z))' sums over the columns of both, so the right factor is transposed.",
             (("dS @ phiZ.T", "dS @ phiZ"),),
         ),
-        Wrong(
+        Mistake(
             "not summed over the batch",
             "Every column gives a d_next x h*h*d product, and these add up to ONE gradient; the "
             "matrix product does the sum, and holds none of them.",
@@ -93,19 +93,19 @@ EXERCISE = Exercise(
                 ("dS.sum(axis=1)", "dS.T"),
             ),
         ),
-        Wrong(
+        Mistake(
             "bias not summed",
             "dxi/dbias = dxi/dS 1 has one entry a filter: the bias is in every column of S, and "
             "the derivatives of all of them add up.",
             (("dS.sum(axis=1)", "dS"),),
         ),
-        Wrong(
+        Mistake(
             "summed over the filters",
             "The sum of dbias is along a row of dS, over the patches, axis=1; there is one entry a "
             "filter, so nothing is summed over filters.",
             (("dS.sum(axis=1)", "dS.sum(axis=0)"),),
         ),
-        Wrong(
+        Mistake(
             "last column only",
             "All columns of the batch add up: in a loop dW += ..., started from zeros, not "
             "dW = ... .",
@@ -117,7 +117,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "divided by the number of columns",
             "xi is the sum over the batch, and a patch is not an instance: no mean is taken here. "
             "The 1/l of the objective comes later, with l the number of instances.",
@@ -126,7 +126,7 @@ EXERCISE = Exercise(
                 ("dS.sum(axis=1)", "dS.mean(axis=1)"),
             ),
         ),
-        Wrong(
+        Mistake(
             "mean for the bias",
             "dxi/dbias is the sum of each row of dS, dS.sum(axis=1), not its mean.",
             (("dS.sum(axis=1)", "dS.mean(axis=1)"),),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..exercise import Adjoint, Args, Case, Exercise, Mistake, Points
 from ..sizes import awkward, counting, geometry, normal, pixel, random_sizes
 
 
@@ -78,20 +78,20 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "W not transposed",
             "phi(pad(Z)) is h*h*d rows high, so its derivative is W' dxi/dS: W is transposed on "
             "the way back.",
             (("W.T @ dS", "W @ dS"),),
         ),
-        Wrong(
+        Mistake(
             "border kept",
             "v' P_phi is as large as pad(Z); the factor P_pad drops the p rows and columns on "
             "every side.",
             (("    # [instance", "    return padded\n    # [instance"),),
         ),
-        Wrong(
+        Mistake(
             "p:-p where p is 0",
             "images[:, p:-p, p:-p] is empty for p = 0, since -0 is 0: end at p + a and p + b.",
             (
@@ -101,13 +101,13 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "border dropped on one side only",
             "Z stands in the middle of pad(Z): its rows are p to p + a, its columns p to p + b, "
             "not the first ones.",
             (("images[:, g.p : g.p + g.b, g.p : g.p + g.a]", "images[:, : g.b, : g.a]"),),
         ),
-        Wrong(
+        Mistake(
             "border folded back",
             "A padded zero is no entry of Z: what v' P_phi adds up there is dropped, and not added "
             "to the pixel beside it.",
@@ -123,7 +123,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "image read row by row",
             "Pixel (i, j) of pad(Z) is column i + a_pad*j: reshape to (l, b_pad, a_pad, d), column "
             "before row.",
@@ -134,13 +134,13 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "channels mixed up",
             "The result is (d, a*b*l) with the channel fastest in memory: reshape to (-1, d) and "
             "transpose; .reshape(d, -1) would cut the pixels into d pieces.",
             (("inside.reshape(-1, g.d).T", "inside.reshape(g.d, -1)"),),
         ),
-        Wrong(
+        Mistake(
             "first instance only",
             "The batch lies side by side: all l images lose their border, and the result has "
             "a*b*l columns.",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 from ..sizes import normal
 
 
@@ -66,7 +66,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         ("not square", square[:2], "right"),
         ("wrong", square, "wrong: one row is 0"),
         ("rows in another order", square, "wrong: its rows in another order"),
-        ("J for J'", square, "wrong: J in its place"),
+        ("J for J'", square, "wrong: J instead of J'"),
         ("sign", square, "wrong: its sign"),
     ):
         yield _adjoint(label, J, JTv, small=True)
@@ -140,37 +140,37 @@ EXERCISE = Exercise(
     cases=_cases,
     where=_where,
     judge=_judge,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "one-sided difference",
             "(f(theta + h) - f(theta)) / h is off by h/2 times the second derivative; the central "
             "difference has h^2/6 times the third.",
             (("fun(theta - step)) / (2 * h)", "fun(theta)) / h"),),
         ),
-        Wrong(
+        Mistake(
             "step too large",
             "The error of the central difference grows with h^2: at 1e-2 it hides small mistakes "
             "and finds some where there is none.",
             (("h = 1e-5 *", "h = 1e-2 *"),),
         ),
-        Wrong(
+        Mistake(
             "step too small",
             "f is rounded to 16 digits, and the difference is divided by h: at 1e-12 only four "
             "digits are left.",
             (("h = 1e-5 *", "h = 1e-12 *"),),
         ),
-        Wrong(
+        Mistake(
             "divided by h",
             "From theta - h to theta + h the way is 2h.",
             (("/ (2 * h)", "/ h"),),
         ),
-        Wrong(
+        Mistake(
             "step not in proportion to theta",
             "Where theta is large, so is f's rounding, and h must be larger: h = 1e-5 * max(1, "
             "|theta_k|).",
             (("1e-5 * max(1.0, abs(theta[k]))", "1e-5"),),
         ),
-        Wrong(
+        Mistake(
             "earlier components left moved",
             "Only component k may be moved in D_k: begin each k with a step of zeros.",
             (
@@ -181,12 +181,12 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "absolute error",
             "The error is relative: of a gradient of 1e-8 an absolute error of 1e-8 is everything.",
             (("return difference / size if difference != 0 else 0.0", "return difference"),),
         ),
-        Wrong(
+        Mistake(
             "error relative to 1",
             "Divided by max(1, ...) the error of a small gradient is absolute again; divide by the "
             "size of D and g alone.",
@@ -197,7 +197,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "norms compared",
             "Two vectors of one length may point in different directions: compare entry by entry, "
             "then take the largest difference.",
@@ -208,12 +208,12 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "first component alone",
             "A mistake may sit in any entry of the gradient: all of them are compared.",
             (("np.max(np.abs(D - g))", "abs(D[0] - g[0])"),),
         ),
-        Wrong(
+        Mistake(
             "NaN lost",
             "Comparisons with NaN are false: max() and np.nanmax pass over it, np.max does not.",
             (
@@ -221,23 +221,23 @@ EXERCISE = Exercise(
                 ("    size = np.max", "    size = np.nanmax"),
             ),
         ),
-        Wrong(
+        Mistake(
             "u and v of ones",
             "Vectors of ones see only the sum of all entries of J; random ones see each.",
             (("rng.standard_normal(n)", "np.ones(n)"), ("rng.standard_normal(m)", "np.ones(m)")),
         ),
-        Wrong(
+        Mistake(
             "u and v the same",
             "With u = v the identity holds for J in place of J', too: draw them independently.",
             (("u = rng.standard_normal(m)", "u = np.resize(v, m)"),),
         ),
-        Wrong(
+        Mistake(
             "absolute values compared",
             "The sign of the two products counts: |<u, J v> - <J'u, v>|, not the difference of "
             "their absolute values.",
             (("abs(u @ tangent - JTv(u) @ v)", "abs(abs(u @ tangent) - abs(JTv(u) @ v))"),),
         ),
-        Wrong(
+        Mistake(
             "n and m swapped",
             "J maps n numbers to m: v has n of them, and u has m.",
             (

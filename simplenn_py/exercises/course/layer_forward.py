@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 from ..sizes import entry, geometry, normal, offset, pixel
 
 
@@ -100,24 +100,24 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "W transposed",
             "W has a filter in each row, (d_next, h*h*d), as phi(pad(Z)) has a patch in each "
             "column: the product is W phi(pad(Z)), nothing transposed.",
             (("W @ phiZ", "W.T @ phiZ"),),
         ),
-        Wrong(
+        Mistake(
             "bias forgotten",
             "S = W phi(pad(Z)) + bias 1': every filter adds its own number to all of its row.",
             ((" + bias[:, np.newaxis]", ""),),
         ),
-        Wrong(
+        Mistake(
             "ReLU forgotten",
             "Z^{m+1} = pool(sigma(S)): sigma replaces negative entries by 0, before pooling.",
             (("np.maximum(S, 0.0)", "S"),),
         ),
-        Wrong(
+        Mistake(
             "ReLU before the bias",
             "The bias is part of S, and sigma is taken of all of S: sigma(W phi(pad(Z)) + bias "
             "1').",
@@ -126,19 +126,19 @@ EXERCISE = Exercise(
                 ("np.maximum(S, 0.0)", "np.maximum(S, 0.0) + bias[:, np.newaxis]"),
             ),
         ),
-        Wrong(
+        Mistake(
             "absolute value",
             "sigma is max(S, 0), which makes negative entries 0 and keeps the others; it does not "
             "change signs.",
             (("np.maximum(S, 0.0)", "np.abs(S)"),),
         ),
-        Wrong(
+        Mistake(
             "bias along the rows",
             "bias has one entry a filter, so it is a column, bias[:, np.newaxis]; as an array of "
             "shape (d_next,) NumPy adds it along each row, or cannot.",
             (("bias[:, np.newaxis]", "bias"),),
         ),
-        Wrong(
+        Mistake(
             "pooling before the ReLU",
             "The values are the same either way, but idx_pool is not: in a window without a "
             "positive entry sigma makes all entries 0, and the first of them is the maximum.",
@@ -149,7 +149,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "pooled by strides",
             "Pooling keeps the largest entry of each window; S[:, ::h_pool] in both directions "
             "keeps its first one, whatever it is.",

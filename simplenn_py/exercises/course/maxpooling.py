@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 from ..sizes import entry, geometry, normal, pixel
 
 
@@ -82,8 +82,8 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "last window kept",
             "Only complete windows are pooled: a_next = floor(a_conv/h_pool), and what is left "
             "over at the end is dropped.",
@@ -94,12 +94,12 @@ EXERCISE = Exercise(
                 ("for u in range(size)", "for u in range(min(size, g.a_conv - i * size))"),
             ),
         ),
-        Wrong(
+        Mistake(
             "last of equal maxima",
             "Of equal entries the first stays: replace the best only where value > best, not >=.",
             (("value > best", "value >= best"),),
         ),
-        Wrong(
+        Mistake(
             "index order swapped",
             "A window is looked through in the order u + h_pool*w, the row offset u fastest. Here "
             "w runs fastest, so that ties end elsewhere.",
@@ -110,36 +110,36 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "stride forgotten",
             "Windows do not overlap: window (i, j) begins at pixel (i*h_pool, j*h_pool), since the "
             "stride of pooling is h_pool.",
             (("i * size + u", "i + u"), ("j * size + w", "j + w")),
         ),
-        Wrong(
+        Mistake(
             "best started from 0 without a place",
             "In a window of zeros nothing is larger than 0, and the place is never set: start from "
             "-inf, or from the window's first entry.",
             (("best, place = -np.inf, 0", "best, place = 0.0, 0"),),
         ),
-        Wrong(
+        Mistake(
             "place in the window",
             "idx_pool counts in vec(S) of the instance, c + d_next*(row + a_conv*column), not u + "
             "h_pool*w within the window.",
             (("value, c + d * pixel", "value, u + size * w"),),
         ),
-        Wrong(
+        Mistake(
             "channel left out of the place",
             "The place is an entry of vec(S), c + d_next*pixel: a pixel has d_next entries.",
             (("value, c + d * pixel", "value, pixel"),),
         ),
-        Wrong(
+        Mistake(
             "place in the batch",
             "Each column of idx_pool counts within its own instance, from 0: vec(S^{m,n}), not "
             "vec of the whole batch.",
             (("value, c + d * pixel", "value, c + d * (pixel + n_conv * n)"),),
         ),
-        Wrong(
+        Mistake(
             "counted from 1",
             "MATLAB counts from 1, Python from 0: the first entry of vec(S) is number 0.",
             (("value, c + d * pixel", "value, 1 + c + d * pixel"),),

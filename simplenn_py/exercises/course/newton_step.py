@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 
 
 class _Objective:
@@ -114,71 +114,71 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "lambda left out of the system",
             "CG solves (G + lambda I) s = -g: its function returns G v + lambda v.",
             (("Gv(v) + lambda_ * v", "Gv(v)"),),
         ),
-        Wrong(
+        Mistake(
             "prediction with lambda",
             "lambda shortens the step, but it is no part of the model of f: prered has s'G s, "
             "without lambda s's.",
             (("s @ Gv(s)", "s @ (Gv(s) + lambda_ * s)"),),
         ),
-        Wrong(
+        Mistake(
             "prediction by the gradient alone",
             "The model is quadratic: prered = alpha g's + (alpha^2/2) s'G s.",
             (("alpha * gs + alpha**2 / 2 * sGs", "alpha * gs"),),
         ),
-        Wrong(
+        Mistake(
             "one half left out of the prediction",
             "The quadratic term of the model is (1/2) alpha^2 s'G s, as in a Taylor series.",
             (("alpha**2 / 2 * sGs", "alpha**2 * sGs"),),
         ),
-        Wrong(
+        Mistake(
             "prediction of the full step",
             "prered is for the step that was taken, alpha s: g's comes with alpha, and s'G s with "
             "alpha^2.",
             (("alpha * gs + alpha**2 / 2 * sGs", "gs + sGs / 2"),),
         ),
-        Wrong(
+        Mistake(
             "alpha not squared",
             "The quadratic term of the model goes with alpha^2, for it has the step twice.",
             (("alpha**2 / 2", "alpha / 2"),),
         ),
-        Wrong(
+        Mistake(
             "drop and boost swapped",
             "Where the model was right, rho >= 3/4, lambda becomes smaller, so that the next step "
             "is nearer to Newton's.",
             (("if rho < 1 / 4", "if rho >= 3 / 4"), ("elif rho >= 3 / 4", "elif rho < 1 / 4")),
         ),
-        Wrong(
+        Mistake(
             "lambda never left as it is",
             "Between 1/4 and 3/4 the model was neither good nor bad, and lambda stays.",
             (("elif rho >= 3 / 4:", "else:"),),
         ),
-        Wrong(
+        Mistake(
             "rho upside down",
             "rho = actred / prered: what came true, over what was promised.",
             (("actred / prered", "prered / actred"),),
         ),
-        Wrong(
+        Mistake(
             "any decrease is enough",
             "The rule asks for a decrease of eta alpha |g's| at least, not only for f to fall.",
             (("> eta * alpha * gs", "> 0"),),
         ),
-        Wrong(
+        Mistake(
             "alpha left out of the rule",
             "The decrease that is asked for shrinks with the step: eta alpha g's, not eta g's.",
             (("> eta * alpha * gs", "> eta * gs"),),
         ),
-        Wrong(
+        Mistake(
             "full step taken",
             "The line search found alpha: the new theta is theta + alpha s.",
             (("theta = theta + alpha * s", "theta = theta + s"),),
         ),
-        Wrong(
+        Mistake(
             "no line search",
             "Where the quadratic model is poor, s is too long: alpha is halved until f falls "
             "enough.",

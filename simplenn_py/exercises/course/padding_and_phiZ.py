@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..exercise import Adjoint, Args, Case, Exercise, Mistake, Points
 from ..sizes import awkward, counting, geometry, normal, offset, pixel, random_sizes
 
 
@@ -68,14 +68,14 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "index order swapped",
             "Row u + h*w + h*h*c: the row offset u runs fastest, then the column offset w. Here "
             "they have changed places.",
             (("phiZ[:, :, :, :, w, u]", "phiZ[:, :, :, :, u, w]"),),
         ),
-        Wrong(
+        Mistake(
             "channel fastest",
             "The channel is the slowest index of a row, u + h*w + h*h*c, although it is the "
             "fastest of vec(Z).",
@@ -86,7 +86,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "output pixels row by row",
             "Column i + a_conv*j: the row i of the output runs fastest, then j, then the instance.",
             (
@@ -96,7 +96,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "image read row by row",
             "Pixel (i, j) of Z is column i + a*j: reshape to (l, b, a, d), column before row, not "
             "to (l, a, b, d).",
@@ -107,7 +107,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "stride forgotten",
             "Neighbouring patches are s pixels apart: output (i, j) begins at (i*s, j*s).",
             (
@@ -115,7 +115,7 @@ EXERCISE = Exercise(
                 ("slice(u, u + g.s * g.a_conv, g.s)", "slice(u, u + g.a_conv)"),
             ),
         ),
-        Wrong(
+        Mistake(
             "padding missing",
             "The patches are of pad(Z), p rows and columns larger on every side: a_pad = a + 2p, "
             "and a_conv counts from a_pad.",
@@ -127,7 +127,7 @@ EXERCISE = Exercise(
                 ("g.a_conv", "((g.a - g.h) // g.s + 1)"),
             ),
         ),
-        Wrong(
+        Mistake(
             "zeros on one side only",
             "The image stands in the middle of pad(Z), from row p and column p on, not in its "
             "corner.",

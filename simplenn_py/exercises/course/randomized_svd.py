@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 from ..sizes import normal
 
 Factors = tuple[Array, Array, Array]
@@ -113,45 +113,45 @@ EXERCISE = Exercise(
     cases=_cases,
     where=_where,
     judge=_judge,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "rank not cut",
             "The sample has k + p columns, and so has the SVD of B: return the first k only.",
             (("return U[:, :k], s[:k], Vt[:k]", "return U, s, Vt"),),
         ),
-        Wrong(
+        Mistake(
             "oversampling left out",
             "All k + p columns of Omega go into the sample; the cut to k comes at the end.",
             (("A @ Omega", "A @ Omega[:, :k]"),),
         ),
-        Wrong(
+        Mistake(
             "V not transposed",
             "np.linalg.svd returns Vt, whose rows are the right singular vectors: it needs no "
             "transpose, and the first k ROWS are kept.",
             (("s[:k], Vt[:k]", "s[:k], Vt[:k].T"),),
         ),
-        Wrong(
+        Mistake(
             "U~ returned",
             "U~ is the SVD's in the coordinates of Q, with k + p rows; U = Q U~ has m.",
             (("    U = Q @ U\n", ""),),
         ),
-        Wrong(
+        Mistake(
             "power iterations left out",
             "Q is the range of (A A')^q A Omega: q times a product with A' and one with A.",
             (("for _ in range(q)", "for _ in range(0)"),),
         ),
-        Wrong(
+        Mistake(
             "one power iteration too many",
             "q counts the products with A A' after the first A Omega.",
             (("range(q)", "range(q + 1)"),),
         ),
-        Wrong(
+        Mistake(
             "powers of A in place of A A'",
             "A power iteration multiplies by A' and then by A: (A A')^q keeps the singular "
             "vectors, A^q does not.",
             (("        Q, _ = np.linalg.qr(A.T @ Q)\n", ""),),
         ),
-        Wrong(
+        Mistake(
             "A' A in the wrong order",
             "Q lives in the range of A, which has m rows: A' comes first, then A.",
             (
@@ -161,7 +161,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "not orthonormalised between",
             "Without a qr before every product the columns all turn towards the first singular "
             "vector, and the small singular values are lost in the rounding.",
@@ -172,7 +172,7 @@ EXERCISE = Exercise(
                 ("    B = Q.T @ A", "    Q, _ = np.linalg.qr(Q)\n    B = Q.T @ A"),
             ),
         ),
-        Wrong(
+        Mistake(
             "Q not orthonormal",
             "Stage 2 needs Q'Q = I: the last product, A Q, is orthonormalised as well.",
             (
@@ -180,12 +180,12 @@ EXERCISE = Exercise(
                 ("        Q, _ = np.linalg.qr(A @ Q)", "        Q = A @ Q"),
             ),
         ),
-        Wrong(
+        Mistake(
             "eigenvalues of B B'",
             "The singular values are the roots of the eigenvalues of B B', not these themselves.",
             (("s[:k], Vt[:k]", "s[:k] ** 2, Vt[:k]"),),
         ),
-        Wrong(
+        Mistake(
             "SVD of A itself",
             "The SVD is that of the small B = Q'A: to decompose A itself is what the method saves.",
             (

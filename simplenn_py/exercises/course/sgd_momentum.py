@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 
 
 def _reference(
@@ -130,13 +130,13 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "uphill",
             "The step goes against the gradient: v <- momentum*v - lr_t*grad.",
             (("momentum * v - lr_t * grad", "momentum * v + lr_t * grad"),),
         ),
-        Wrong(
+        Mistake(
             "theta before v",
             "First v <- momentum*v - lr_t*grad, then theta <- theta + v with this new v.",
             (
@@ -146,51 +146,51 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "rate applied to the whole step",
             "lr_t multiplies the new gradient alone. With v <- momentum*v - grad and theta <- "
             "theta + lr_t*v the old gradients, too, are multiplied by today's rate.",
             (("lr_t * grad", "grad"), ("theta + v", "theta + lr_t * v")),
         ),
-        Wrong(
+        Mistake(
             "divided by the batch's size again",
             "grad is the mean over the batch already; only the loss is a sum.",
             (("lr_t * grad", "lr_t * grad / len(batch)"),),
         ),
-        Wrong(
+        Mistake(
             "mean losses",
             "The losses asked for are those that fungrad returns, summed over a batch.",
             (("append(loss)", "append(loss / len(batch))"),),
         ),
-        Wrong(
+        Mistake(
             "sign of the momentum",
             "momentum*v goes on in the direction of the last step: v <- momentum*v - lr_t*grad, "
             "with v the step itself, not its opposite.",
             (("v = momentum * v", "v = -momentum * v"),),
         ),
-        Wrong(
+        Mistake(
             "v not taken over",
             "v is the last step of the epoch before; it starts the new one.",
             (("    losses = []", "    losses = []\n    v = np.zeros_like(theta)"),),
         ),
-        Wrong(
+        Mistake(
             "rate applied to the old step",
             "lr_t multiplies the gradient alone: momentum*v - lr_t*grad, not lr_t*(momentum*v - "
             "grad). v is a step, which has its rate in it already.",
             (("momentum * v - lr_t * grad", "lr_t * (momentum * v - grad)"),),
         ),
-        Wrong(
+        Mistake(
             "momentum as an average",
             "grad has the factor lr_t, not (1 - momentum)*lr_t: v adds steps up, it is no mean of "
             "them.",
             (("lr_t * grad", "(1 - momentum) * lr_t * grad"),),
         ),
-        Wrong(
+        Mistake(
             "gradient ahead",
             "grad is the gradient at theta. At theta + momentum*v it would be Nesterov's method.",
             (("fungrad(theta, batch)", "fungrad(theta + momentum * v, batch)"),),
         ),
-        Wrong(
+        Mistake(
             "gradient where the epoch began",
             "Each batch's gradient is at the theta that the update before it left, not at the one "
             "with which the epoch began.",
@@ -199,7 +199,7 @@ EXERCISE = Exercise(
                 ("fungrad(theta, batch)", "fungrad(began, batch)"),
             ),
         ),
-        Wrong(
+        Mistake(
             "momentum lost",
             "v goes from batch to batch: set to 0 before each of them it is never more than "
             "-lr_t*grad.",
@@ -208,7 +208,7 @@ EXERCISE = Exercise(
                 ("return theta, v,", "return theta, last,"),
             ),
         ),
-        Wrong(
+        Mistake(
             "order ignored",
             "A batch is a piece of the permutation, order[start : start + batch_size], not "
             "instances start, start + 1 ... .",
@@ -219,7 +219,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "last batch lost",
             "Every instance is used once an epoch: what is left over at the end is a batch, too, "
             "only smaller.",
@@ -230,7 +230,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "last batch filled up",
             "The last batch has only what is left; no instance is used twice in an epoch.",
             (
@@ -240,23 +240,23 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "rate does not fall",
             "lr_t = lr/(1 + decay*t): the rate falls with the number of updates.",
             (("lr / (1 + decay * t)", "lr"),),
         ),
-        Wrong(
+        Mistake(
             "t counted from 1",
             "t is the number of updates made before this one: it goes up after the update, and the "
             "first of all has the rate lr.",
             (("decay * t)", "decay * (t + 1))"),),
         ),
-        Wrong(
+        Mistake(
             "t begins at 0 in each epoch",
             "t counts the updates of earlier epochs, too: begin with the t that is given.",
             (("    losses = []", "    losses, t = [], 0"),),
         ),
-        Wrong(
+        Mistake(
             "t not counted up",
             "t goes up with every update, not with every epoch.",
             (("        t += 1\n", ""),),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layout import Array
-from ..form import Args, Case, Exercise, Points, Wrong
+from ..exercise import Args, Case, Exercise, Mistake, Points
 
 _BINARY = ("add", "sub", "mul")
 
@@ -117,41 +117,41 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "+= lost",
             "A node that is used twice receives a part from each use, and df/dx is their sum: "
             "x_bar += ..., not x_bar = ... .",
             (("bar[parent.place] += bar", "bar[parent.place] = bar"),),
         ),
-        Wrong(
+        Mistake(
             "sweep from the first to the last",
             "The sweep goes from f back to the variables: a node's z_bar must be complete before "
             "it is sent on, and the nodes that add to it stand after it on the tape.",
             (("in reversed(self.nodes)", "in self.nodes"),),
         ),
-        Wrong(
+        Mistake(
             "factors of mul swapped",
             "z = x*y has dz/dx = y: the other factor goes with x_bar.",
             (("(x, y.value), (y, x.value)", "(x, x.value), (y, y.value)"),),
         ),
-        Wrong(
+        Mistake(
             "sign of sub lost",
             "z = x - y has dz/dy = -1: y_bar -= z_bar.",
             (("(y, -1.0)", "(y, 1.0)"),),
         ),
-        Wrong(
+        Mistake(
             "derivative of sin with a sign",
             "The derivative of sin is cos; it is that of cos which has a minus.",
             (("math.cos(x.value)", "-math.cos(x.value)"),),
         ),
-        Wrong(
+        Mistake(
             "derivative taken of the result",
             "The derivative of log at x is 1/x, of the input, not 1/log(x); exp alone has its own "
             "result as derivative.",
             (("1.0 / x.value", "1.0 / math.log(x.value)"),),
         ),
-        Wrong(
+        Mistake(
             "outer derivative lost",
             "The chain rule multiplies: z_bar * dz/dx goes to x, not dz/dx alone.",
             (
@@ -161,7 +161,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "second sweep added to the first",
             "Each gradient begins anew: all z_bar are 0 but f_bar = 1. Here those of the sweep "
             "before are still there.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from ..form import Exercise, Points, Wrong, calls
+from ..exercise import Exercise, Mistake, Points, calls
 from .vTP_phi_cases import ADJOINT, BORDER, INSTANCE, cases, reference, where
 
 
-def _form(tree: ast.Module) -> str:
+def _source_check(tree: ast.Module) -> str:
     if calls(tree, "bincount"):
         return ""
     return "the file never calls np.bincount; this exercise is vTP_phi by bincount, without loops"
@@ -34,8 +34,8 @@ EXERCISE = Exercise(
     reference=reference,
     cases=cases,
     where=where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "+= lost",
             "out[index] = values, and out[index] += values too, keep one value where an index "
             "occurs several times; np.bincount adds them all.",
@@ -48,24 +48,26 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong("all instances in one", INSTANCE, (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),)),
-        Wrong(
+        Mistake(
+            "all instances in one", INSTANCE, (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),)
+        ),
+        Mistake(
             "V read row by row",
             "vec stacks columns: V.reshape(-1, order='F'), as the indices are ordered. NumPy's "
             "V.ravel() and V.flatten() go row by row.",
             (('V.reshape(-1, order="F")', "V.reshape(-1)"),),
         ),
-        Wrong(
+        Mistake(
             "result laid out row by row",
             "bincount returns vec of the result, which stacks columns: reshape with order='F'.",
             (('.reshape((g.d, -1), order="F")', ".reshape((g.d, -1))"),),
         ),
-        Wrong(
+        Mistake(
             "indices counted from 1",
             "accumarray counts from 1, bincount from 0: the index of the first entry is 0.",
             (("size * np.arange(l)", "1 + size * np.arange(l)"),),
         ),
-        Wrong(
+        Mistake(
             "border dropped",
             BORDER,
             (
@@ -79,6 +81,6 @@ EXERCISE = Exercise(
         ),
     ),
     adjoint=ADJOINT,
-    form=_form,
+    source_check=_source_check,
     uses=("find_index_phiZ",),
 )

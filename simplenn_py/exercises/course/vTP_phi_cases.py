@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case
+from ..exercise import Adjoint, Args, Case
 from ..sizes import awkward, counting, geometry, normal, pixel, random_sizes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..form import Exercise, Points, Wrong
+from ..exercise import Exercise, Mistake, Points
 from .vTP_phi_cases import (
     ADD_UP,
     ADJOINT,
@@ -35,25 +35,25 @@ EXERCISE = Exercise(
     reference=reference,
     cases=cases,
     where=where,
-    wrong=(
-        Wrong("+= lost", ADD_UP, (("] += patch", "] = patch"),)),
-        Wrong(
+    mistakes=(
+        Mistake("+= lost", ADD_UP, (("] += patch", "] = patch"),)),
+        Mistake(
             "index order swapped",
             ORDER,
             (("patch[u + g.h * w + ", "patch[w + g.h * u + "),),
         ),
-        Wrong(
+        Mistake(
             "channel fastest",
             "Row u + h*w + h*h*c of V: the channel is the slowest index of a row.",
             (("patch[u + g.h * w + g.h * g.h * c]", "patch[c + g.d * (u + g.h * w)]"),),
         ),
-        Wrong(
+        Mistake(
             "output pixels row by row",
             OUTPUT,
             (("i + g.a_conv * j + n_conv", "j + g.b_conv * i + n_conv"),),
         ),
-        Wrong("stride forgotten", STRIDE, (("i * g.s + u", "i + u"), ("j * g.s + w", "j + w"))),
-        Wrong(
+        Mistake("stride forgotten", STRIDE, (("i * g.s + u", "i + u"), ("j * g.s + w", "j + w"))),
+        Mistake(
             "border dropped",
             BORDER,
             (
@@ -65,7 +65,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong("all instances in one", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
+        Mistake("all instances in one", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
     ),
     adjoint=ADJOINT,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..form import Case, Exercise, Points, Speed, Wrong
+from ..exercise import Case, Exercise, Mistake, Points, Speed
 from ..sizes import geometry
 from .vTP_phi_cases import ADD_UP, ADJOINT, BORDER, ORDER, OUTPUT, STRIDE, cases, reference, where
 
@@ -35,10 +35,10 @@ EXERCISE = Exercise(
     reference=reference,
     cases=cases,
     where=where,
-    wrong=(
-        Wrong("+= lost", ADD_UP, (("c] += V", "c] = V"),)),
-        Wrong("index order swapped", ORDER, (("V[n, j, i, c, w, u]", "V[n, j, i, c, u, w]"),)),
-        Wrong(
+    mistakes=(
+        Mistake("+= lost", ADD_UP, (("c] += V", "c] = V"),)),
+        Mistake("index order swapped", ORDER, (("V[n, j, i, c, w, u]", "V[n, j, i, c, u, w]"),)),
+        Mistake(
             "output pixels row by row",
             OUTPUT,
             (
@@ -47,8 +47,8 @@ EXERCISE = Exercise(
                 ("V[n, j, i, c", "V[n, i, j, c"),
             ),
         ),
-        Wrong("stride forgotten", STRIDE, (("j * s + w", "j + w"), ("i * s + u", "i + u"))),
-        Wrong(
+        Mistake("stride forgotten", STRIDE, (("j * s + w", "j + w"), ("i * s + u", "i + u"))),
+        Mistake(
             "border dropped",
             BORDER,
             (

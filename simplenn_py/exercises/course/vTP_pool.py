@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...layout import Array
-from ..form import Adjoint, Args, Case, Exercise, Points, Wrong
+from ..exercise import Adjoint, Args, Case, Exercise, Mistake, Points
 from ..sizes import counting, geometry, normal, pixel
 
 
@@ -91,8 +91,8 @@ EXERCISE = Exercise(
     reference=_reference,
     cases=_cases,
     where=_where,
-    wrong=(
-        Wrong(
+    mistakes=(
+        Mistake(
             "spread over the window",
             "Only the pixel that was the maximum passes the value back; the others of its window "
             "did not influence Z and get 0.",
@@ -108,18 +108,18 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "size of the pooled images",
             "v' P_pool is as large as S, a_conv*b_conv pixels an instance, not a_next*b_next.",
             (("g.a_conv * g.b_conv", "g.a_next * g.b_next"),),
         ),
-        Wrong(
+        Mistake(
             "counted from 1",
             "idx_pool counts from 0 here, as Python does, not from 1 as MATLAB's: nothing is to be "
             "subtracted.",
             (("idx_pool + size", "idx_pool - 1 + size"),),
         ),
-        Wrong(
+        Mistake(
             "windows row by row",
             "Entry k = c + d_next*(i + a_next*j) of vec(V): the row i of the windows runs fastest, "
             "then the column j.",
@@ -130,7 +130,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "rows left over forgotten",
             "Rows and columns that were no complete window are still part of S: a_conv, not "
             "a_next*h_pool, and zeros there.",
@@ -141,7 +141,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "place read as a pixel",
             "idx_pool counts entries of vec(S), c + d_next*pixel, so a place already says the "
             "channel: it is no column of S.",
@@ -160,18 +160,18 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Wrong(
+        Mistake(
             "V read row by row",
             "vec stacks columns: V.reshape(-1, order='F'), as idx_pool is ordered. NumPy's "
             "V.ravel() and V.flatten() go row by row.",
             (('= V.reshape(-1, order="F")', "= V.reshape(-1)"),),
         ),
-        Wrong(
+        Mistake(
             "result laid out row by row",
             "The places count in vec(S), which stacks columns: reshape with order='F'.",
             (('.reshape((g.d_next, -1), order="F")', ".reshape((g.d_next, -1))"),),
         ),
-        Wrong(
+        Mistake(
             "all instances in one",
             "Each column of idx_pool counts within its own instance: its places lie "
             "d_next*a_conv*b_conv*n further on in the batch.",

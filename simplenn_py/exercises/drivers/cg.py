@@ -1,4 +1,4 @@
-"""Gives the student's routine a function in place of the matrix, and counts its calls."""
+"""Calls the student's routine with a function instead of the matrix, and counts its calls."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ def call(student, function, G, g, xi, CGmax):
         nonlocal calls
         calls += 1
         if calls > 10 * CGmax + 10:
-            raise RuntimeError(f"G has been called {calls} times, but CGmax is {CGmax}")
+            raise RuntimeError(f"G was called {calls} times, but CGmax is {CGmax}")
         return G @ np.asarray(v)
 
     d = getattr(student, function)(product, g, xi, CGmax)

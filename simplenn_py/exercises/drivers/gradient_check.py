@@ -1,4 +1,4 @@
-"""Makes the functions that the student's checks are given, from their descriptions."""
+"""Makes the functions for the student's checks from their descriptions."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ def _c(theta):
     return np.arange(1.0, theta.size + 1)
 
 
-#: f and its right gradient.
+#: f and its correct gradient.
 FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
     "c'theta, c = 1, 2 ...": (lambda t: _c(t) @ t, _c),
     "1e-8 c'theta, c = 1, 2 ...": (lambda t: 1e-8 * (_c(t) @ t), lambda t: 1e-8 * _c(t)),
@@ -31,7 +31,7 @@ def _with(k: int, value: float) -> Callable:
 
 
 RIGHT = "right"
-#: What is wrong with a gradient.
+#: Changes that make a gradient wrong.
 GRADIENTS: dict[str, Callable] = {
     RIGHT: lambda g: g,
     "wrong: its last entry is 0": _with(-1, 0.0),
@@ -41,16 +41,16 @@ GRADIENTS: dict[str, Callable] = {
     "wrong: 0.1 % too large": lambda g: 1.001 * g,
     "wrong: the first entry is NaN": _with(0, np.nan),
 }
-#: What is wrong with J'.
+#: Changes that make J' wrong.
 ADJOINTS: dict[str, Callable] = {
     RIGHT: lambda J: J.T,
-    "wrong: J in its place": lambda J: J,
+    "wrong: J instead of J'": lambda J: J,
     "wrong: its rows in another order": lambda J: np.roll(J.T, 1, axis=0),
     "wrong: its sign": lambda J: -J.T,
     "wrong: twice as large": lambda J: 2 * J.T,
     "wrong: one row is 0": lambda J: J.T * (np.arange(J.shape[1]) > 0)[:, None],
 }
-#: Errors below are rounding, of differences and of products.
+#: Smaller errors are rounding errors, of differences and of products.
 ROUNDING = {"gradient_check": 1e-6, "adjoint_check": 1e-9}
 
 

@@ -1,8 +1,8 @@
-"""Makes the functions fun, grad and Gv from a problem's numbers.
+"""Makes the functions fun, grad and Gv from the numbers of a problem.
 
     f(theta) = theta'theta/(2C) + (1/l) sum_i xi(t_i),    t = X theta - y,
 
-with xi(t) = t^2 ("squared": f is quadratic) or sqrt(1 + t^2) ("root": it is not).
+with xi(t) = t^2 ("squared": f is quadratic) or sqrt(1 + t^2) ("root": f is not quadratic).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,10 @@ import numpy as np
 def functions(
     X: np.ndarray, y: np.ndarray, C: float, loss: str, theta: np.ndarray
 ) -> tuple[Callable, Callable, Callable]:
-    """Return fun, grad and Gv at theta."""
+    """Return fun, grad and Gv at theta.
+
+    X has shape (l, n), y shape (l,) and theta shape (n,).
+    """
     l = len(y)
 
     def fun(at):

@@ -1,8 +1,8 @@
-"""Watches prange: which entries of which arrays does each of its iterations change?
+"""Watches prange: finds the entries that each of its iterations changes.
 
-The student's file is loaded after this one and runs uncompiled, one iteration after the other, so
-what is found does not depend on threads or on luck: two iterations that change the same entry do
-so at the same time once they are compiled, and one of the two is lost.
+The student's file is loaded after this one and runs without compilation, one iteration after the
+other, so that the result does not depend on threads or chance.  In compiled code, two iterations
+that change the same entry may do so at the same time, and one of the two values is lost.
 """
 
 import ast
@@ -15,13 +15,13 @@ import numba.core.decorators
 import numba.misc.special
 import numpy as np
 
-parallel = set()  # code compiled with parallel=True: elsewhere prange is range
-watching = False  # in nested loops Numba runs the outermost alone in parallel
+parallel = set()  # code compiled with parallel=True; in all other code prange is range
+watching = False  # Numba runs only the outermost of nested loops in parallel
 found = {}
 
 
 def jit(function=None, *args, parallel=False, **options):
-    """Stand for njit and jit: leave the function as it is."""
+    """Replace njit and jit: return the function unchanged."""
 
     def keep(function):
         if parallel:
@@ -32,14 +32,16 @@ def jit(function=None, *args, parallel=False, **options):
 
 
 def prange(*bounds):
-    """Stand for prange: before and after each iteration, look at the caller's arrays."""
+    """Replace prange: compare the caller's arrays before and after each iteration."""
     global watching
     frame = sys._getframe(1)
     if watching or frame.f_code not in parallel:
         yield from range(*bounds)
         return
     watching = True
-    writers = {}  # by id: the array, so that no other takes its id, and who changed each entry
+    # By id: the array, kept so that its id is not used again, and the iteration that last changed
+    # each entry.
+    writers = {}
     added_up = reductions(frame.f_code)
     loop = range(*bounds)
     try:
@@ -62,7 +64,7 @@ def prange(*bounds):
 
 
 def note(frame, name, who, changed, loop, k):
-    """Keep the first entry that was changed by an earlier iteration, too."""
+    """Store the first entry that an earlier iteration has changed as well."""
     twice = np.argwhere(changed & (who >= 0))
     if len(twice) and not found:
         index = [int(i) for i in twice[0]]
@@ -73,7 +75,10 @@ def note(frame, name, who, changed, loop, k):
 
 
 def reductions(code):
-    """Return the names that are added up as a whole, ``total += part``: Numba keeps them apart."""
+    """Return the names that are summed as a whole, ``total += part``.
+
+    Numba gives each thread its own copy of them.
+    """
     file = ast.parse("".join(linecache.getlines(code.co_filename)))
     return {
         node.target.id

@@ -70,4 +70,4 @@ def JTv(Z: np.ndarray, layers: list[dict], V: np.ndarray) -> np.ndarray:
     Z is the input of the network, shape (d, a*b*l), and V has shape (nL, l), both in Fortran order.
     First go forwards, and keep what the way back needs.
     """
-    raise NotImplementedError("JTv has no code so far")
+    raise NotImplementedError("JTv has no code yet")

@@ -62,4 +62,4 @@ def Jv(Z: np.ndarray, layers: list[dict], v: np.ndarray) -> np.ndarray:
     Z is the input of the network, shape (d, a*b*l), Fortran order; l follows from it and from the
     sizes of the first layer.
     """
-    raise NotImplementedError("Jv has no code so far")
+    raise NotImplementedError("Jv has no code yet")

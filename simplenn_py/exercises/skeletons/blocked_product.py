@@ -50,4 +50,4 @@ def blocked_product(A: np.ndarray, B: np.ndarray, m_b: int, k_b: int, n_b: int) 
     A has shape (m, k) and B (k, n), of one dtype, both in Fortran order; the blocks of A are
     m_b x k_b and those of B are k_b x n_b, smaller at the edges.
     """
-    raise NotImplementedError("blocked_product has no code so far")
+    raise NotImplementedError("blocked_product has no code yet")

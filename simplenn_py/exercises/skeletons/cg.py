@@ -41,4 +41,4 @@ def cg(G: Callable[[np.ndarray], np.ndarray], g: np.ndarray, xi: float, CGmax: i
     G(v) returns the product G v, shape (n,); g is the gradient, shape (n,), and must not be
     changed.
     """
-    raise NotImplementedError("cg has no code so far")
+    raise NotImplementedError("cg has no code yet")

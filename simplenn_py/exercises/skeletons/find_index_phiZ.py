@@ -39,4 +39,4 @@ def find_index_phiZ(g) -> np.ndarray:
     g has the sizes of the layer as attributes: g.d, g.h, g.s, g.a_pad, g.b_pad, g.a_conv,
     g.b_conv, and others.  Return a 1-d array of h*h*d*a_conv*b_conv integers.
     """
-    raise NotImplementedError("find_index_phiZ has no code so far")
+    raise NotImplementedError("find_index_phiZ has no code yet")

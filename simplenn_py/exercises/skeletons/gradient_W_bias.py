@@ -34,4 +34,4 @@ def gradient_W_bias(dS: np.ndarray, phiZ: np.ndarray) -> tuple[np.ndarray, np.nd
     dS is dxi/dS, shape (d_next, a_conv*b_conv*l), and phiZ is phi(pad(Z)), shape (h*h*d,
     a_conv*b_conv*l), both in Fortran order.
     """
-    raise NotImplementedError("gradient_W_bias has no code so far")
+    raise NotImplementedError("gradient_W_bias has no code yet")

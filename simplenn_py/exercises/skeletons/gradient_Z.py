@@ -40,4 +40,4 @@ def gradient_Z(W: np.ndarray, dS: np.ndarray, g) -> np.ndarray:
     W has shape (d_next, h*h*d), dS is dxi/dS of shape (d_next, a_conv*b_conv*l), both in Fortran
     order, and g has all sizes of the layer.
     """
-    raise NotImplementedError("gradient_Z has no code so far")
+    raise NotImplementedError("gradient_Z has no code yet")

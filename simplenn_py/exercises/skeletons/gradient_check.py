@@ -50,7 +50,7 @@ def gradient_check(
 
     theta has shape (n,) and must not be changed.
     """
-    raise NotImplementedError("gradient_check has no code so far")
+    raise NotImplementedError("gradient_check has no code yet")
 
 
 def adjoint_check(
@@ -60,4 +60,4 @@ def adjoint_check(
 
     Jv(v) takes a vector of n numbers and returns one of m; JTv(u) takes m and returns n.
     """
-    raise NotImplementedError("gradient_check has no code so far")
+    raise NotImplementedError("gradient_check has no code yet")

@@ -59,4 +59,4 @@ def layer_forward(
     sizes of the layer.  Z^{m+1} has shape (d_next, a_next*b_next*l), phi(pad(Z)) shape (h*h*d,
     a_conv*b_conv*l), idx_pool shape (d_next*a_next*b_next, l).
     """
-    raise NotImplementedError("layer_forward has no code so far")
+    raise NotImplementedError("layer_forward has no code yet")

@@ -41,4 +41,4 @@ def maxpooling(S: np.ndarray, g) -> tuple[np.ndarray, np.ndarray]:
     g has the sizes g.d_next, g.h_pool, g.a_conv, g.b_conv, g.a_next, g.b_next; l follows from
     S.shape.
     """
-    raise NotImplementedError("maxpooling has no code so far")
+    raise NotImplementedError("maxpooling has no code yet")

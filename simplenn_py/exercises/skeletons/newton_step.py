@@ -64,4 +64,4 @@ def newton_step(
     theta given here and without lambda.  xi and CGmax are those of cg(G, g, xi, CGmax).  theta must
     not be changed in place.
     """
-    raise NotImplementedError("newton_step has no code so far")
+    raise NotImplementedError("newton_step has no code yet")

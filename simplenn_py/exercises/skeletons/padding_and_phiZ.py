@@ -43,4 +43,4 @@ def padding_and_phiZ(Z: np.ndarray, g) -> np.ndarray:
     Z has shape (d, a*b*l), and g the sizes: g.a, g.b, g.d, g.p, g.h, g.s, g.a_pad, g.b_pad,
     g.a_conv, g.b_conv, g.hhd.  The number of instances l follows from Z.shape.
     """
-    raise NotImplementedError("padding_and_phiZ has no code so far")
+    raise NotImplementedError("padding_and_phiZ has no code yet")

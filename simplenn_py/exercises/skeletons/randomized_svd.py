@@ -46,4 +46,4 @@ def randomized_svd(
 
     A has shape (m, n), Omega (n, k + p), and q is the number of power iterations, 0 or more.
     """
-    raise NotImplementedError("randomized_svd has no code so far")
+    raise NotImplementedError("randomized_svd has no code yet")

@@ -54,4 +54,4 @@ def sgd_momentum(
     theta and v have shape (n,), order is a permutation of the instances' numbers, t the number of
     updates before this epoch.  Leave the caller's theta and v as they are: return new arrays.
     """
-    raise NotImplementedError("sgd_momentum has no code so far")
+    raise NotImplementedError("sgd_momentum has no code yet")

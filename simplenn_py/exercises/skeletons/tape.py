@@ -48,32 +48,32 @@ class Tape:
 
     def variable(self, value: float) -> Node:
         """Return a node that was computed from nothing."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def add(self, x: Node, y: Node) -> Node:
         """Return x + y."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def sub(self, x: Node, y: Node) -> Node:
         """Return x - y."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def mul(self, x: Node, y: Node) -> Node:
         """Return x * y."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def sin(self, x: Node) -> Node:
         """Return sin(x)."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def log(self, x: Node) -> Node:
         """Return the natural logarithm of x."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def exp(self, x: Node) -> Node:
         """Return e to the power x."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")
 
     def gradient(self, f: Node, variables: list[Node]) -> list[float]:
         """Return df/dx for each x of `variables`, by one sweep back; 0 where f does not use x."""
-        raise NotImplementedError("tape has no code so far")
+        raise NotImplementedError("tape has no code yet")

@@ -46,4 +46,4 @@ def vTP_phi(V: np.ndarray, g) -> np.ndarray:
     V has shape (h*h*d, a_conv*b_conv*l), Fortran order, and g the sizes: g.d, g.h, g.s, g.a_pad,
     g.b_pad, g.a_conv, g.b_conv, g.hhd.  l follows from V.shape.
     """
-    raise NotImplementedError("vTP_phi has no code so far")
+    raise NotImplementedError("vTP_phi has no code yet")

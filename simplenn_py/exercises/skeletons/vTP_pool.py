@@ -37,4 +37,4 @@ def vTP_pool(V: np.ndarray, idx_pool: np.ndarray, g) -> np.ndarray:
     V has shape (d_next, a_next*b_next*l), Fortran order, idx_pool shape (d_next*a_next*b_next, l),
     integers, and g the sizes g.d_next, g.h_pool, g.a_conv, g.b_conv, g.a_next, g.b_next.
     """
-    raise NotImplementedError("vTP_pool has no code so far")
+    raise NotImplementedError("vTP_pool has no code yet")

@@ -1,4 +1,4 @@
-"""The parent's side of :mod:`.runner`: start it, ask it, and stop it at its limits."""
+"""The parent's side of :mod:`.worker`: start the process, send requests, stop it at its limits."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from typing import IO, Any
 
 from ..errors import OptionError
 from ..threads import polite_waiting
-from . import runner
+from . import worker
 
-_POLL = 0.05  # seconds between two looks at the memory
-_KEPT = 20_000  # bytes of what a student prints
+_POLL = 0.05  # seconds between two measurements of the memory
+_KEPT = 20_000  # bytes of printed text that are kept
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a set of cases may take.
+    """Limits of time and memory for a set of cases.
 
     Parameters
     ----------
     seconds : float
-        Of the student's time; the reference's own is not counted.
+        Maximum running time of the student's code; the time of the reference does not count.
     gib : float
-        Memory above what the process has before the student's file is loaded.
+        Maximum memory in GiB, in addition to the memory that the process has before the student's
+        file is loaded.
 
     Raises
     ------
     OptionError
-        Where one is not positive.
+        If a limit is not positive.
     """
 
     seconds: float = 60.0
@@ -54,26 +55,27 @@ class Limits:
 
 
 class StoppedError(Exception):
-    """The process is gone: out of time, out of memory, or dead; the message says which."""
+    """The process has ended: out of time, out of memory, or crashed, as the message says."""
 
     def __init__(self, message: str, died: bool = False) -> None:
         super().__init__(message)
         self.died = died
 
 
-#: Seconds that a process may take to start, whatever the student's limit is.
+#: Seconds that a process may take to start, independent of the student's limit.
 _START = 60.0
 
 
-class Child:
-    """A process that runs a student's code; a context manager that leaves none behind.
+class WorkerClient:
+    """A process that runs a student's code, as a context manager that always ends it.
 
     Parameters
     ----------
     limits : Limits
     **environment : str
-        Set in the child, for instance ``NUMBA_BOUNDSCHECK="1"``.  Numba's cache is always a
-        fresh folder that goes with the process: compiled code is never older than its source.
+        Environment variables of the process, for instance ``NUMBA_BOUNDSCHECK="1"``.  Numba's
+        cache is always a new folder, which is removed with the process, so that compiled code is
+        never older than its source.
     """
 
     def __init__(self, limits: Limits, **environment: str) -> None:
@@ -83,12 +85,12 @@ class Child:
         self._printed = bytearray()
         self.seconds = 0.0
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> WorkerClient:
         polite_waiting()
         self._cache = tempfile.TemporaryDirectory(
             prefix="simplenn-exercise-", ignore_cleanup_errors=True
         )
-        script = Path(runner.__file__)
+        script = Path(worker.__file__)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-X", "utf8", str(script), *filter(None, sys.path)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -108,7 +110,7 @@ class Child:
             import psutil
 
             self._base, self._look = 0, psutil.Process(self._process.pid)
-            self._left = max(self._left, _START)  # Python's own start is not the student's time
+            self._left = max(self._left, _START)  # the start of Python does not count
             self._wait()
             self._base, self._left = self._resident(), self._limits.seconds
         except BaseException:
@@ -134,12 +136,12 @@ class Child:
         """
         if "args" in message and not isinstance(message["args"], dict):
             message["args"] = dict(message["args"])
-        with suppress(OSError):  # a dead process is told of by what follows
-            runner.send(self._requests, message)
+        with suppress(OSError):  # _wait reports a process that has ended
+            worker.send(self._requests, message)
         return self._wait()
 
     def load(self, source: bytes, path: str, name: str, **more: Any) -> dict[str, Any]:
-        """Load a file's bytes as module `name`; see :meth:`runner.Runner.load`."""
+        """Load the bytes of a file as module `name`; see :meth:`worker.Worker.load`."""
         return self.ask(do="load", source=source, path=path, name=name, **more)
 
     def call(
@@ -150,12 +152,12 @@ class Child:
 
     @property
     def printed(self) -> str:
-        """What the student's code has printed so far, its beginning."""
+        """Text that the student's code has printed so far, cut after its first 20 kB."""
         text = self._printed.decode("utf-8", "replace")
         return text + "\n..." if len(self._printed) >= _KEPT else text
 
     def close(self) -> None:
-        """End the process and all that it started."""
+        """End the process and all processes that it started."""
         import psutil
 
         with suppress(OSError):
@@ -177,7 +179,7 @@ class Child:
 
     def _read(self, stream: IO[bytes]) -> None:
         with suppress(OSError, ValueError):
-            while (data := runner.receive(stream)) is not None:
+            while (data := worker.receive(stream)) is not None:
                 self._answers.put(data)
         self._answers.put(None)
 
@@ -208,21 +210,23 @@ class Child:
                     if left <= 0:
                         self._left = 0.0
                         raise StoppedError(
-                            f"it ran longer than {self._limits.seconds:g} seconds and was stopped"
+                            f"the code ran longer than {self._limits.seconds:g} seconds and was "
+                            "stopped"
                         ) from None
                     above = (self._resident() - self._base) / 2**30 if self._base else 0.0
                     if above > self._limits.gib:
                         self._left = 0.0
                         raise StoppedError(
-                            f"it took more than {self._limits.gib:g} GiB of memory and was stopped"
+                            f"the code used more than {self._limits.gib:g} GiB of memory and was "
+                            "stopped"
                         ) from None
         finally:
             self.seconds += time.perf_counter() - began
             self._left -= time.perf_counter() - began
         if data is None:
             status = self._process.wait()
-            raise StoppedError(f"its process ended {_status(status)}", died=True)
-        return runner.unpack(data)
+            raise StoppedError(f"the process ended {_status(status)}", died=True)
+        return worker.unpack(data)
 
 
 def _given(stream: IO[bytes] | None) -> IO[bytes]:
@@ -232,7 +236,7 @@ def _given(stream: IO[bytes] | None) -> IO[bytes]:
 
 def _status(status: int) -> str:
     if status >= 0:
-        return f"with status {status}, before the check was done"
+        return f"with status {status} before the check was complete"
     import signal
 
     try:

@@ -1,4 +1,4 @@
-"""Where what a routine returned parts from what was expected."""
+"""Find the first difference between a returned value and the expected one."""
 
 from __future__ import annotations
 
@@ -9,31 +9,46 @@ from typing import Any
 import numpy as np
 
 from ..layout import Array, vec
-from .form import Args, Exercise
-from .runner import Other
+from .exercise import Args, Exercise
+from .worker import Other
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first thing that is not as it should be.
+    """The first difference from the expected result.
 
     Parameters
     ----------
-    says : str
-        One sentence.
+    message : str
+        One sentence that describes the difference.
     notes : tuple of str
-        What else can be seen from the numbers alone.
+        Further observations that follow from the numbers alone.
     values : bool
-        Whether only values differ: types and shapes are right.
+        Whether only values differ, while types and shapes are correct.
     """
 
-    says: str
+    message: str
     notes: tuple[str, ...] = ()
     values: bool = False
 
 
 def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Difference | None:
-    """Compare types, shapes, NaN, then values; None where all is right."""
+    """Compare types, shapes and NaN, then values.
+
+    Parameters
+    ----------
+    exercise : Exercise
+    args : dict
+        Arguments of the call, to describe an entry.
+    expected, got : object
+        Expected and returned value: arrays or numbers, or tuples of them, one per name in
+        ``exercise.returns``.
+
+    Returns
+    -------
+    Difference or None
+        None if the returned value is correct.
+    """
     names = exercise.returns
     if len(names) == 1:
         wanted, given = (expected,), (got,)
@@ -42,17 +57,17 @@ def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Diffe
         if not isinstance(given, tuple | list) or len(given) != len(names):
             what = f"{len(given)} values" if isinstance(given, tuple | list) else kind(given)
             return Difference(
-                f"it returned {what}; it must return {len(names)}: {', '.join(names)}"
+                f"the routine returned {what}; it must return {len(names)}: {', '.join(names)}"
             )
     found = [
         _kind_of(exercise, name, w, v) for name, w, v in zip(names, wanted, given, strict=True)
     ]
-    for difference in found:
-        if difference is not None:
-            return difference
+    for one in found:
+        if one is not None:
+            return one
     if exercise.judge is not None:
-        says = exercise.judge(args, expected, got)
-        return Difference(says, values=True) if says else None
+        message = exercise.judge(args, expected, got)
+        return Difference(message, values=True) if message else None
     for name, w, v in zip(names, wanted, given, strict=True):
         with np.errstate(all="ignore"):  # a student's numbers may be infinite
             found_here = _values(exercise, args, name, np.asarray(w), np.asarray(v))
@@ -62,18 +77,18 @@ def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Diffe
 
 
 def kind(value: Any) -> str:
-    """Say what a value is: its type, and an array's shape."""
+    """Describe a value: its type, and the shape and dtype of an array."""
     if isinstance(value, Other):
         return f"an object of type {value.description}"
     if value is None:
-        return "None; is a 'return' missing?"
+        return "None; is a 'return' statement missing?"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}, dtype {value.dtype}"
     return f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"
 
 
 def _kind_of(exercise: Exercise, name: str, expected: Any, got: Any) -> Difference | None:
-    """Look at the type, the shape, the dtype, NaN and the memory order of one result."""
+    """Compare the type, shape, dtype, NaN and memory order of one result."""
     if np.ndim(expected) == 0 and isinstance(got, int | float | np.generic):
         got = np.asarray(got)
     if not isinstance(got, np.ndarray):
@@ -81,23 +96,23 @@ def _kind_of(exercise: Exercise, name: str, expected: Any, got: Any) -> Differen
         return Difference(f"{name} must be {want}; it is {kind(got)}")
     expected = np.asarray(expected)
     if got.shape != expected.shape:
-        says = f"{name} has shape {got.shape}; it must be {expected.shape}"
+        message = f"{name} has shape {got.shape}; it must be {expected.shape}"
         if got.shape == expected.shape[::-1]:
-            return Difference(says, (f"{name} seems to be transposed",))
-        return Difference(says)
+            return Difference(message, (f"{name} may be transposed",))
+        return Difference(message)
     integers = expected.dtype.kind in "iu"
     if got.dtype.kind not in ("iu" if integers else "iuf"):
-        want = "integers, for instance int64" if integers else "real numbers, as the input is"
-        return Difference(f"{name} has dtype {got.dtype}; it must hold {want}")
+        want = "integers, for instance int64" if integers else "real numbers, like the input"
+        return Difference(f"{name} has dtype {got.dtype}; it must contain {want}")
     if not integers and np.isnan(got).sum() > np.isnan(expected).sum():
         index = _first(np.isnan(got) & ~np.isnan(expected))
         return Difference(
-            f"{name}{list(index)} is NaN: was it ever written, or divided by zero? (np.empty "
-            "leaves whatever was in memory)"
+            f"{name}{list(index)} is NaN: was this entry never assigned, or divided by zero? "
+            "(np.empty does not initialise its entries)"
         )
     if exercise.fortran and got.ndim > 1 and not got.flags.f_contiguous:
         return Difference(
-            f"{name} is not in Fortran order; allocate with order='F', or see np.asfortranarray"
+            f"{name} is not in Fortran order; allocate it with order='F', or use np.asfortranarray"
         )
     return None
 
@@ -113,51 +128,57 @@ def _values(
         return None
     index = _first(bad)
     if not index:  # a number
-        says = f"{name} is {number(got[()])}; it must be {number(expected[()])}"
-        return Difference(says, tuple(_remarks(name, expected, got)), values=True)
+        message = f"{name} is {number(got[()])}; it must be {number(expected[()])}"
+        return Difference(message, tuple(_remarks(name, expected, got)), values=True)
     place = exercise.where(args, name, index)
-    says = (
+    message = (
         f"{name}{list(index)} is {number(got[index])}; it must be {number(expected[index])}"
         f" ({place}); {bad.sum()} of {bad.size} entries differ"
     )
-    return Difference(says, tuple(_remarks(name, expected, got)), values=True)
+    return Difference(message, tuple(_remarks(name, expected, got)), values=True)
 
 
 def _first(bad: Array) -> tuple[int, ...]:
-    """Return the first index at which `bad` is true, down the columns."""
+    """Return the first index at which `bad` is true, column by column."""
     flat = int(np.argmax(vec(bad)))
     return tuple(int(i) for i in np.unravel_index(flat, bad.shape, order="F"))
 
 
 def number(value: Any) -> str:
-    """Write a number as short as it can be told apart."""
+    """Format a number with up to 10 significant digits."""
     return f"{value:.10g}"
 
 
 def _remarks(name: str, expected: Array, got: Array) -> Iterator[str]:
-    """Say what the numbers show, whatever the routine: each remark is a fact."""
+    """Yield observations that follow from the numbers alone, for any routine."""
     if close(got, expected, 1e-5):
-        yield f"{name} agrees to single precision: was something computed in float32?"
+        yield f"{name} agrees to single precision: was a step computed in float32?"
     elif expected.size == 1:
-        return  # one entry has no pattern
+        return  # a single entry has no pattern
     elif not got.any():
-        yield f"{name} is all zeros"
+        yield f"all entries of {name} are 0"
     elif expected.ndim == 2 and expected.shape[0] == expected.shape[1] and close(got.T, expected):
-        yield f"{name} is the transpose of what it must be"
+        yield f"{name} is the transpose of the expected array"
     elif expected.ndim == 2 and close(got.reshape(-1).reshape(got.shape, order="F"), expected):
-        yield f"{name} has the right numbers row by row; they belong column by column: order='F'"
+        yield (
+            f"{name} has the expected numbers, but row by row; they must be in column order: "
+            "order='F'"
+        )
     elif close(np.sort(vec(got)), np.sort(vec(expected))):
-        yield f"{name} has the right numbers in the wrong order"
+        yield f"{name} has the expected numbers in another order"
     elif expected.dtype.kind in "iu" and np.ptp(got - expected) == 0:
-        yield f"every entry of {name} is off by {int((got - expected).flat[0]):+d}"
+        yield (
+            f"every entry of {name} differs from the expected one by "
+            f"{int((got - expected).flat[0]):+d}"
+        )
     else:
         norm = float(np.vdot(expected, expected).real)
         factor = float(np.vdot(expected, got).real) / norm if norm else 0.0
         if factor and close(got, factor * expected):
-            yield f"every entry of {name} is {factor:.6g} times what it must be"
+            yield f"every entry of {name} is {factor:.6g} times the expected one"
 
 
 def close(got: Array, expected: Array, tolerance: float = 1e-9) -> bool:
-    """Whether two arrays agree to `tolerance` of the largest entry."""
+    """Whether two arrays of one shape agree, relative to the largest expected entry."""
     scale = tolerance * float(np.abs(expected).max(initial=0.0))
     return bool(np.all(np.abs(got - expected) <= scale))

@@ -1,4 +1,4 @@
-"""What has been solved, in ``.simplenn_progress.json`` beside the student's files."""
+"""Exercises that a student has passed, stored in ``.simplenn_progress.json`` beside the files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..errors import DataError
 from ..io.atomic import atomic_write_bytes
 from .check import read_source
 from .course import EXERCISES, exercise_named
-from .form import Exercise
+from .exercise import Exercise
 from .helpers import Helpers, Provided
-from .report import Report
+from .report import CheckReport
 
 NAME = ".simplenn_progress.json"
 _FORMAT = 1
@@ -23,7 +23,25 @@ _FORMAT = 1
 
 @dataclass
 class Entry:
-    """The last check of an exercise, its best points, and the hints shown."""
+    """Stored results of one exercise.
+
+    Parameters
+    ----------
+    points : int
+        Points of the last check.
+    best : int
+        Most points of any check.
+    passed : bool
+        Whether the last check was passed.
+    file : str
+        Name of the file that was checked.
+    sha256 : str
+        Hash of its bytes.
+    checked : str
+        Date and time of the last check (UTC); "" if there was none.
+    hints : int
+        Number of hints shown.
+    """
 
     points: int = 0
     best: int = 0
@@ -35,25 +53,26 @@ class Entry:
 
 
 @dataclass
-class Progress:
-    """A folder's progress.
+class Gradebook:
+    """Stored results of all exercises in a folder.
 
     Parameters
     ----------
     folder : Path
+        Folder of the student's files.
     entries : dict of Entry
-        By exercise.
+        Results by name of the exercise.
     """
 
     folder: Path
     entries: dict[str, Entry] = field(default_factory=dict)
 
     def entry(self, name: str) -> Entry:
-        """Return an exercise's entry; a new one where there is none."""
+        """Return the entry of an exercise; create it if there is none."""
         return self.entries.setdefault(name, Entry())
 
-    def record(self, report: Report, save: bool = True) -> None:
-        """Take over what a check found and, unless told not to, write it."""
+    def record(self, report: CheckReport, save: bool = True) -> None:
+        """Store the result of a check and, if `save`, write the file."""
         entry = self.entry(report.exercise.name)
         entry.points, entry.passed = report.points, report.passed
         entry.best = max(entry.best, report.points)
@@ -63,13 +82,13 @@ class Progress:
             self.save()
 
     def save(self) -> None:
-        """Write the file, atomically."""
+        """Write the file atomically."""
         content = {"format": _FORMAT, "exercises": {k: asdict(e) for k, e in self.entries.items()}}
         text = json.dumps(content, indent=2) + "\n"
         atomic_write_bytes(self.folder / NAME, text.encode())
 
     def own(self, name: str) -> Provided | None:
-        """Return the student's file for an exercise if it has passed and is still the same."""
+        """Return the student's file for an exercise if it has passed and has not changed since."""
         entry = self.entries.get(name)
         if entry is None or not entry.passed:
             return None
@@ -79,16 +98,16 @@ class Progress:
         try:
             source = read_source(path)
         except DataError:
-            return None  # the reference stands in
+            return None  # the model solution is used
         if hashlib.sha256(source).hexdigest() != entry.sha256:
             return None
         return Provided(exercise_named(name), source, str(path.resolve()), own=True)
 
     def helpers(self, exercise: Exercise) -> Helpers:
-        """Find the earlier routines that an exercise's cases ask for.
+        """Return the routines of earlier exercises that an exercise uses.
 
-        Of several exercises that define a routine, the last that the student solved provides it;
-        if none is solved, the model solution of the last one stands in.
+        If several exercises define a routine, the last one that the student has passed provides
+        it.  If none is passed, the model solution of the last one is used.
         """
         provided: dict[str, Provided] = {}
         for routine in exercise.uses:
@@ -96,13 +115,13 @@ class Progress:
         return Helpers(provided)
 
     def _provide(self, routine: str, user: str, provided: dict[str, Provided]) -> None:
-        """Add a routine to `provided`, after those that its file uses."""
+        """Add a routine to `provided`, after the routines that its file uses."""
         if routine in provided:
             return
         before = EXERCISES[: EXERCISES.index(user)]
         makers = [e for e in map(exercise_named, before) if routine in e.functions]
         if not makers:
-            raise ValueError(f"{user} uses {routine}, which no exercise before it asks for")
+            raise ValueError(f"{user} uses {routine}, which no earlier exercise defines")
         own = [p for e in makers if (p := self.own(e.name)) is not None]
         last = makers[-1]
         found = Provided(last, last.solution.encode(), f"solutions/{last.name}.py", own=False)
@@ -113,8 +132,8 @@ class Progress:
         provided[routine] = found
 
 
-def load_progress(folder: Path) -> Progress:
-    """Read a folder's progress; empty where there is none.
+def load_gradebook(folder: Path) -> Gradebook:
+    """Read the results stored in a folder; return an empty gradebook if there are none.
 
     Raises
     ------
@@ -123,7 +142,7 @@ def load_progress(folder: Path) -> Progress:
     """
     path = folder / NAME
     if not path.exists():
-        return Progress(folder)
+        return Gradebook(folder)
     try:
         content: Any = json.loads(path.read_text("utf-8"))
         if content["format"] != _FORMAT:
@@ -136,9 +155,9 @@ def load_progress(folder: Path) -> Progress:
                 raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
         raise DataError(
-            f"{path}: is not a progress file of this version; remove it and check again"
+            f"{path}: is not a progress file of this version; remove it and run the check again"
         ) from None
-    return Progress(folder, entries)
+    return Gradebook(folder, entries)
 
 
 _TYPES = {k: type(v) for k, v in asdict(Entry()).items()}

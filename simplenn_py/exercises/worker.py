@@ -1,12 +1,13 @@
-"""The process in which a student's code runs: ``python -I runner.py``, nothing of the package.
+"""The process in which a student's code runs: ``python -I worker.py``, without the package.
 
-The parent asks over standard input and is answered over standard output, in messages of a
-length and an .npz archive without pickles.  Before any of the student's code runs, both are
-moved to other descriptors: what the student prints goes to standard error and breaks nothing.
+The parent process sends requests to standard input and reads answers from standard output.  A
+message is its length and an .npz archive without pickles.  Both streams are moved to other
+descriptors before any student code runs: text that the student prints goes to standard error and
+cannot disturb the messages.
 
-The student's file comes as bytes, and those bytes are hashed and run.  An import that the
-exercise does not allow is refused, and simplenn_py is refused to everyone.  That keeps honest
-people honest; it is NO sandbox: the code runs with the rights of who started it.
+The student's file arrives as bytes, and these bytes are hashed and run.  An import that the
+exercise does not allow fails, and nobody can import simplenn_py.  This stops accidents, not
+attacks.  It is NOT a sandbox: the code has the rights of the user who started it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """Inverse of `pack`."""
+    """Turn the bytes of :func:`pack` into the value again."""
     import numpy as np
 
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -50,7 +51,7 @@ def unpack(data: bytes) -> Any:
 
 
 class Other:
-    """What stands for a value that is neither plain nor an array: its type, in words."""
+    """Placeholder for a value that cannot be sent: the name of its type."""
 
     def __init__(self, description: str) -> None:
         self.description = description
@@ -109,7 +110,7 @@ def _same(value: Any, sent: Any) -> bool:
         return value.keys() == sent.keys() and all(_same(value[k], sent[k]) for k in sent)
     if isinstance(sent, list | tuple):
         return len(value) == len(sent) and all(map(_same, value, sent))
-    if hasattr(sent, "tobytes"):  # bit for bit, so that a NaN is itself
+    if hasattr(sent, "tobytes"):  # bit by bit, so that NaN equals NaN
         return value.shape == sent.shape and value.tobytes() == sent.tobytes()
     return bool(value == sent)
 
@@ -122,7 +123,7 @@ def send(stream: IO[bytes], value: Any) -> None:
 
 
 def receive(stream: IO[bytes]) -> bytes | None:
-    """Read one message; None where the other side has closed."""
+    """Read one message; return None if the other side has closed the stream."""
     head = stream.read(8)
     if len(head) < 8:
         return None
@@ -132,7 +133,7 @@ def receive(stream: IO[bytes]) -> bytes | None:
 
 
 class _NoPackage(importlib.abc.MetaPathFinder):
-    """Refuses the package to whoever imports it."""
+    """Makes every import of the package fail."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         if fullname.partition(".")[0] == PACKAGE:
@@ -140,7 +141,7 @@ class _NoPackage(importlib.abc.MetaPathFinder):
 
 
 class _Imports:
-    """``__import__`` that looks at who imports: files of an exercise have a list."""
+    """Replacement of ``__import__`` that checks the list of modules that each file may import."""
 
     def __init__(self) -> None:
         self._import = builtins.__import__
@@ -164,8 +165,8 @@ class _Imports:
         return self._import(name, globals, locals, fromlist, level)
 
 
-class Runner:
-    """Answers the parent's requests; one method each."""
+class Worker:
+    """Answers the requests of the parent process, one method per kind of request."""
 
     def __init__(self) -> None:
         self.imports = _Imports()
@@ -176,10 +177,10 @@ class Runner:
         self.paths: set[str] = set()
 
     def load(self, m: dict[str, Any]) -> dict[str, Any]:
-        """Run a file's bytes as a module.
+        """Run the bytes of a file as a module.
 
-        Of an earlier exercise's file the routine that it "provides" is kept; a later file that
-        "uses" it and has left it unwritten is given it.
+        The routine that a file "provides" is kept.  A later file that "uses" this routine, but has
+        no code for it, gets the kept one.
         """
         source, path, name = m["source"], m["path"], m["name"]
         if m.get("allows") is not None:
@@ -187,7 +188,7 @@ class Runner:
         module = types.ModuleType(name)
         module.__file__ = path
         sys.modules[name] = self.modules[name] = module
-        if name != "driver":  # its lines are not the student's
+        if name != "driver":  # tracebacks show only lines of the student's files
             self.paths.add(path)
         lines = source.decode("utf-8", "replace").splitlines(keepends=True)
         linecache.cache[path] = (len(source), None, lines, path)  # None: never read again
@@ -201,14 +202,14 @@ class Runner:
         return {"sha256": hashlib.sha256(source).hexdigest(), "missing": missing}
 
     def call(self, m: dict[str, Any]) -> dict[str, Any]:
-        """Call a function of a module, or the driver that stands between."""
+        """Call a function of a module, directly or through the driver."""
         value = self._call(m, list(m["args"].values()))
         return {"value": value, "changed": self._changed(m)}
 
     def time(self, m: dict[str, Any]) -> dict[str, Any]:
-        """Call it once, then `repeat` times against the clock: the shortest, in seconds.
+        """Call a function once, then measure `repeat` calls; answer the shortest time in seconds.
 
-        "others" are the values that differ from the first call's.
+        "others" are the returned values that differ from the first one.
         """
         args = list(m["args"].values())
         value, others = self._call(m, args), []
@@ -228,12 +229,12 @@ class Runner:
         return getattr(student, m["function"])(*args)
 
     def _changed(self, m: dict[str, Any]) -> list[str]:
-        """Which arguments are no longer as the parent sent them."""
+        """Return the names of the arguments that the call has changed."""
         as_sent = unpack(m["raw"])["args"]
         return [k for k, v in m["args"].items() if not _same(v, as_sent[k])]
 
     def answer(self, data: bytes) -> dict[str, Any]:
-        """Do what a message asks; whatever the student's code raises becomes the answer."""
+        """Carry out a request; an exception of the student's code becomes the answer."""
         m = unpack(data)
         try:
             m["raw"] = data
@@ -241,9 +242,9 @@ class Runner:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return {"error": self._told(error)}
+            return {"error": self._describe(error)}
 
-    def _told(self, error: BaseException) -> dict[str, Any]:
+    def _describe(self, error: BaseException) -> dict[str, Any]:
         frames = [
             {
                 "file": os.path.basename(f.filename),
@@ -258,7 +259,7 @@ class Runner:
             code = (error.text or "").strip()
             name = os.path.basename(error.filename)
             frames.append({"file": name, "line": error.lineno or 0, "code": code, "function": ""})
-        message = error.msg if isinstance(error, SyntaxError) else _words(error)
+        message = error.msg if isinstance(error, SyntaxError) else _message(error)
         return {
             "type": type(error).__name__,
             "message": message[:4000],
@@ -269,7 +270,7 @@ class Runner:
 
 
 def _or_else(own: Callable[..., Any], given: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `own`, with `given` in its place as long as it is not written."""
+    """Return a routine that calls `own`, or `given` if `own` has no code yet."""
 
     @functools.wraps(own)
     def routine(*args: Any, **named: Any) -> Any:
@@ -281,7 +282,7 @@ def _or_else(own: Callable[..., Any], given: Callable[..., Any]) -> Callable[...
     return routine
 
 
-def _words(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     try:
         return str(error)
     except BaseException:  # a student's own exception may fail to describe itself
@@ -289,16 +290,16 @@ def _words(error: BaseException) -> str:
 
 
 def main(folders: Sequence[str]) -> None:
-    """Answer until the parent closes the pipe."""
+    """Answer requests until the parent closes the pipe."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     sys.path.extend(f for f in folders if f not in sys.path)
-    runner = Runner()
+    worker = Worker()
     send(replies, {"ready": True})
     while (data := receive(requests)) is not None:
-        answer = runner.answer(data)
+        answer = worker.answer(data)
         sys.stdout.flush()
         send(replies, answer)
 

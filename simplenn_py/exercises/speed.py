@@ -1,0 +1,92 @@
+"""Measure the running time of the student's routine relative to the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..teaching import seconds
+from ..threads import limit_threads
+from .differences import difference
+from .exercise import Exercise
+from .worker_client import WorkerClient
+
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class SpeedResult:
+    """Result of a speed measurement.
+
+    Parameters
+    ----------
+    share : float
+        Share of the points for speed: 0, 0.5 or 1.
+    message : str
+        Times, and the ratio needed for more points; or the error that the routine made.
+    """
+
+    share: float
+    message: str
+
+
+def measure_speed(
+    exercise: Exercise, worker: WorkerClient, rng: np.random.Generator
+) -> SpeedResult:
+    """Run both routines alternately and compare their shortest times.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        Exercise with a `speed`.
+    worker : WorkerClient
+        Process that has loaded the student's file.
+    rng : Generator
+        Random generator for the input.
+
+    Returns
+    -------
+    SpeedResult
+
+    Raises
+    ------
+    StoppedError
+        If the process reaches one of its limits.
+    """
+    speed = exercise.speed
+    assert speed is not None
+    case = speed.case(rng)
+    values = list(case.args.values())
+    function = case.function or exercise.functions[0]
+    lenient = replace(exercise, tolerance=max(exercise.tolerance, 1e-5))
+    expected = speed.kernel(*values)
+    mine = theirs = float("inf")
+    for _ in range(_ROUNDS):
+        with limit_threads(1):
+            mine = min(mine, seconds(lambda: speed.kernel(*values), repeat=2))
+        answer = worker.ask(
+            do="time", name=exercise.name, function=function, args=case.args,
+            driver=bool(exercise.driver), repeat=2,
+        )  # fmt: skip
+        if "error" in answer:
+            error = answer["error"]
+            return SpeedResult(0.0, f"{case.label}: {error['type']}: {error['message']}")
+        # Compare every result, not only the first: with threads one run may be correct by chance.
+        for got in (answer["value"], *answer["others"]):
+            found = difference(lenient, case.args, expected, got)
+            if found is not None:
+                return SpeedResult(0.0, f"{case.label}: {found.message}")
+        theirs = min(theirs, answer["seconds"])
+        if theirs > 100 * speed.half * mine:
+            break  # too slow to be explained by noise
+    ratio = theirs / mine
+    share = 1.0 if ratio <= speed.full else 0.5 if ratio <= speed.half else 0.0
+    needed = "" if share == 1.0 else f"; all points for at most {speed.full:g} times as long"
+    if share == 0.0:
+        needed += f", half of them for at most {speed.half:g} times"
+    return SpeedResult(
+        share,
+        f"{1e3 * theirs:.3g} ms, {ratio:.2g} times as long as the reference on one thread "
+        f"({1e3 * mine:.3g} ms){needed}",
+    )
