@@ -211,7 +211,7 @@ def overlapping(text: str) -> Failure | None:
 @pytest.mark.parametrize(
     ("loop", "label"),
     [
-        ("for j in range(b_conv)", "overlaps both ways"),
+        ("for j in range(b_conv)", "overlaps in both directions"),
         ("for i in range(a_conv)", "overlapping patches"),
     ],
 )

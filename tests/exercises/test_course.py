@@ -168,7 +168,7 @@ def padding_and_phiZ(Z, g):
 """
 CG_AFTER_A_STEP = """
 import numpy as np
-def cg(G, g, xi, CGmax):
+def cg(G, g, cg_tol, CGmax):
     d = np.zeros_like(g)
     r = -g
     q = r.copy()
@@ -179,7 +179,7 @@ def cg(G, g, xi, CGmax):
         d += alpha * q
         r -= alpha * Gq
         new = r @ r
-        if np.sqrt(new) <= xi * np.linalg.norm(g):
+        if np.sqrt(new) <= cg_tol * np.linalg.norm(g):
             break
         q = r + new / old * q
         old = new
@@ -198,12 +198,12 @@ def test_cg_may_test_its_stopping_rule_after_a_step(tmp_path: Path) -> None:
     ("name", "text", "mistake"),
     [
         ("vTP_phi_loop", ROW_MAJOR_SCATTER, "index order swapped"),
-        ("vTP_phi_loop", LAST_WRITE, "+= lost"),
+        ("vTP_phi_loop", LAST_WRITE, "= instead of +="),
         ("find_index_phiZ", NO_STRIDE, "stride forgotten"),
         ("find_index_phiZ", MATLAB_COUNT, "counted from 1"),
-        ("maxpooling", CEILING, "last window kept"),
+        ("maxpooling", CEILING, "incomplete windows kept"),
         ("padding_and_phiZ", UNPADDED, "padding missing"),
-        ("cg", CG_ABSOLUTE, "rule absolute, asked after a step"),
+        ("cg", CG_ABSOLUTE, "absolute stopping rule, tested after a step"),
         ("cg", CG_ALIAS, "q is r itself"),
         ("cg", CG_ALIAS_KEPT, "q is r itself, in every step"),
     ],

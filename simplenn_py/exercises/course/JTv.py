@@ -1,4 +1,4 @@
-"""Exercise: the pass back through a whole small network."""
+"""Exercise: the backward pass of a whole small network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Layers = list[dict[str, Any]]
 
 
 def network(Z: Array, layers: Layers, l: int) -> tuple[LectureEngine, Model]:
-    """Return the package's engine after its pass forward through this network, and the model."""
+    """Return the package's engine after the forward pass of this network, and the model.
+
+    Z has shape (d, a*b*l).
+    """
     from ...cnn.feedforward import feedforward
     from ...config import NetConfig
     from ...engines.lecture import LectureEngine
@@ -69,7 +72,7 @@ def _layer(W: ArrayLike, bias: ArrayLike, **more: Any) -> dict[str, Any]:
 
 
 def _cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield networks without, then with what may go wrong."""
+    """Yield simple networks first, then those that reveal mistakes."""
     one = geometry(2, 1, h=1)
     two = geometry(2, 1, h=1, d_next=2)
     pooled = geometry(3, 3, h=2, h_pool=2)
@@ -83,7 +86,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
             [[1], [2]],
         ),
         (
-            "a pixel that the ReLU stops",
+            "the ReLU sets a pixel to 0",
             [[1, 2]],
             [_layer([[3]], [-5], g=one), _layer([[1, 3], [2, 4]], [1, 1])],
             [[1], [2]],
@@ -132,7 +135,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(label, args, small=True)
     for label, a, b, d, convolutional, l in (
         ("one layer, padding", 4, 5, 2, ((3, 1, 3, 1, 1),), 3),
-        ("one layer, stride, pixels left over", 8, 7, 3, ((2, 0, 3, 2, 2),), 2),
+        ("one layer, stride, pixels dropped", 8, 7, 3, ((2, 0, 3, 2, 2),), 2),
         ("two layers", 6, 7, 2, ((3, 0, 2, 1, 1), (4, 0, 3, 1, 1)), 3),
         ("two layers with pooling", 9, 8, 1, ((3, 1, 3, 1, 2), (4, 1, 3, 1, 2)), 4),
         ("two layers, everything", 11, 9, 3, ((4, 2, 4, 1, 2), (2, 1, 2, 2, 1)), 5),
@@ -178,22 +181,22 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 EXERCISE = Exercise(
     name="JTv",
-    title="the whole pass back of a small network, equations (3) to (5)",
+    title="the whole backward pass of a small network, equations (3) to (5)",
     functions=("JTv",),
     returns=("gradient",),
     allows=("numpy", "math", "itertools"),
     points=Points(small=4, awkward=6),
     hints=(
-        "Think of the pass back as the pass forward read from its end: which arrays of each layer "
-        "do (3), (4) and (5) need, and which of them does layer_forward return?",
-        "Keep Z^{m+1}, phi(pad(Z^m)) and idx_pool of every layer. The fully connected layer is "
-        "gradient_W_bias(V, z) with z = vec of each instance, a column each; W'V, seen again as "
-        "(d, a*b*l), is dxi/dZ. Then, in reverse order: mask, vTP_pool, gradient_W_bias, "
+        "The backward pass visits the layers of the forward pass in reverse order. Which arrays of "
+        "each layer do (3), (4) and (5) need, and which of them does layer_forward return?",
+        "Keep Z^{m+1}, phi(pad(Z^m)) and idx_pool of every layer. For the fully connected layer "
+        "use gradient_W_bias(V, z), where z has vec of each instance in one column. W'V, reshaped "
+        "to (d, a*b*l), is dxi/dZ. Then, in reverse order: mask, vTP_pool, gradient_W_bias, "
         "gradient_Z.",
         "z = Z.reshape((-1, l), order='F'); dZ = (W.T @ V).reshape(Z.shape, order='F'); for each "
         "layer in reverse: dS = vTP_pool(dZ * (Z_next > 0), idx_pool, g); gradient_W_bias(dS, "
-        "phiZ); dZ = gradient_Z(W, dS, g). At the end turn the list round and concatenate "
-        "dW.reshape(-1, order='F') and dbias of each.",
+        "phiZ); dZ = gradient_Z(W, dS, g). At the end reverse the list, and concatenate "
+        "dW.reshape(-1, order='F') and dbias of every layer.",
     ),
     reference=_reference,
     cases=_cases,
@@ -201,30 +204,30 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "layers in reverse order",
-            "theta begins with the first layer. The pass back meets the last one first: turn the "
-            "list round before concatenating.",
+            "theta begins with the first layer, but the backward pass begins with the last one: "
+            "reverse the list before you concatenate it.",
             (("in reversed(gradients)", "in gradients"),),
         ),
         Mistake(
             "bias before W",
-            "A layer's part of theta is vec(W), then its bias.",
+            "The part of theta for a layer is vec(W), then its bias.",
             (('[dW.reshape(-1, order="F"), dbias]', '[dbias, dW.reshape(-1, order="F")]'),),
         ),
         Mistake(
             "vec(W) row by row",
-            "vec stacks columns: dW.reshape(-1, order='F'). NumPy's dW.ravel() and dW.flatten() go "
-            "row by row.",
+            "vec stacks columns: use dW.reshape(-1, order='F'). dW.ravel() and dW.flatten() of "
+            "NumPy go row by row.",
             (('dW.reshape(-1, order="F")', "dW.reshape(-1)"),),
         ),
         Mistake(
             "mask of the ReLU missing",
-            "(3) begins with .* I[Z^{m+1}], 1 where Z^{m+1} > 0 and else 0. The indicator is "
-            "strict: Z^{m+1} is never negative, so >= 0 lets everything through.",
+            "(3) multiplies by I[Z^{m+1}], which is 1 where Z^{m+1} > 0 and 0 elsewhere. The "
+            "indicator is strict: Z^{m+1} is never negative, so >= 0 has no effect.",
             (("dZ * (Z_next > 0)", "dZ"),),
         ),
         Mistake(
             "mask at the last layer",
-            "The last layer is linear: V goes back without a mask, whatever the sign of z^{L+1}.",
+            "The last layer is linear: use V without a mask, for positive and negative z^{L+1}.",
             (
                 (
                     "    gradients = [",
@@ -235,29 +238,31 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "multiplied by Z instead of its mask",
-            "sigma' is 0 or 1: (3) multiplies by the indicator I[Z^{m+1}], not by Z^{m+1}.",
+            "The derivative of sigma is 0 or 1: (3) multiplies by the indicator I[Z^{m+1}], not by "
+            "Z^{m+1}.",
             (("(Z_next > 0)", "Z_next"),),
         ),
         Mistake(
             "z taken row by row",
-            "z is vec of each instance, channel fastest, one instance a column: Z.reshape((-1, l), "
-            "order='F').",
+            "Each column of z is vec of one instance, where the channel runs fastest: "
+            "Z.reshape((-1, l), order='F').",
             (('Z.reshape((-1, V.shape[1]), order="F")', "Z.reshape((V.shape[1], -1)).T"),),
         ),
         Mistake(
-            "W'V laid out row by row",
-            "W'V is vec of each instance of dxi/dZ: back to (d, a*b*l) with order='F'.",
+            "W'V reshaped row by row",
+            "Each column of W'V is vec of one instance of dxi/dZ: reshape to (d, a*b*l) with "
+            "order='F'.",
             (('.reshape(Z.shape, order="F")', ".T.reshape(Z.shape)"),),
         ),
         Mistake(
             "divided by l",
-            "The gradient is of the summed loss, sum_n J_n' v_n; the 1/l of the objective comes "
-            "later.",
+            "The result is the gradient of the summed loss, sum_n J_n' v_n; the factor 1/l of the "
+            "objective comes later.",
             (("np.concatenate(parts)", "np.concatenate(parts) / V.shape[1]"),),
         ),
         Mistake(
             "mask missing in (5)",
-            "(5) takes dxi/dS of its own layer, after the mask and P_pool of (3), not dxi/dZ.",
+            "(5) uses dxi/dS of its own layer, which includes the mask and P_pool of (3).",
             (
                 (
                     'gradient_Z(layer["W"], dS, layer["g"])',

@@ -29,7 +29,7 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
 
 
 def _cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield the networks of the exercise JTv, with directions."""
+    """Yield the networks of the exercise JTv with directions v."""
     for case in back.EXERCISE.cases(rng):
         Z, layers = case.args["Z"], case.args["layers"]
         n = sum(layer["W"].size + layer["bias"].size for layer in layers)
@@ -43,20 +43,20 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 EXERCISE = Exercise(
     name="Jv",
-    title="the R-operator of a small network: J v, carried forwards",
+    title="the R-operator of a small network: J v in a forward pass",
     functions=("Jv",),
     returns=("Jv",),
     allows=("numpy", "math", "itertools"),
     points=Points(small=4, awkward=6),
     hints=(
-        "Think of two passes forwards at once, that of Z and that of R{Z}. Which arrays of the "
-        "first does each line of the second need, and what stands in the place of max and sigma?",
+        "Think of two forward passes at the same time, one for Z and one for R{Z}. Which arrays of "
+        "the first does each formula of the second need, and what replaces max pooling and sigma?",
         "Split v first: V = v[start : start + W.size].reshape(W.shape, order='F'), then v_bias. "
-        "R{S} has three terms. Pooling is a selection: of each instance of vec(R{S}) the entries "
-        "idx_pool, whatever their size. The mask is that of Z^{m+1}.",
+        "R{S} has three terms. Pooling is a selection: take the entries idx_pool of vec(R{S}) of "
+        "each instance, even if they are not the largest. The mask is that of Z^{m+1}.",
         "Z, phiZ, idx_pool = layer_forward(Z, W, bias, g); RS = W @ padding_and_phiZ(RZ, g) + V @ "
         "phiZ + v_bias[:, None]; RZ = take_along_axis(RS.reshape((-1, l), order='F'), idx_pool, "
-        "0).reshape(Z.shape, order='F') * (Z > 0). Start from RZ = zeros like Z.",
+        "0).reshape(Z.shape, order='F') * (Z > 0). Start with RZ = zeros like Z.",
     ),
     reference=_reference,
     cases=_cases,
@@ -64,13 +64,13 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "V phi(pad(Z)) left out",
-            "S is a product, so R{S} has two terms from it: W with R{Z}, and V with Z.",
+            "S contains a product, so R{S} has two terms for it: W with R{Z}, and V with Z.",
             (("+ V @ phiZ ", ""),),
         ),
         Mistake(
             "W phi(pad(R{Z})) left out",
-            "S is a product, so R{S} has two terms from it: V with Z, and W with R{Z}. Without the "
-            "second, what the earlier layers do is lost.",
+            "S contains a product, so R{S} has two terms for it: V with Z, and W with R{Z}. "
+            "Without the second term, the directions of earlier layers have no effect.",
             (
                 ("W @ padding_and_phiZ(RZ, g) + ", ""),
                 ('last["W"] @ Rz + ', ""),
@@ -78,16 +78,15 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "v_bias left out",
-            "The bias is a parameter and moves along v_bias, which R{S} contains.",
+            "The bias is a parameter with the direction v_bias, so R{S} has the term v_bias 1'.",
             (
                 (" + v_bias[:, np.newaxis]", ""),
                 (" + v_bias_last[:, np.newaxis]", ""),
             ),
         ),
         Mistake(
-            "bias in place of v_bias",
-            "The derivative of S + bias has v_bias, the bias's direction; the bias itself is a "
-            "constant.",
+            "bias instead of v_bias",
+            "The derivative of the bias in the direction v is v_bias, not the bias itself.",
             (
                 ("+ v_bias[:, np.newaxis]", '+ layer["bias"][:, np.newaxis]'),
                 ("+ v_bias_last[:, np.newaxis]", '+ last["bias"][:, np.newaxis]'),
@@ -95,14 +94,14 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "mask missing",
-            "Where sigma has stopped an entry, it stays 0 whatever the parameters do: .* "
-            "I[Z^{m+1}], 1 where Z^{m+1} > 0.",
+            "An entry that sigma sets to 0 does not depend on the parameters: multiply by "
+            "I[Z^{m+1}], which is 1 where Z^{m+1} > 0 and 0 elsewhere.",
             ((" * (Z > 0)", ""),),
         ),
         Mistake(
             "sigma of R{S}",
-            "The derivative of sigma at S is 0 or 1, by the sign of S: the mask is I[Z^{m+1}], and "
-            "a negative R{S} goes through.",
+            "The derivative of sigma is 0 or 1 and depends on the sign of S, not of R{S}: use the "
+            "mask I[Z^{m+1}], and keep negative entries of R{S}.",
             (
                 (
                     'selected.reshape(Z.shape, order="F") * (Z > 0)',
@@ -112,7 +111,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "largest R{S} pooled",
-            "Pooling selects where Z was largest, not where R{S} is: the kept indices, idx_pool.",
+            "Pooling selects the entries in which sigma(S) is largest, not R{S}: use the indices "
+            "idx_pool.",
             (
                 (
                     '        selected = np.take_along_axis(RS.reshape((-1, l), order="F"), '
@@ -132,7 +132,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "mask at the last layer",
-            "The last layer is linear: R{z^{L+1}} has no mask, whatever the sign of z^{L+1}.",
+            "The last layer is linear: R{z^{L+1}} has no mask, for positive and negative z^{L+1}.",
             (
                 (
                     '    return last["W"] @ Rz + V_last @ z + v_bias_last[:, np.newaxis]',
@@ -143,13 +143,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "V read row by row",
-            "vec stacks columns: v[...].reshape(W.shape, order='F'). NumPy's default goes row by "
-            "row.",
+            "vec stacks columns: use v[...].reshape(W.shape, order='F'). By default NumPy goes row "
+            "by row.",
             (('reshape(W.shape, order="F")', "reshape(W.shape)"),),
         ),
         Mistake(
             "v_bias before V",
-            "A layer's part of v is vec(V), then v_bias.",
+            "The part of v for a layer is vec(V), then v_bias.",
             (
                 (
                     'parts.append((v[start:middle].reshape(W.shape, order="F"), v[middle:end]))',

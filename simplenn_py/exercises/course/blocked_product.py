@@ -1,4 +1,4 @@
-"""Exercise: a matrix product by blocks, with points for speed."""
+"""Exercise: a matrix product block by block, with points for speed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OTHERS = ("dot", "matmul", "einsum", "tensordot", "inner", "vdot", "multi_dot")
 def _reference(A: Array, B: Array, m_b: int, k_b: int, n_b: int) -> Array:
     from ...linalg.products import blocked
 
-    return blocked(B.T, A.T).T  # row-major, as the package's steps want it: C' = B' A'
+    return blocked(B.T, A.T).T  # blocked needs row-major arrays: C' = B' A'
 
 
 def _case(m: int, k: int, n: int, blocks: tuple[int, int, int], A: Array, B: Array) -> Case:
@@ -29,13 +29,13 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
     for label, (m, k, n), (m_b, k_b, n_b) in (
         ("one block", (2, 3, 2), (2, 3, 2)),
         ("two blocks of rows", (4, 2, 2), (2, 2, 2)),
-        ("two blocks in the middle", (2, 4, 2), (2, 2, 2)),
-        ("a row left over", (5, 2, 4), (2, 2, 2)),
-        ("one left over in the middle", (2, 5, 2), (2, 2, 2)),
-        ("a column left over", (2, 4, 3), (2, 2, 2)),
+        ("two blocks P", (2, 4, 2), (2, 2, 2)),
+        ("a last block with one row of A", (5, 2, 4), (2, 2, 2)),
+        ("a last block P of size 1", (2, 5, 2), (2, 2, 2)),
+        ("a last block with one column of B", (2, 4, 3), (2, 2, 2)),
         ("blocks larger than the matrices", (2, 3, 2), (8, 8, 8)),
     ):
-        # The blocks of B differ from one another, so that one cannot stand for another.
+        # All blocks of B are different, so that a wrong block gives a wrong product.
         args = {"A": counting(m, k), "B": counting(k, n) - 3.0, "m_b": m_b, "k_b": k_b, "n_b": n_b}
         yield Case(label, args, small=True)
     for sizes, blocks in (
@@ -59,32 +59,33 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 def _source_check(tree: ast.Module) -> str:
     if any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult) for n in ast.walk(tree)):
-        return "the file multiplies with @; the product of two blocks is three loops of your own"
+        return "the file multiplies with @; write the product of two blocks as three loops"
     for name in _OTHERS:
         if calls(tree, name):
-            return f"the file calls {name}; the product of two blocks is three loops of your own"
+            return f"the file calls {name}; write the product of two blocks as three loops"
     return ""
 
 
-def _race(rng: np.random.Generator) -> Case:
+def _speed_case(rng: np.random.Generator) -> Case:
     m, k, n = 600, 420, 420
     return _case(m, k, n, (256, 64, 64), normal(rng, m, k), normal(rng, k, n))
 
 
 EXERCISE = Exercise(
     name="blocked_product",
-    title="C = A B by blocks, edges included, with points for speed",
+    title="C = A B block by block, with points for speed",
     functions=("blocked_product",),
     returns=("C",),
     allows=("numpy", "numba", "math"),
     points=Points(small=2, awkward=4, speed=6),
     hints=(
         "Think of the blocks as numbers first: which three loops give C[I, J] = sum over P of "
-        "A[I, P] B[P, J]? Then replace the product of two numbers by the same three loops once "
-        "more, over the entries of two blocks.",
-        "Six loops: outside j, p, i in steps of n_b, k_b, m_b, inside over one block. Start from C "
-        "of zeros and add each product of blocks to it. A block ends at min(first + size, whole "
-        "size). Inside, let the row i be innermost: A and C are then read as they lie.",
+        "A[I, P] B[P, J]? Then replace the product of two numbers by three more loops over the "
+        "entries of two blocks.",
+        "You need six loops: three outer ones over j, p, i in steps of n_b, k_b, m_b, and three "
+        "inner ones over the entries of a block. Start with zeros in C and add each product of "
+        "blocks. A block ends at min(first + block size, matrix size). Let the row i be the "
+        "innermost loop: then A and C are read in the order in which they are stored.",
         "for j in range(0, n, n_b): for p in range(0, k, k_b): for i in range(0, m, m_b): "
         "add_block(A, B, C, i, min(i + m_b, m), p, min(p + k_b, k), j, min(j + n_b, n)). In "
         "add_block: for j: for p: add B[p, j] times the column A[i_first:i_last, p] to "
@@ -96,8 +97,8 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "edges left out",
-            "Where a size is no multiple of its block, a smaller block remains at the end: "
-            "range(0, m, m_b) begins it, m // m_b does not count it.",
+            "If a matrix size is not a multiple of the block size, the last block is smaller: "
+            "range(0, m, m_b) includes this block, m // m_b does not count it.",
             (
                 ("range(0, n, n_b)", "range(0, n - n_b + 1, n_b)"),
                 ("range(0, k, k_b)", "range(0, k - k_b + 1, k_b)"),
@@ -106,8 +107,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "edge blocks moved back",
-            "A last block that is moved back to have its full size overlaps the one before it, and "
-            "what is in both is added twice. Let the last block be smaller.",
+            "If the last block is moved back to have its full size, it overlaps the block before "
+            "it, and the common entries are added twice. Make the last block smaller.",
             (
                 (
                     "                i_last, p_last",
@@ -118,9 +119,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "sum over P lost",
-            "C[I, J] is a sum over all blocks P: every product is added to what is in C, it does "
-            "not take its place.",
+            "sum over P missing",
+            "C[I, J] is a sum over all blocks P: add every product to C, and do not overwrite the "
+            "earlier ones.",
             (
                 (
                     "    for j in range(j_first, j_last):\n",
@@ -130,15 +131,15 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "first block of the middle alone",
-            "The middle is cut, too: the columns of A and the rows of B have several blocks P, "
-            "and all of them count.",
+            "only the first block P",
+            "The columns of A and the rows of B are divided as well: they have several blocks P, "
+            "and the sum includes all of them.",
             (("range(0, k, k_b)", "range(0, min(k, 1))"),),
         ),
         Mistake(
             "blocks begin at 0",
-            "Row i of block (I, P) is row i + m_b*I of A, and so for columns and for B: here every "
-            "product is one of the first blocks.",
+            "Row i of block (I, P) is row i + m_b*I of A, and the same holds for columns and for "
+            "B. Your code always multiplies the first blocks.",
             (
                 ("A[i_first:i_last, p]", "A[: i_last - i_first, p - p_first]"),
                 ("B[p, j]", "B[p - p_first, j - j_first]"),
@@ -146,12 +147,12 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "B read row by row",
-            "The sum runs over the columns of A and the rows of B: A[i, p] B[p, j], with B in "
-            "Fortran order. Here B's numbers are read as if they lay row by row.",
+            "The sum A[i, p] B[p, j] runs over the columns of A and the rows of B. B is in Fortran "
+            "order, but your code reads its numbers as if they were stored row by row.",
             (("B[p, j]", "B.T.copy().reshape(B.shape)[p, j]"),),
         ),
     ),
-    speed=Speed(case=_race, kernel=_reference, full=5.0, half=15.0),
+    speed=Speed(case=_speed_case, kernel=_reference, full=5.0, half=15.0),
     source_check=_source_check,
     fortran=True,
 )

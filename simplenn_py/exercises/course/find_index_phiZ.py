@@ -40,17 +40,18 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 EXERCISE = Exercise(
     name="find_index_phiZ",
-    title="the entry of vec(pad(Z)) behind every entry of vec(phi(pad(Z)))",
+    title="the entry of vec(pad(Z)) that each entry of vec(phi(pad(Z))) is a copy of",
     functions=("find_index_phiZ",),
     returns=("index",),
     allows=("numpy", "math", "itertools"),
     points=Points(small=2, awkward=4),
     hints=(
-        "Think of vec(phi(pad(Z))) as a number written with five digits u, w, c, i, j, of which u "
-        "changes fastest. In what order must five nested loops stand to count it up?",
-        "The loop that changes fastest is the innermost one: j outside, then i, c, w, and u "
-        "innermost. The image is read column by column, so a step of one column is a_pad pixels, "
-        "and a pixel is d entries.",
+        "Think of the position in vec(phi(pad(Z))) as a number with the five digits u, w, c, i, j, "
+        "where u changes fastest. In which order must five nested loops count through these "
+        "numbers?",
+        "The loop that changes fastest is the innermost one: j is the outermost, then i, c, w, "
+        "and u is the innermost. Images are stored column by column, so the next column is a_pad "
+        "pixels further on, and a pixel has d entries.",
         "k = 0; for j in range(g.b_conv): for i in range(g.a_conv): for c in range(g.d): for w in "
         "range(g.h): for u in range(g.h): index[k] = (the formula of the statement); k += 1. "
         "Allocate index with dtype=np.int64.",
@@ -61,7 +62,7 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "index order swapped",
-            "Within a patch the row offset u runs fastest, then w: row u + h*w. Here w runs "
+            "In row u + h*w of a patch the row offset u runs fastest, then w. Your code lets w run "
             "fastest.",
             (
                 (
@@ -72,8 +73,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "output pixels row by row",
-            "Column i + a_conv*j of phi(pad(Z)): the row i of the output runs fastest, so its loop "
-            "is inside that of j.",
+            "In column i + a_conv*j of phi(pad(Z)) the output row i runs fastest, so the loop over "
+            "i is inside the loop over j.",
             (
                 (
                     "for j in range(g.b_conv):\n        for i in range(g.a_conv):",
@@ -83,8 +84,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "image read row by row",
-            "Pixel (row, column) of an image is number row + a_pad*column: images lie column by "
-            "column, as in MATLAB, not row by row as NumPy's default is.",
+            "Pixel (row, column) of an image has the index row + a_pad*column: images are stored "
+            "column by column as in MATLAB, not row by row as NumPy does by default.",
             (
                 (
                     "(i * g.s + u) + g.a_pad * (j * g.s + w)",
@@ -93,9 +94,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "channel fastest",
-            "The channel is the slowest index of a row, u + h*w + h*h*c, although it is the "
-            "fastest of vec(pad(Z)).",
+            "channel runs fastest",
+            "In row u + h*w + h*h*c of phi(pad(Z)) the channel c runs slowest, although it runs "
+            "fastest in vec(pad(Z)).",
             (
                 (
                     "for c in range(g.d):\n                for w in range(g.h):\n"
@@ -107,18 +108,19 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "stride forgotten",
-            "Neighbouring patches are s pixels apart: the patch of output (i, j) begins at "
-            "(i*s, j*s).",
+            "Neighbouring patches are s pixels apart: the patch of output pixel (i, j) begins at "
+            "pixel (i*s, j*s).",
             (("i * g.s", "i"), ("j * g.s", "j")),
         ),
         Mistake(
             "padding missing",
-            "The indices are of vec(pad(Z)), whose columns are a_pad = a + 2p high, not a.",
+            "The indices refer to vec(pad(Z)): a column of pad(Z) has a_pad = a + 2p pixels, not "
+            "a.",
             (("g.a_pad", "g.a"),),
         ),
         Mistake(
             "counted from 1",
-            "MATLAB counts from 1, Python from 0: the first entry of vec(pad(Z)) is number 0.",
+            "MATLAB counts from 1, Python from 0: the first entry of vec(pad(Z)) has index 0.",
             (("index[k] = c", "index[k] = 1 + c"),),
         ),
     ),

@@ -22,7 +22,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
     small: tuple[tuple[str, ArrayLike, int], ...] = (
         ("two columns", [[1, 0], [2, 5]], 3),
         ("three columns", [[1, 2, 0], [0, 1, 3]], 4),
-        ("as many columns as rows of phi(pad(Z))", [[1, 0, 2, 0], [0, 3, 0, 1]], 4),
+        ("phi(pad(Z)) is square", [[1, 0, 2, 0], [0, 3, 0, 1]], 4),
         ("one column", [[2], [3]], 3),
         ("one filter, two instances of four patches", [[1, 0, 2, 0, 0, 3, 0, 1]], 4),
     )
@@ -63,10 +63,11 @@ EXERCISE = Exercise(
     allows=("numpy", "math", "itertools"),
     points=Points(small=2, awkward=3),
     hints=(
-        "Think of the shapes: dS has d_next rows, phiZ has h*h*d rows, and both have a column for "
-        "each patch of the batch. dW must be d_next x h*h*d. Over which index is the sum?",
-        "A product sums over the columns of its left and the rows of its right factor, so one of "
-        "the two must be transposed. The bias of filter f is in every entry of row f of S.",
+        "Think of the shapes: dS has d_next rows, phiZ has h*h*d rows, and both have one column "
+        "per patch of the batch. dW must be d_next x h*h*d. Over which index is the sum?",
+        "A matrix product sums over the columns of its left factor and the rows of its right "
+        "factor, so one of the two must be transposed. The bias of filter f is added to every "
+        "entry of row f of S.",
         "dW = dS @ phiZ.T; dbias = dS.sum(axis=1), which is dS times a column of ones.",
     ),
     reference=_reference,
@@ -75,19 +76,20 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "product transposed",
-            "dW has the shape of W, a filter in each row: dxi/dS phi(pad(Z))', not phi(pad(Z)) "
-            "dxi/dS'.",
+            "dW has the shape of W, one row per filter: dxi/dS phi(pad(Z))', not phi(pad(Z)) "
+            "(dxi/dS)'.",
             (("dS @ phiZ.T", "phiZ @ dS.T"),),
         ),
         Mistake(
             "phi(pad(Z)) not transposed",
-            "dxi/dS phi(pad(Z))' sums over the columns of both, so the right factor is transposed.",
+            "dxi/dS phi(pad(Z))' sums over the columns of both factors, so the right one is "
+            "transposed.",
             (("dS @ phiZ.T", "dS @ phiZ"),),
         ),
         Mistake(
             "not summed over the batch",
-            "Every column gives a d_next x h*h*d product, and these add up to ONE gradient; the "
-            "matrix product does the sum, and holds none of them.",
+            "Every column gives a d_next x h*h*d matrix, and their sum is ONE gradient; the matrix "
+            "product computes the sum without storing these matrices.",
             (
                 ("dS @ phiZ.T", "np.einsum('ik,jk->kij', dS, phiZ)"),
                 ("dS.sum(axis=1)", "dS.T"),
@@ -95,19 +97,19 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "bias not summed",
-            "dxi/dbias = dxi/dS 1 has one entry a filter: the bias is in every column of S, and "
-            "the derivatives of all of them add up.",
+            "dxi/dbias = dxi/dS 1 has one entry per filter: the bias is added to every column of "
+            "S, so the derivatives of all columns add up.",
             (("dS.sum(axis=1)", "dS"),),
         ),
         Mistake(
             "summed over the filters",
-            "The sum of dbias is along a row of dS, over the patches, axis=1; there is one entry a "
-            "filter, so nothing is summed over filters.",
+            "dbias has one entry per filter: sum along the rows of dS, over the patches (axis=1), "
+            "not over the filters.",
             (("dS.sum(axis=1)", "dS.sum(axis=0)"),),
         ),
         Mistake(
             "last column only",
-            "All columns of the batch add up: in a loop dW += ..., started from zeros, not "
+            "All columns of the batch add up: in a loop, start with zeros and use dW += ..., not "
             "dW = ... .",
             (
                 (
@@ -119,8 +121,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "divided by the number of columns",
-            "xi is the sum over the batch, and a patch is not an instance: no mean is taken here. "
-            "The 1/l of the objective comes later, with l the number of instances.",
+            "xi is the sum over the batch, so do not take a mean here. The factor 1/l of the "
+            "objective comes later, and l is the number of instances, not of patches.",
             (
                 ("dS @ phiZ.T", "dS @ phiZ.T / dS.shape[1]"),
                 ("dS.sum(axis=1)", "dS.mean(axis=1)"),
@@ -128,7 +130,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "mean for the bias",
-            "dxi/dbias is the sum of each row of dS, dS.sum(axis=1), not its mean.",
+            "dxi/dbias has the sum of each row of dS, dS.sum(axis=1), not its mean.",
             (("dS.sum(axis=1)", "dS.mean(axis=1)"),),
         ),
     ),

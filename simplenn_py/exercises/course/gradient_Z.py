@@ -1,4 +1,4 @@
-"""Exercise: the derivative by a layer's input."""
+"""Exercise: the derivative with respect to the input of a layer."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
 
 EXERCISE = Exercise(
     name="gradient_Z",
-    title="dxi/dZ, equation (5): W' dxi/dS, v' P_phi, and without the border",
+    title="dxi/dZ, equation (5): W' dxi/dS, v' P_phi, and P_pad",
     functions=("gradient_Z",),
     returns=("dZ",),
     allows=("numpy", "math", "itertools"),
     points=Points(small=2, awkward=4),
     hints=(
-        "Think of (5) from the inside out, as three steps: a product, vTP_phi, and the border. "
-        "Which shape does each of the three give?",
-        "W' dxi/dS has the shape of phi(pad(Z)), so vTP_phi takes it as it is. To drop the border, "
-        "see the result as images: padded.T.reshape(l, b_pad, a_pad, d) is [instance, column, row, "
-        "channel] of an array in Fortran order.",
+        "Think of (5) from the inside out, as three steps: a product, vTP_phi, and dropping the "
+        "border. Which shape does each step give?",
+        "W' dxi/dS has the shape of phi(pad(Z)), so you can pass it to vTP_phi. To drop the "
+        "border, reshape the result to images: for an array in Fortran order, padded.T.reshape(l, "
+        "b_pad, a_pad, d) has the indices [instance, column, row, channel].",
         "padded = vTP_phi(W.T @ dS, g); images = padded.T.reshape(-1, b_pad, a_pad, d); inside = "
         "images[:, p : p + b, p : p + a]; return inside.reshape(-1, d).T.",
     ),
@@ -81,19 +81,20 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "W not transposed",
-            "phi(pad(Z)) is h*h*d rows high, so its derivative is W' dxi/dS: W is transposed on "
-            "the way back.",
+            "phi(pad(Z)) has h*h*d rows, and so has its derivative W' dxi/dS: W is transposed in "
+            "the backward pass.",
             (("W.T @ dS", "W @ dS"),),
         ),
         Mistake(
             "border kept",
-            "v' P_phi is as large as pad(Z); the factor P_pad drops the p rows and columns on "
-            "every side.",
+            "v' P_phi has the size of pad(Z); the factor P_pad drops p rows and columns on every "
+            "side.",
             (("    # [instance", "    return padded\n    # [instance"),),
         ),
         Mistake(
-            "p:-p where p is 0",
-            "images[:, p:-p, p:-p] is empty for p = 0, since -0 is 0: end at p + a and p + b.",
+            "p:-p with p = 0",
+            "images[:, p:-p, p:-p] is empty for p = 0, since -0 is 0: end the slices at p + b and "
+            "p + a.",
             (
                 (
                     "[:, g.p : g.p + g.b, g.p : g.p + g.a]",
@@ -103,14 +104,14 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "border dropped on one side only",
-            "Z stands in the middle of pad(Z): its rows are p to p + a, its columns p to p + b, "
-            "not the first ones.",
+            "Z is in the middle of pad(Z): its rows are p:p + a and its columns are p:p + b, not "
+            "the first ones.",
             (("images[:, g.p : g.p + g.b, g.p : g.p + g.a]", "images[:, : g.b, : g.a]"),),
         ),
         Mistake(
-            "border folded back",
-            "A padded zero is no entry of Z: what v' P_phi adds up there is dropped, and not added "
-            "to the pixel beside it.",
+            "border added to the edge",
+            "A padded zero is not an entry of Z: drop the values that v' P_phi adds there, and do "
+            "not add them to the pixel at the edge.",
             (
                 (
                     "    inside = images[:, g.p : g.p + g.b, g.p : g.p + g.a]",
@@ -125,8 +126,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "image read row by row",
-            "Pixel (i, j) of pad(Z) is column i + a_pad*j: reshape to (l, b_pad, a_pad, d), column "
-            "before row.",
+            "Pixel (i, j) of pad(Z) is column i + a_pad*j: reshape to (l, b_pad, a_pad, d), with "
+            "the column before the row.",
             (
                 (
                     "padded.T.reshape(-1, g.b_pad, g.a_pad, g.d)",
@@ -136,13 +137,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "channels mixed up",
-            "The result is (d, a*b*l) with the channel fastest in memory: reshape to (-1, d) and "
-            "transpose; .reshape(d, -1) would cut the pixels into d pieces.",
+            "The result has shape (d, a*b*l), and the channel runs fastest in memory: reshape to "
+            "(-1, d) and transpose. .reshape(d, -1) would mix pixels and channels.",
             (("inside.reshape(-1, g.d).T", "inside.reshape(g.d, -1)"),),
         ),
         Mistake(
             "first instance only",
-            "The batch lies side by side: all l images lose their border, and the result has "
+            "The batch has l images side by side: drop the border of all of them. The result has "
             "a*b*l columns.",
             (("inside.reshape", "inside[:1].reshape"),),
         ),

@@ -1,4 +1,4 @@
-"""Exercise: checks that tell right derivatives from wrong ones."""
+"""Exercise: two checks of derivatives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..sizes import normal
 
 
 def _reference(*args: Any) -> np.float64:
-    """Return the error that the functions of the driver have by construction."""
+    """Return the exact error, which is known from the construction of the driver's functions."""
     from ..drivers.gradient_check import ADJOINTS, FUNCTIONS, GRADIENTS, RIGHT
 
     if args[1] == RIGHT:
@@ -56,7 +56,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         ("small values", "1e-8 c'theta, c = 1, 2 ...", "wrong: half of it", three),
         ("a large third derivative", "sum of sin(10 theta_k)", "right", [0, 0, 0]),
         ("a large second derivative", "sum of exp(50 theta_k)", "right", [0.01, 0.02]),
-        ("a derivative by each of several", "(sum of theta_k)^2", "right", three),
+        ("all variables in one term", "(sum of theta_k)^2", "right", three),
     )
     for label, fun, grad, theta in gradients:
         yield _gradient(label, fun, grad, theta, small=True)
@@ -66,7 +66,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         ("not square", square[:2], "right"),
         ("wrong", square, "wrong: one row is 0"),
         ("rows in another order", square, "wrong: its rows in another order"),
-        ("J for J'", square, "wrong: J instead of J'"),
+        ("J instead of J'", square, "wrong: J instead of J'"),
         ("sign", square, "wrong: its sign"),
     ):
         yield _adjoint(label, J, JTv, small=True)
@@ -88,7 +88,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _judge(args: Args, expected: Any, got: Any) -> str:
-    """Say what the check got wrong, or ""."""
+    """Describe why the returned error is not correct; return "" if it is correct."""
     error, wanted = float(got), float(expected)
     adjoint = "JTv" in args
     which = args["JTv"] if adjoint else args["grad"]
@@ -96,41 +96,41 @@ def _judge(args: Args, expected: Any, got: Any) -> str:
         if error == 0.0:
             return ""
         if adjoint:
-            return f"error is {error:.3g}, but this J' is right: only rounding may be left"
+            return f"error is {error:.3g}, but this J' is correct: it must be a rounding error only"
         return (
-            f"error is {error:.3g}, but this gradient is right: central differences, with an h "
-            "neither too large nor too small for f, are below 1e-6 here"
+            f"error is {error:.3g}, but this gradient is correct: with central differences and an "
+            "h that is neither too large nor too small, the error is below 1e-6"
         )
     if math.isnan(wanted):
-        return "" if math.isnan(error) else f"error is {error:.3g}; a NaN must not get lost"
+        return "" if math.isnan(error) else f"error is {error:.3g}; it must be NaN"
     if error == 0.0:
         name = "this J'" if adjoint else "this gradient"
         return f"error is 0, but {name} is {which}"
     if not adjoint and abs(error - wanted) > 1e-3 * wanted:
         return f"error is {error:.6g}; it must be {wanted:.6g}, since this gradient is {which}"
     if adjoint and not error > 1e-6:
-        return f"error is {error:.3g}; this J' is {which}, which random vectors see clearly"
+        return f"error is {error:.3g}, which is too small: this J' is {which}"
     return ""
 
 
 def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
-    return "relative, 0 where only rounding is left"
+    return "relative error, shown as 0 if it is only rounding"
 
 
 EXERCISE = Exercise(
     name="gradient_check",
-    title="central differences and the adjoint identity, to tell right from wrong",
+    title="central differences and the adjoint identity",
     functions=("gradient_check", "adjoint_check"),
     returns=("error",),
     allows=("numpy", "math", "collections", "typing"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of what each check must see: an error in one entry alone, in the sign, in a "
-        "gradient whose entries are all tiny. And of what it must not take for an error: a "
-        "function that bends, or one whose numbers are large.",
-        "For each k make a vector of zeros with h in its place k, and call fun twice, at theta + "
-        "step and theta - step. Divide the largest |D_k - g_k| by the largest entry of both D and "
-        "g. For the adjoint draw u and v one after the other from one generator.",
+        "Each check must find an error in a single entry, a wrong sign, and an error in a gradient "
+        "whose entries are all tiny. It must not report an error for a function with a large "
+        "curvature or with large values.",
+        "For each k make a vector step of zeros with h as entry k, and call fun twice, at theta + "
+        "step and theta - step. Divide the largest |D_k - g_k| by the largest absolute entry of D "
+        "and g. For the adjoint identity draw u and v one after the other from one generator.",
         "D[k] = (fun(theta + step) - fun(theta - step)) / (2*h); difference = np.max(np.abs(D - "
         "g)); size = the largest of np.max(np.abs(D)) and np.max(np.abs(g)); return difference / "
         "size if difference != 0 else 0.0. Adjoint: abs(u @ Jv(v) - JTv(u) @ v) over norm(u) * "
@@ -143,36 +143,36 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "one-sided difference",
-            "(f(theta + h) - f(theta)) / h is off by h/2 times the second derivative; the central "
-            "difference has h^2/6 times the third.",
+            "(f(theta + h) - f(theta)) / h has the error h/2 times the second derivative; the "
+            "central difference has h^2/6 times the third derivative.",
             (("fun(theta - step)) / (2 * h)", "fun(theta)) / h"),),
         ),
         Mistake(
             "step too large",
-            "The error of the central difference grows with h^2: at 1e-2 it hides small mistakes "
-            "and finds some where there is none.",
+            "The error of the central difference grows with h^2: with h = 1e-2, small mistakes are "
+            "not found, and correct gradients seem to be wrong.",
             (("h = 1e-5 *", "h = 1e-2 *"),),
         ),
         Mistake(
             "step too small",
-            "f is rounded to 16 digits, and the difference is divided by h: at 1e-12 only four "
-            "digits are left.",
+            "f is rounded to 16 digits, and the difference is divided by h: with h = 1e-12 only "
+            "four correct digits remain.",
             (("h = 1e-5 *", "h = 1e-12 *"),),
         ),
         Mistake(
             "divided by h",
-            "From theta - h to theta + h the way is 2h.",
+            "The distance from theta - h to theta + h is 2h.",
             (("/ (2 * h)", "/ h"),),
         ),
         Mistake(
             "step not in proportion to theta",
-            "Where theta is large, so is f's rounding, and h must be larger: h = 1e-5 * max(1, "
-            "|theta_k|).",
+            "If theta is large, the rounding error of f is large, too, and h must be larger: h = "
+            "1e-5 * max(1, |theta_k|).",
             (("1e-5 * max(1.0, abs(theta[k]))", "1e-5"),),
         ),
         Mistake(
-            "earlier components left moved",
-            "Only component k may be moved in D_k: begin each k with a step of zeros.",
+            "earlier components still changed",
+            "Only component k may change in D_k: start each k with a step of zeros.",
             (
                 ("        step = np.zeros(theta.size)\n", ""),
                 (
@@ -183,13 +183,14 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "absolute error",
-            "The error is relative: of a gradient of 1e-8 an absolute error of 1e-8 is everything.",
+            "The error is relative: if the gradient is about 1e-8, an absolute error of 1e-8 is "
+            "100 %.",
             (("return difference / size if difference != 0 else 0.0", "return difference"),),
         ),
         Mistake(
             "error relative to 1",
-            "Divided by max(1, ...) the error of a small gradient is absolute again; divide by the "
-            "size of D and g alone.",
+            "If you divide by max(1, ...), the error of a small gradient is absolute again; divide "
+            "only by the size of D and g.",
             (
                 (
                     "    size = np.max(np.abs(np.concatenate([D, g])))",
@@ -199,8 +200,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "norms compared",
-            "Two vectors of one length may point in different directions: compare entry by entry, "
-            "then take the largest difference.",
+            "Two vectors with the same norm can have different directions: compare them entry by "
+            "entry and take the largest difference.",
             (
                 (
                     "np.max(np.abs(D - g))",
@@ -209,13 +210,13 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "first component alone",
-            "A mistake may sit in any entry of the gradient: all of them are compared.",
+            "only the first component compared",
+            "A mistake can be in any entry of the gradient: compare all of them.",
             (("np.max(np.abs(D - g))", "abs(D[0] - g[0])"),),
         ),
         Mistake(
             "NaN lost",
-            "Comparisons with NaN are false: max() and np.nanmax pass over it, np.max does not.",
+            "Comparisons with NaN are false: max() and np.nanmax ignore NaN, np.max does not.",
             (
                 ("np.max(np.abs(D - g))", "np.nanmax(np.abs(D - g))"),
                 ("    size = np.max", "    size = np.nanmax"),
@@ -223,23 +224,24 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "u and v of ones",
-            "Vectors of ones see only the sum of all entries of J; random ones see each.",
+            "Vectors of ones test only the sum of all entries of J; random vectors test every "
+            "entry.",
             (("rng.standard_normal(n)", "np.ones(n)"), ("rng.standard_normal(m)", "np.ones(m)")),
         ),
         Mistake(
-            "u and v the same",
-            "With u = v the identity holds for J in place of J', too: draw them independently.",
+            "u equal to v",
+            "For u = v the identity also holds with J instead of J': draw u and v independently.",
             (("u = rng.standard_normal(m)", "u = np.resize(v, m)"),),
         ),
         Mistake(
             "absolute values compared",
-            "The sign of the two products counts: |<u, J v> - <J'u, v>|, not the difference of "
-            "their absolute values.",
+            "The signs of the two products matter: use |<u, J v> - <J'u, v>|, not the difference "
+            "of the absolute values.",
             (("abs(u @ tangent - JTv(u) @ v)", "abs(abs(u @ tangent) - abs(JTv(u) @ v))"),),
         ),
         Mistake(
             "n and m swapped",
-            "J maps n numbers to m: v has n of them, and u has m.",
+            "J maps a vector of n numbers to one of m numbers: v has n entries, and u has m.",
             (
                 ("rng.standard_normal(n)", "rng.standard_normal(m) "),
                 ("rng.standard_normal(m)\n    t", "rng.standard_normal(n)\n    t"),

@@ -1,4 +1,4 @@
-"""Exercise: the pass forward through one convolutional layer."""
+"""Exercise: the forward pass through one convolutional layer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         }
         yield Case(label, args, small=True)
     for label, g, l in (
-        ("not square, a column left over", geometry(6, 8, d=2, h=3, d_next=3, h_pool=2), 2),
+        ("not square, one column dropped", geometry(6, 8, d=2, h=3, d_next=3, h_pool=2), 2),
         ("padding and stride", geometry(7, 6, d=3, p=1, h=3, s=2, d_next=4, h_pool=2), 3),
         ("1 x 1 filters, no pooling", geometry(4, 5, d=3, h=1, d_next=5), 2),
         ("as many filters as output pixels", geometry(4, 3, d=2, h=2, d_next=6), 1),
@@ -77,22 +77,23 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     if name == "Z_next":
         return f"channel {index[0]}, {pixel(g.a_next, g.b_next, index[1])} of Z^{{m+1}}"
     if name == "phiZ":
-        return f"{offset(g.h, index[0])}; output of {pixel(g.a_conv, g.b_conv, index[1])}"
-    return f"of instance {index[1]}, {entry(g.d_next, g.a_next, index[0])} of Z^{{m+1}}"
+        return f"{offset(g.h, index[0])}; output: {pixel(g.a_conv, g.b_conv, index[1])}"
+    return f"instance {index[1]}, {entry(g.d_next, g.a_next, index[0])} of Z^{{m+1}}"
 
 
 EXERCISE = Exercise(
     name="layer_forward",
-    title="one layer forwards: pool(sigma(W phi(pad(Z)) + bias 1'))",
+    title="the forward pass of one layer: pool(sigma(W phi(pad(Z)) + bias 1'))",
     functions=("layer_forward",),
     returns=("Z_next", "phiZ", "idx_pool"),
     allows=("numpy", "math", "itertools"),
     points=Points(small=2, awkward=4),
     hints=(
-        "Think of the formula from the inside out: pad and phi are one routine that you have, then "
-        "a product, a bias, sigma, and pool, which you have too. What shape does each step give?",
-        "W phi(pad(Z)) has a row for each filter. bias has one number a filter, so it must be a "
-        "column there: NumPy adds an array of shape (n,) along rows. maxpooling gets sigma(S), not "
+        "Think of the formula from the inside out: you have one routine for pad and phi; then come "
+        "a product, the bias and sigma; for pool you have a routine, too. Which shape does each "
+        "step give?",
+        "W phi(pad(Z)) has one row per filter. bias has one number per filter, so it must become a "
+        "column: NumPy adds an array of shape (n,) along the rows. maxpooling gets sigma(S), not "
         "S.",
         "phiZ = padding_and_phiZ(Z, g); S = W @ phiZ + bias[:, np.newaxis]; Z_next, idx_pool = "
         "maxpooling(np.maximum(S, 0), g); return Z_next, phiZ, idx_pool.",
@@ -103,24 +104,23 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "W transposed",
-            "W has a filter in each row, (d_next, h*h*d), as phi(pad(Z)) has a patch in each "
-            "column: the product is W phi(pad(Z)), nothing transposed.",
+            "W has one row per filter, shape (d_next, h*h*d), and phi(pad(Z)) has one column per "
+            "patch: the product is W phi(pad(Z)), without a transpose.",
             (("W @ phiZ", "W.T @ phiZ"),),
         ),
         Mistake(
             "bias forgotten",
-            "S = W phi(pad(Z)) + bias 1': every filter adds its own number to all of its row.",
+            "S = W phi(pad(Z)) + bias 1': the bias of a filter is added to its whole row of S.",
             ((" + bias[:, np.newaxis]", ""),),
         ),
         Mistake(
             "ReLU forgotten",
-            "Z^{m+1} = pool(sigma(S)): sigma replaces negative entries by 0, before pooling.",
+            "Z^{m+1} = pool(sigma(S)): sigma replaces negative entries by 0 before pooling.",
             (("np.maximum(S, 0.0)", "S"),),
         ),
         Mistake(
             "ReLU before the bias",
-            "The bias is part of S, and sigma is taken of all of S: sigma(W phi(pad(Z)) + bias "
-            "1').",
+            "The bias is part of S, and sigma is applied to S: sigma(W phi(pad(Z)) + bias 1').",
             (
                 ("W @ phiZ + bias[:, np.newaxis]", "W @ phiZ"),
                 ("np.maximum(S, 0.0)", "np.maximum(S, 0.0) + bias[:, np.newaxis]"),
@@ -128,20 +128,20 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "absolute value",
-            "sigma is max(S, 0), which makes negative entries 0 and keeps the others; it does not "
-            "change signs.",
+            "sigma is max(S, 0), which sets negative entries to 0 and keeps the others; it does "
+            "not change signs.",
             (("np.maximum(S, 0.0)", "np.abs(S)"),),
         ),
         Mistake(
             "bias along the rows",
-            "bias has one entry a filter, so it is a column, bias[:, np.newaxis]; as an array of "
-            "shape (d_next,) NumPy adds it along each row, or cannot.",
+            "bias has one entry per filter, so use it as a column, bias[:, np.newaxis]. NumPy adds "
+            "an array of shape (d_next,) along each row, or raises an error.",
             (("bias[:, np.newaxis]", "bias"),),
         ),
         Mistake(
             "pooling before the ReLU",
-            "The values are the same either way, but idx_pool is not: in a window without a "
-            "positive entry sigma makes all entries 0, and the first of them is the maximum.",
+            "The values do not depend on the order, but idx_pool does: in a window without a "
+            "positive entry sigma sets all entries to 0, and the first of them is the maximum.",
             (
                 (
                     "maxpooling(np.maximum(S, 0.0), g)",
@@ -150,9 +150,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "pooled by strides",
-            "Pooling keeps the largest entry of each window; S[:, ::h_pool] in both directions "
-            "keeps its first one, whatever it is.",
+            "pooling by slices with a stride",
+            "Pooling keeps the largest entry of each window; slices ::h_pool in both directions "
+            "always keep the first one.",
             (
                 (
                     "    return Z_next",

@@ -20,7 +20,7 @@ def _reference(S: Array, g: SimpleNamespace) -> tuple[Array, Array]:
 
 
 def _cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Yield sizes and integers of 0 ... 4, so that ties and windows of zeros occur."""
+    """Yield cases with the integers 0 ... 4, so that ties and windows of zeros occur."""
     small: tuple[tuple[str, SimpleNamespace, ArrayLike], ...] = (
         ("one window", geometry(2, 2, h_pool=2), [[1, 5, 3, 2]]),
         (
@@ -31,7 +31,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         ("a tie in a column", geometry(2, 2, h_pool=2), [[4, 4, 1, 2]]),
         ("a tie across columns", geometry(2, 2, h_pool=2), [[1, 4, 4, 2]]),
         ("a window of zeros", geometry(4, 2, h_pool=2), [[1, 0, 0, 0, 2, 3, 0, 0]]),
-        ("a row left over", geometry(3, 2, h_pool=2), [[1, 2, 9, 4, 3, 8]]),
+        ("one row dropped", geometry(3, 2, h_pool=2), [[1, 2, 9, 4, 3, 8]]),
         ("two channels", geometry(2, 2, d_next=2, h_pool=2), [[1, 2, 3, 4], [7, 8, 6, 5]]),
         ("two instances", geometry(2, 2, h_pool=2), [[1, 2, 3, 4, 8, 7, 6, 5]]),
     )
@@ -40,9 +40,9 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(label, {"S": S, "g": g}, small=True)
     for label, g, l in (
         ("no pooling", geometry(3, 4, d_next=2, h_pool=1), 2),
-        ("windows of 3, two rows left over", geometry(8, 6, d_next=2, h_pool=3), 2),
-        ("columns left over", geometry(4, 7, d_next=3, h_pool=2), 3),
-        ("one window an image", geometry(5, 5, d_next=4, h_pool=4), 3),
+        ("windows of 3, two rows dropped", geometry(8, 6, d_next=2, h_pool=3), 2),
+        ("columns dropped", geometry(4, 7, d_next=3, h_pool=2), 3),
+        ("one window per image", geometry(5, 5, d_next=4, h_pool=4), 3),
     ):
         S = np.asfortranarray(rng.integers(0, 5, (g.d_next, g.a_conv * g.b_conv * l)), float)
         yield Case(f"{label}, ties", {"S": S, "g": g})
@@ -59,34 +59,34 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     g = args["g"]
     if name == "Z":
         return f"channel {index[0]}, {pixel(g.a_next, g.b_next, index[1])} of Z^{{m+1}}"
-    return f"of instance {index[1]}, {entry(g.d_next, g.a_next, index[0])} of Z^{{m+1}}"
+    return f"instance {index[1]}, {entry(g.d_next, g.a_next, index[0])} of Z^{{m+1}}"
 
 
 EXERCISE = Exercise(
     name="maxpooling",
-    title="max pooling, and where each maximum stood",
+    title="max pooling, and the index of each maximum",
     functions=("maxpooling",),
     returns=("Z", "idx_pool"),
     allows=("numpy", "math", "itertools"),
     points=Points(small=3, awkward=5),
     hints=(
         "Think of one window of one channel first: which h_pool*h_pool entries of S are in it, and "
-        "in what order must they be looked at so that the first of equal ones wins?",
-        "Window (i, j) begins at pixel (i*h_pool, j*h_pool) of S. Loop over w, inside it over u, "
-        "and replace the best value only where a new one is larger (>, not >=); keep the place "
-        "c + d_next*(row + a_conv*column) beside it, counted within the instance.",
+        "in which order must you compare them so that the first of several equal maxima is kept?",
+        "Window (i, j) begins at pixel (i*h_pool, j*h_pool) of S. Loop over w, and inside over u. "
+        "Replace the best value only if a new one is larger (>, not >=). Together with it, keep "
+        "its index c + d_next*(row + a_conv*column) within the instance.",
         "pixel = (i*h_pool + u) + a_conv*(j*h_pool + w); if S[c, pixel + a_conv*b_conv*n] > best: "
-        "best, place = that value, c + d_next*pixel. Start from best = -inf. Then Z[c, i + "
-        "a_next*j + a_next*b_next*n] = best and idx_pool[c + d_next*(i + a_next*j), n] = place.",
+        "best, index = this value, c + d_next*pixel. Start with best = -inf. Then Z[c, i + "
+        "a_next*j + a_next*b_next*n] = best and idx_pool[c + d_next*(i + a_next*j), n] = index.",
     ),
     reference=_reference,
     cases=_cases,
     where=_where,
     mistakes=(
         Mistake(
-            "last window kept",
-            "Only complete windows are pooled: a_next = floor(a_conv/h_pool), and what is left "
-            "over at the end is dropped.",
+            "incomplete windows kept",
+            "Only complete windows are pooled: a_next = floor(a_conv/h_pool), and the remaining "
+            "rows and columns are dropped.",
             (
                 ("g.a_next", "(-(-g.a_conv // g.h_pool))"),
                 ("g.b_next", "(-(-g.b_conv // g.h_pool))"),
@@ -96,13 +96,14 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "last of equal maxima",
-            "Of equal entries the first stays: replace the best only where value > best, not >=.",
+            "Keep the first of several equal entries: replace the best value only if value > best, "
+            "not if value >= best.",
             (("value > best", "value >= best"),),
         ),
         Mistake(
             "index order swapped",
-            "A window is looked through in the order u + h_pool*w, the row offset u fastest. Here "
-            "w runs fastest, so that ties end elsewhere.",
+            "The order in a window is u + h_pool*w, with the row offset u running fastest. Your "
+            "code lets w run fastest, so it selects another entry if there is a tie.",
             (
                 (
                     "(i * size + u) + g.a_conv * (j * size + w)",
@@ -112,36 +113,36 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "stride forgotten",
-            "Windows do not overlap: window (i, j) begins at pixel (i*h_pool, j*h_pool), since the "
-            "stride of pooling is h_pool.",
+            "Windows do not overlap: the stride of pooling is h_pool, so window (i, j) begins at "
+            "pixel (i*h_pool, j*h_pool).",
             (("i * size + u", "i + u"), ("j * size + w", "j + w")),
         ),
         Mistake(
-            "best started from 0 without a place",
-            "In a window of zeros nothing is larger than 0, and the place is never set: start from "
-            "-inf, or from the window's first entry.",
-            (("best, place = -np.inf, 0", "best, place = 0.0, 0"),),
+            "best value starts at 0",
+            "In a window of zeros no entry is larger than 0, so the index is never set: start with "
+            "-inf, or with the first entry of the window.",
+            (("best, index = -np.inf, 0", "best, index = 0.0, 0"),),
         ),
         Mistake(
-            "place in the window",
-            "idx_pool counts in vec(S) of the instance, c + d_next*(row + a_conv*column), not u + "
-            "h_pool*w within the window.",
+            "index within the window",
+            "idx_pool has the index in vec(S) of the instance, c + d_next*(row + a_conv*column), "
+            "not the index u + h_pool*w in the window.",
             (("value, c + d * pixel", "value, u + size * w"),),
         ),
         Mistake(
-            "channel left out of the place",
-            "The place is an entry of vec(S), c + d_next*pixel: a pixel has d_next entries.",
+            "channel missing in the index",
+            "The index refers to vec(S): it is c + d_next*pixel, since a pixel has d_next entries.",
             (("value, c + d * pixel", "value, pixel"),),
         ),
         Mistake(
-            "place in the batch",
-            "Each column of idx_pool counts within its own instance, from 0: vec(S^{m,n}), not "
-            "vec of the whole batch.",
+            "index within the batch",
+            "Each column of idx_pool counts from 0 within its own instance: the indices refer to "
+            "vec(S^{m,n}), not to vec of the whole batch.",
             (("value, c + d * pixel", "value, c + d * (pixel + n_conv * n)"),),
         ),
         Mistake(
             "counted from 1",
-            "MATLAB counts from 1, Python from 0: the first entry of vec(S) is number 0.",
+            "MATLAB counts from 1, Python from 0: the first entry of vec(S) has index 0.",
             (("value, c + d * pixel", "value, 1 + c + d * pixel"),),
         ),
     ),

@@ -13,7 +13,7 @@ from ..exercise import Args, Case, Exercise, Mistake, Points
 
 
 class _Objective:
-    """What the package's Newton method asks for, from the functions that the driver makes."""
+    """The objective for the package's Newton method, made from the functions of the driver."""
 
     l = 1
 
@@ -36,7 +36,7 @@ class _Objective:
 
 def _reference(
     X: Array, y: Array, C: float, loss: str, theta: Array, lambda_: float,
-    xi: float, CGmax: int, drop: float, boost: float, eta: float,
+    cg_tol: float, CGmax: int, drop: float, boost: float, eta: float,
 ) -> tuple[Any, ...]:  # fmt: skip
     from ...opt.hooks import Hook
     from ...opt.newton import NewtonState, newton
@@ -45,7 +45,7 @@ def _reference(
     state = NewtonState(lambda_, seed=0)
     newton(
         objective, state, Hook(), GNsize=1, iter_max=1,
-        xi=xi, CGmax=CGmax, drop=drop, boost=boost, eta=eta,
+        xi=cg_tol, CGmax=CGmax, drop=drop, boost=boost, eta=eta,
     )  # fmt: skip
     (done,) = state.history
     return objective.theta, *(np.float64(done[k]) for k in ("lambda", "alpha", "ratio"))
@@ -53,13 +53,13 @@ def _reference(
 
 def _case(
     label: str, X: ArrayLike, y: ArrayLike, theta: ArrayLike, *,
-    loss: str = "squared", C: float = 10.0, lambda_: float = 1.0, xi: float = 1e-3,
+    loss: str = "squared", C: float = 10.0, lambda_: float = 1.0, cg_tol: float = 1e-3,
     eta: float = 1e-4, small: bool = True,
 ) -> Case:  # fmt: skip
     args = {
         "X": np.array(X, float, order="F"), "y": np.array(y, float), "C": C, "loss": loss,
         "theta": np.array(theta, float), "lambda_": lambda_,
-        "xi": xi, "CGmax": 250, "drop": 2 / 3, "boost": 3 / 2, "eta": eta,
+        "cg_tol": cg_tol, "CGmax": 250, "drop": 2 / 3, "boost": 3 / 2, "eta": eta,
     }  # fmt: skip
     return Case(label, args, small=small)
 
@@ -72,17 +72,17 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
     yield _case("not quadratic, near the minimum", eye, [0, 0], [0.3, 0.2], **root)
     far = [[1]], [0], [2]  # sqrt(1 + theta^2) at 2: Newton's step goes beyond the minimum
     yield _case("the step is too long", *far, lambda_=0.01, **root)
-    yield _case("the model was much too hopeful", *far, lambda_=0.03, **root)
+    yield _case("the model predicts much too large a decrease", *far, lambda_=0.03, **root)
     yield _case("a larger eta", *far, lambda_=0.03, eta=0.05, **root)
-    yield _case("an eta that half a step does not meet", *far, lambda_=0.03, eta=0.3, **root)
+    yield _case("half a step is too long for this eta", *far, lambda_=0.03, eta=0.3, **root)
     for k in range(6):
         l, n = (int(q) for q in rng.integers(3, 9, 2))
         X, y, theta = rng.standard_normal((l, n)), rng.standard_normal(l), rng.standard_normal(n)
-        lambda_, xi = float(10.0 ** rng.uniform(-3, 1)), float(10.0 ** -rng.integers(1, 4))
+        lambda_, cg_tol = float(10.0 ** rng.uniform(-3, 1)), float(10.0 ** -rng.integers(1, 4))
         eta, loss = (1e-4, 0.3)[k % 2], ("root", "root", "squared")[k % 3]
         yield _case(
             f"random: n={n}, l={l}, eta={eta:g}", X, 3 * y, 3 * theta,
-            loss=loss, C=100.0, lambda_=lambda_, xi=xi, eta=eta, small=False,
+            loss=loss, C=100.0, lambda_=lambda_, cg_tol=cg_tol, eta=eta, small=False,
         )  # fmt: skip
 
 
@@ -97,17 +97,18 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 EXERCISE = Exercise(
     name="newton_step",
-    title="one Gauss-Newton iteration: CG, line search, lambda",
+    title="one Gauss-Newton iteration: CG, line search, damping",
     functions=("newton_step",),
     returns=("theta", "lambda", "alpha", "rho"),
     allows=("numpy", "math", "collections", "typing"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of the order: everything at the old theta first (f, g, s), then the search for "
-        "alpha, then rho, and last lambda, which serves the next iteration and not this one.",
-        "cg takes a function: give it one that returns G v + lambda v. The products g's and s'G s "
-        "are two numbers, computed once; Gv(s) is without lambda, as prered wants it.",
-        "s = cg(lambda v: Gv(v) + lambda_*v, g, xi, CGmax); alpha = 1.0; while fun(theta + "
+        "Think of the order: first f, g and s at the old theta, then the line search for alpha, "
+        "then rho, and at the end lambda, which is used in the next iteration.",
+        "cg takes a function: pass one that returns G v + lambda v. The products g's and s'G s are "
+        "two numbers; compute each of them once. Gv(s) does not contain lambda, as required for "
+        "prered.",
+        "s = cg(lambda v: Gv(v) + lambda_*v, g, cg_tol, CGmax); alpha = 1.0; while fun(theta + "
         "alpha*s) - f > eta*alpha*gs: alpha /= 2. Then rho = (fun(theta + alpha*s) - f) / "
         "(alpha*gs + alpha**2/2 * sGs).",
     ),
@@ -117,70 +118,72 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "lambda left out of the system",
-            "CG solves (G + lambda I) s = -g: its function returns G v + lambda v.",
+            "CG solves (G + lambda I) s = -g: the function passed to cg returns G v + lambda v.",
             (("Gv(v) + lambda_ * v", "Gv(v)"),),
         ),
         Mistake(
             "prediction with lambda",
-            "lambda shortens the step, but it is no part of the model of f: prered has s'G s, "
-            "without lambda s's.",
+            "lambda shortens the step, but it is not a part of the model of f: prered has the term "
+            "s'G s, without lambda s's.",
             (("s @ Gv(s)", "s @ (Gv(s) + lambda_ * s)"),),
         ),
         Mistake(
-            "prediction by the gradient alone",
+            "prediction without the quadratic term",
             "The model is quadratic: prered = alpha g's + (alpha^2/2) s'G s.",
             (("alpha * gs + alpha**2 / 2 * sGs", "alpha * gs"),),
         ),
         Mistake(
-            "one half left out of the prediction",
+            "factor 1/2 missing in the prediction",
             "The quadratic term of the model is (1/2) alpha^2 s'G s, as in a Taylor series.",
             (("alpha**2 / 2 * sGs", "alpha**2 * sGs"),),
         ),
         Mistake(
             "prediction of the full step",
-            "prered is for the step that was taken, alpha s: g's comes with alpha, and s'G s with "
-            "alpha^2.",
+            "prered is the prediction for the step alpha s that was taken: g's has the factor "
+            "alpha, and s'G s has the factor alpha^2.",
             (("alpha * gs + alpha**2 / 2 * sGs", "gs + sGs / 2"),),
         ),
         Mistake(
             "alpha not squared",
-            "The quadratic term of the model goes with alpha^2, for it has the step twice.",
+            "The quadratic term of the model has the factor alpha^2, since it contains the step "
+            "twice.",
             (("alpha**2 / 2", "alpha / 2"),),
         ),
         Mistake(
             "drop and boost swapped",
-            "Where the model was right, rho >= 3/4, lambda becomes smaller, so that the next step "
-            "is nearer to Newton's.",
+            "If the prediction was good, rho >= 3/4, lambda decreases, so that the next step is "
+            "closer to the Newton step.",
             (("if rho < 1 / 4", "if rho >= 3 / 4"), ("elif rho >= 3 / 4", "elif rho < 1 / 4")),
         ),
         Mistake(
-            "lambda never left as it is",
-            "Between 1/4 and 3/4 the model was neither good nor bad, and lambda stays.",
+            "lambda always changed",
+            "For rho between 1/4 and 3/4 the prediction was neither good nor bad, and lambda is "
+            "not changed.",
             (("elif rho >= 3 / 4:", "else:"),),
         ),
         Mistake(
-            "rho upside down",
-            "rho = actred / prered: what came true, over what was promised.",
+            "rho inverted",
+            "rho = actred / prered: the actual change of f divided by the predicted one.",
             (("actred / prered", "prered / actred"),),
         ),
         Mistake(
             "any decrease is enough",
-            "The rule asks for a decrease of eta alpha |g's| at least, not only for f to fall.",
+            "f must decrease by at least eta alpha |g's|; a smaller decrease is not enough.",
             (("> eta * alpha * gs", "> 0"),),
         ),
         Mistake(
-            "alpha left out of the rule",
-            "The decrease that is asked for shrinks with the step: eta alpha g's, not eta g's.",
+            "alpha missing in the decrease condition",
+            "The required decrease is proportional to the step: eta alpha g's, not eta g's.",
             (("> eta * alpha * gs", "> eta * gs"),),
         ),
         Mistake(
             "full step taken",
-            "The line search found alpha: the new theta is theta + alpha s.",
+            "The new theta is theta + alpha s, with the alpha of the line search.",
             (("theta = theta + alpha * s", "theta = theta + s"),),
         ),
         Mistake(
             "no line search",
-            "Where the quadratic model is poor, s is too long: alpha is halved until f falls "
+            "If the quadratic model is poor, the step s is too long: halve alpha until f decreases "
             "enough.",
             (("while fun(theta + alpha * s) - f > eta * alpha * gs", "while False"),),
         ),

@@ -1,4 +1,4 @@
-"""Exercise: phi(pad(Z)), the patches as columns."""
+"""Exercise: phi(pad(Z)), one column per patch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
 def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     g = args["g"]
     row, column = index
-    return f"{offset(g.h, row)}; output of {pixel(g.a_conv, g.b_conv, column)}"
+    return f"{offset(g.h, row)}; output: {pixel(g.a_conv, g.b_conv, column)}"
 
 
 def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
@@ -49,18 +49,19 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
 
 EXERCISE = Exercise(
     name="padding_and_phiZ",
-    title="phi(pad(Z)): one patch a column",
+    title="phi(pad(Z)): one column per patch",
     functions=("padding_and_phiZ",),
     returns=("phiZ",),
     allows=("numpy", "math", "itertools"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of the two factors one after the other: first an array of zeros with the images in "
-        "its middle, then the patches of that. In Fortran order the channel is fastest: "
-        "Z.T.reshape(l, b, a, d) is the same memory as [instance, column, row, channel].",
+        "Think of the two factors one after the other: first make an array of zeros with the "
+        "images in its middle, then take its patches. In Fortran order the channel runs fastest: "
+        "Z.T.reshape(l, b, a, d) is the same memory with the indices [instance, column, row, "
+        "channel].",
         "For a fixed offset (u, w) the entries of all patches are one strided slice of the padded "
         "images: rows u, u + s, u + 2s ..., columns w, w + s ... . So two short loops over u and w "
-        "fill an array [instance, j, i, c, w, u].",
+        "fill an array with the indices [instance, j, i, c, w, u].",
         "padded[:, p:p+b, p:p+a] = Z.T.reshape(l, b, a, d); then for w and u: phiZ[:, :, :, :, w, "
         "u] = padded[:, w : w + s*b_conv : s, u : u + s*a_conv : s]; return phiZ.reshape(-1, "
         "h*h*d).T, which is in Fortran order.",
@@ -71,14 +72,14 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "index order swapped",
-            "Row u + h*w + h*h*c: the row offset u runs fastest, then the column offset w. Here "
-            "they have changed places.",
+            "In row u + h*w + h*h*c the row offset u runs fastest, then the column offset w. Your "
+            "code swaps them.",
             (("phiZ[:, :, :, :, w, u]", "phiZ[:, :, :, :, u, w]"),),
         ),
         Mistake(
-            "channel fastest",
-            "The channel is the slowest index of a row, u + h*w + h*h*c, although it is the "
-            "fastest of vec(Z).",
+            "channel runs fastest",
+            "In row u + h*w + h*h*c the channel c runs slowest, although it runs fastest in "
+            "vec(Z).",
             (
                 (
                     "phiZ.reshape(-1, g.hhd)",
@@ -88,7 +89,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "output pixels row by row",
-            "Column i + a_conv*j: the row i of the output runs fastest, then j, then the instance.",
+            "In column i + a_conv*j + a_conv*b_conv*n the output row i runs fastest, then j, then "
+            "the instance n.",
             (
                 (
                     "phiZ.reshape(-1, g.hhd)",
@@ -98,8 +100,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "image read row by row",
-            "Pixel (i, j) of Z is column i + a*j: reshape to (l, b, a, d), column before row, not "
-            "to (l, a, b, d).",
+            "Pixel (i, j) of Z is column i + a*j: reshape to (l, b, a, d), with the column before "
+            "the row, not to (l, a, b, d).",
             (
                 (
                     "Z.T.reshape(l, g.b, g.a, g.d)",
@@ -109,7 +111,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "stride forgotten",
-            "Neighbouring patches are s pixels apart: output (i, j) begins at (i*s, j*s).",
+            "Neighbouring patches are s pixels apart: the patch of output pixel (i, j) begins at "
+            "pixel (i*s, j*s).",
             (
                 ("slice(w, w + g.s * g.b_conv, g.s)", "slice(w, w + g.b_conv)"),
                 ("slice(u, u + g.s * g.a_conv, g.s)", "slice(u, u + g.a_conv)"),
@@ -117,8 +120,8 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "padding missing",
-            "The patches are of pad(Z), p rows and columns larger on every side: a_pad = a + 2p, "
-            "and a_conv counts from a_pad.",
+            "The patches are taken from pad(Z), which has p more rows and columns on every side: "
+            "a_pad = a + 2p, and a_conv follows from a_pad.",
             (
                 ("padded[:, g.p : g.p + g.b, g.p : g.p + g.a]", "padded[:]"),
                 ("g.b_pad", "g.b"),
@@ -129,7 +132,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "zeros on one side only",
-            "The image stands in the middle of pad(Z), from row p and column p on, not in its "
+            "The image is in the middle of pad(Z) and begins at row p and column p, not in the "
             "corner.",
             (("padded[:, g.p : g.p + g.b, g.p : g.p + g.a]", "padded[:, : g.b, : g.a]"),),
         ),

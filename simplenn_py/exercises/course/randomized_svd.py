@@ -14,7 +14,7 @@ Factors = tuple[Array, Array, Array]
 
 
 def _reference(A: Array, k: int, Omega: Array, q: int) -> Factors:
-    """Do what the statement says; the package's own routine draws its Omega itself."""
+    """Compute the formulas of the statement; the package's own routine draws Omega itself."""
     Q = np.linalg.qr(A @ Omega)[0]
     for _ in range(q):
         Q = np.linalg.qr(A @ np.linalg.qr(A.T @ Q)[0])[0]
@@ -54,32 +54,33 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _judge(args: Args, expected: Factors, got: Factors) -> str:
-    """Say what is no SVD, or no SVD of this sample, or ""."""
+    """Describe why the result is not an SVD of this sample; return "" if it is one."""
     A, k = args["A"], args["k"]
     U, s, Vt = (np.asarray(x, float) for x in got)
     for name, gram in (("U'U", U.T @ U), ("Vt Vt'", Vt @ Vt.T)):
         off = float(np.abs(gram - np.eye(k)).max())
         if not off <= 1e-8:
             return (
-                f"{name} is not the identity, it is off by {off:.2g}: are the columns those of Q?"
+                f"{name} is not the identity; the largest error is {off:.2g}. Is U computed from "
+                "an orthonormal Q?"
             )
     if np.any(s < 0) or np.any(np.diff(s) > 0):
-        return f"s must fall, and none be negative; it is {_list(s)}"
+        return f"s must be in decreasing order and not negative; it is {_list(s)}"
     error, theirs = (float(np.linalg.norm(A - (u * x) @ v)) for u, x, v in ((U, s, Vt), expected))
     best = float(np.linalg.norm(np.linalg.svd(A, compute_uv=False)[k:]))
     size = float(np.linalg.norm(A))
     if not error <= theirs * (1 + 1e-6) + 1e-10 * size:
         return (
-            f"||A - U S Vt||_F is {error:.6g}; this Omega and q allow {theirs:.6g}, and the best "
-            f"of rank {k} is {best:.6g}"
+            f"||A - U S Vt||_F is {error:.6g}; with this Omega and q it must be {theirs:.6g}, and "
+            f"the smallest possible error for rank {k} is {best:.6g}"
         )
     wanted = expected[1]
     bad = np.abs(s - wanted) > 1e-6 * wanted + 1e-12 * wanted[0]
     if bad.any():
         j = int(np.argmax(bad))
         return (
-            f"s[{j}] is {s[j]:.10g}; that of B = Q'A is {wanted[j]:.10g}. Is Q from this Omega, "
-            f"with {args['q']} power iterations, and the SVD that of B?"
+            f"s[{j}] is {s[j]:.10g}; the singular value of B = Q'A is {wanted[j]:.10g}. Is Q "
+            f"computed from this Omega with {args['q']} power iterations, and is the SVD that of B?"
         )
     return ""
 
@@ -100,14 +101,14 @@ EXERCISE = Exercise(
     allows=("numpy", "math"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of the shapes: A Omega is m x (k+p), Q too, B = Q'A is (k+p) x n. Which of the two "
-        "factors of B's SVD is short, and what brings it back to m rows?",
-        "np.linalg.qr(Y) returns Q and R; only Q is needed. A power iteration is two products, "
-        "A'Q and then A times that, with a qr after each. np.linalg.svd returns Vt, transposed "
-        "already; full_matrices=False keeps it thin.",
+        "Think of the shapes: A Omega and Q are m x (k+p), and B = Q'A is (k+p) x n. Which factor "
+        "of the SVD of B has only k+p rows, and which product gives it m rows?",
+        "np.linalg.qr(Y) returns Q and R; only Q is needed. A power iteration has two products, "
+        "A'Q and then A times the result, with a qr after each. np.linalg.svd returns Vt, which is "
+        "already transposed; full_matrices=False keeps the factors thin.",
         "Q = qr(A @ Omega)[0]; q times: Q = qr(A.T @ Q)[0]; Q = qr(A @ Q)[0]. Then U, s, Vt = "
-        "svd(Q.T @ A, full_matrices=False), U = Q @ U, and of each the first k: U[:, :k], s[:k], "
-        "Vt[:k].",
+        "svd(Q.T @ A, full_matrices=False), U = Q @ U, and return the first k of each: U[:, :k], "
+        "s[:k], Vt[:k].",
     ),
     reference=_reference,
     cases=_cases,
@@ -115,45 +116,47 @@ EXERCISE = Exercise(
     judge=_judge,
     mistakes=(
         Mistake(
-            "rank not cut",
-            "The sample has k + p columns, and so has the SVD of B: return the first k only.",
+            "rank k + p",
+            "The sample has k + p columns, so the SVD of B has k + p singular values: return only "
+            "the first k.",
             (("return U[:, :k], s[:k], Vt[:k]", "return U, s, Vt"),),
         ),
         Mistake(
             "oversampling left out",
-            "All k + p columns of Omega go into the sample; the cut to k comes at the end.",
+            "The sample uses all k + p columns of Omega; keep the first k at the end.",
             (("A @ Omega", "A @ Omega[:, :k]"),),
         ),
         Mistake(
             "V not transposed",
-            "np.linalg.svd returns Vt, whose rows are the right singular vectors: it needs no "
-            "transpose, and the first k ROWS are kept.",
+            "np.linalg.svd returns Vt, whose rows are the right singular vectors: do not transpose "
+            "it, and keep its first k ROWS.",
             (("s[:k], Vt[:k]", "s[:k], Vt[:k].T"),),
         ),
         Mistake(
             "U~ returned",
-            "U~ is the SVD's in the coordinates of Q, with k + p rows; U = Q U~ has m.",
+            "U~ of the SVD has the coordinates in the basis Q and only k + p rows; U = Q U~ has m "
+            "rows.",
             (("    U = Q @ U\n", ""),),
         ),
         Mistake(
             "power iterations left out",
-            "Q is the range of (A A')^q A Omega: q times a product with A' and one with A.",
+            "Q is a basis of the range of (A A')^q A Omega: multiply q times by A' and then by A.",
             (("for _ in range(q)", "for _ in range(0)"),),
         ),
         Mistake(
             "one power iteration too many",
-            "q counts the products with A A' after the first A Omega.",
+            "q is the number of products with A A' after the first product A Omega.",
             (("range(q)", "range(q + 1)"),),
         ),
         Mistake(
-            "powers of A in place of A A'",
-            "A power iteration multiplies by A' and then by A: (A A')^q keeps the singular "
-            "vectors, A^q does not.",
+            "powers of A instead of A A'",
+            "A power iteration multiplies by A' and then by A: (A A')^q has the same singular "
+            "vectors as A, A^q does not.",
             (("        Q, _ = np.linalg.qr(A.T @ Q)\n", ""),),
         ),
         Mistake(
             "A' A in the wrong order",
-            "Q lives in the range of A, which has m rows: A' comes first, then A.",
+            "Q is in the range of A and has m rows: multiply by A' first, then by A.",
             (
                 (
                     "        Q, _ = np.linalg.qr(A.T @ Q)\n        Q, _ = np.linalg.qr(A @ Q)",
@@ -162,9 +165,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "not orthonormalised between",
-            "Without a qr before every product the columns all turn towards the first singular "
-            "vector, and the small singular values are lost in the rounding.",
+            "not orthonormalised between products",
+            "Without a qr before every product, all columns approach the first singular vector, "
+            "and the small singular values are lost by rounding.",
             (
                 ("Q, _ = np.linalg.qr(A @ Omega)", "Q = A @ Omega"),
                 ("Q, _ = np.linalg.qr(A.T @ Q)", "Q = A.T @ Q"),
@@ -174,7 +177,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "Q not orthonormal",
-            "Stage 2 needs Q'Q = I: the last product, A Q, is orthonormalised as well.",
+            "Stage 2 needs Q'Q = I: orthonormalise after the last product A Q as well.",
             (
                 ("Q, _ = np.linalg.qr(A @ Omega)", "Q = A @ Omega"),
                 ("        Q, _ = np.linalg.qr(A @ Q)", "        Q = A @ Q"),
@@ -182,12 +185,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "eigenvalues of B B'",
-            "The singular values are the roots of the eigenvalues of B B', not these themselves.",
+            "The singular values are the square roots of the eigenvalues of B B'.",
             (("s[:k], Vt[:k]", "s[:k] ** 2, Vt[:k]"),),
         ),
         Mistake(
             "SVD of A itself",
-            "The SVD is that of the small B = Q'A: to decompose A itself is what the method saves.",
+            "Compute the SVD of the small B = Q'A: the method is fast because it does not need the "
+            "SVD of A.",
             (
                 (
                     "U, s, Vt = np.linalg.svd(B, full_matrices=False)\n    U = Q @ U",

@@ -22,7 +22,7 @@ def _reference(
     momentum: float,
     t: int,
 ) -> tuple[Array, Array, Array]:
-    """Run an epoch of the package's own solver on least squares."""
+    """Run one epoch of the package's own solver on least squares."""
     from ...opt.hooks import Hook
     from ...opt.sgd import SGDState, sgd
 
@@ -32,7 +32,7 @@ def _reference(
             self.losses: list[float] = []
 
         def start_epoch(self, epoch: int) -> None:
-            """Nothing to prepare."""
+            """Do nothing: there is nothing to prepare."""
 
         def grad(self, indices: Array, out: Array) -> tuple[float, int]:
             batch = order[indices]
@@ -42,7 +42,7 @@ def _reference(
             return self.losses[-1], 0
 
     class InOrder(np.random.Generator):
-        """Draws no permutation: grad looks the instances up in the one that is given."""
+        """A generator without randomness: grad uses the given permutation of the instances."""
 
         def permutation(self, x: int) -> Array:  # type: ignore[override]
             return np.arange(x)
@@ -59,11 +59,11 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
     plain = {"batch_size": 2, "lr": 0.125, "decay": 0.0, "momentum": 0.75, "t": 0}
     for label, l, v, order, more in (
         ("one batch", 2, [0, 0], [0, 1], {}),
-        ("one batch after an old step", 2, [4, 2], [0, 1], {}),
+        ("one batch, v is not 0", 2, [4, 2], [0, 1], {}),
         ("two batches", 4, [0, 0], [0, 1, 2, 3], {}),
         ("another order", 4, [0, 0], [2, 0, 3, 1], {}),
         ("a short last batch", 5, [0, 0], [0, 1, 2, 3, 4], {}),
-        ("the learning rate falls", 4, [0, 0], [0, 1, 2, 3], {"decay": 0.5, "t": 3}),
+        ("decreasing learning rate", 4, [0, 0], [0, 1, 2, 3], {"decay": 0.5, "t": 3}),
     ):
         yield Case(
             label,
@@ -79,10 +79,10 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
             small=True,
         )
     for label, l, batch_size in (
-        ("the last batch is one instance", 13, 4),
+        ("one instance in the last batch", 13, 4),
         ("batches of one", 7, 1),
         ("a batch larger than the data", 6, 10),
-        ("batches that fit", 24, 6),
+        ("all batches complete", 24, 6),
         ("many small batches", 60, 7),
     ):
         yield Case(label, _random(rng, l, 5, batch_size))
@@ -107,38 +107,38 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     if name == "losses":
         start = index[0] * args["batch_size"]
         batch = args["order"][start : start + args["batch_size"]]
-        return f"before update {index[0]}, instances {', '.join(map(str, batch))}"
+        return f"loss before update {index[0]}, instances {', '.join(map(str, batch))}"
     return f"after {-(-len(args['order']) // args['batch_size'])} updates"
 
 
 EXERCISE = Exercise(
     name="sgd_momentum",
-    title="an epoch of mini-batch SGD with momentum",
+    title="one epoch of mini-batch SGD with momentum",
     functions=("sgd_momentum",),
     returns=("theta", "v", "losses"),
     allows=("numpy", "math", "itertools"),
     points=Points(small=3, awkward=4),
     hints=(
-        "Think of what one update needs from the one before: theta, v, and how many updates there "
-        "were. And what must be computed anew for each batch?",
-        "Loop over start = 0, batch_size, 2*batch_size ... while start < len(order); the batch is "
-        "a slice of order, and a slice that ends too late is cut by NumPy, so the short last batch "
-        "needs no case of its own. Call fungrad with the theta of this moment.",
+        "An update needs theta, v and the number of updates from the update before it. What must "
+        "be computed again for each batch?",
+        "Loop over start = 0, batch_size, 2*batch_size ... while start < len(order). A batch is a "
+        "slice of order. NumPy cuts a slice at the end of the array, so the short last batch needs "
+        "no special case. Call fungrad with the current theta.",
         "batch = order[start : start + batch_size]; loss, grad = fungrad(theta, batch); lr_t = "
-        "lr/(1 + decay*t); v = momentum*v - lr_t*grad; theta = theta + v; t += 1; keep loss.",
+        "lr/(1 + decay*t); v = momentum*v - lr_t*grad; theta = theta + v; t += 1; keep the loss.",
     ),
     reference=_reference,
     cases=_cases,
     where=_where,
     mistakes=(
         Mistake(
-            "uphill",
-            "The step goes against the gradient: v <- momentum*v - lr_t*grad.",
+            "sign of the gradient",
+            "The step has the direction of -grad: v <- momentum*v - lr_t*grad.",
             (("momentum * v - lr_t * grad", "momentum * v + lr_t * grad"),),
         ),
         Mistake(
-            "theta before v",
-            "First v <- momentum*v - lr_t*grad, then theta <- theta + v with this new v.",
+            "theta updated before v",
+            "First compute v <- momentum*v - lr_t*grad, then theta <- theta + v with the new v.",
             (
                 (
                     "        v = momentum * v - lr_t * grad\n        theta = theta + v",
@@ -147,53 +147,54 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "rate applied to the whole step",
-            "lr_t multiplies the new gradient alone. With v <- momentum*v - grad and theta <- "
-            "theta + lr_t*v the old gradients, too, are multiplied by today's rate.",
+            "learning rate applied to the whole step",
+            "lr_t multiplies only the new gradient. With v <- momentum*v - grad and theta <- theta "
+            "+ lr_t*v, earlier gradients are multiplied by the current learning rate, too.",
             (("lr_t * grad", "grad"), ("theta + v", "theta + lr_t * v")),
         ),
         Mistake(
-            "divided by the batch's size again",
-            "grad is the mean over the batch already; only the loss is a sum.",
+            "divided by the batch size again",
+            "grad is already the mean over the batch; only the loss is a sum.",
             (("lr_t * grad", "lr_t * grad / len(batch)"),),
         ),
         Mistake(
             "mean losses",
-            "The losses asked for are those that fungrad returns, summed over a batch.",
+            "Return the losses as fungrad returns them: summed over a batch.",
             (("append(loss)", "append(loss / len(batch))"),),
         ),
         Mistake(
             "sign of the momentum",
-            "momentum*v goes on in the direction of the last step: v <- momentum*v - lr_t*grad, "
-            "with v the step itself, not its opposite.",
+            "momentum*v continues in the direction of the last step: v <- momentum*v - lr_t*grad, "
+            "where v is the step itself, not its negative.",
             (("v = momentum * v", "v = -momentum * v"),),
         ),
         Mistake(
-            "v not taken over",
-            "v is the last step of the epoch before; it starts the new one.",
+            "v reset at the start",
+            "The argument v is the last step of the epoch before: start with it, not with 0.",
             (("    losses = []", "    losses = []\n    v = np.zeros_like(theta)"),),
         ),
         Mistake(
-            "rate applied to the old step",
-            "lr_t multiplies the gradient alone: momentum*v - lr_t*grad, not lr_t*(momentum*v - "
-            "grad). v is a step, which has its rate in it already.",
+            "learning rate applied to the last step",
+            "lr_t multiplies only the gradient: momentum*v - lr_t*grad, not lr_t*(momentum*v - "
+            "grad). The last step v already includes its learning rate.",
             (("momentum * v - lr_t * grad", "lr_t * (momentum * v - grad)"),),
         ),
         Mistake(
             "momentum as an average",
-            "grad has the factor lr_t, not (1 - momentum)*lr_t: v adds steps up, it is no mean of "
-            "them.",
+            "The factor of grad is lr_t, not (1 - momentum)*lr_t: v is a sum of steps, not their "
+            "mean.",
             (("lr_t * grad", "(1 - momentum) * lr_t * grad"),),
         ),
         Mistake(
-            "gradient ahead",
-            "grad is the gradient at theta. At theta + momentum*v it would be Nesterov's method.",
+            "gradient at theta + momentum*v",
+            "grad is the gradient at theta. With the gradient at theta + momentum*v, the method is "
+            "Nesterov's.",
             (("fungrad(theta, batch)", "fungrad(theta + momentum * v, batch)"),),
         ),
         Mistake(
-            "gradient where the epoch began",
-            "Each batch's gradient is at the theta that the update before it left, not at the one "
-            "with which the epoch began.",
+            "gradient at the first theta of the epoch",
+            "Compute the gradient of each batch at the theta after the update before it, not at "
+            "the theta at the start of the epoch.",
             (
                 ("    losses = []", "    losses, began = [], theta"),
                 ("fungrad(theta, batch)", "fungrad(began, batch)"),
@@ -201,7 +202,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "momentum lost",
-            "v goes from batch to batch: set to 0 before each of them it is never more than "
+            "Keep v from batch to batch: if it is set to 0 before each batch, the step is only "
             "-lr_t*grad.",
             (
                 ("        t += 1", "        t += 1\n        last, v = v, 0 * v"),
@@ -210,7 +211,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "order ignored",
-            "A batch is a piece of the permutation, order[start : start + batch_size], not "
+            "A batch is a slice of the permutation, order[start : start + batch_size], not the "
             "instances start, start + 1 ... .",
             (
                 (
@@ -220,9 +221,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "last batch lost",
-            "Every instance is used once an epoch: what is left over at the end is a batch, too, "
-            "only smaller.",
+            "last batch missing",
+            "Every instance is used once per epoch: the remaining instances at the end are a "
+            "smaller batch.",
             (
                 (
                     "range(0, len(order), batch_size)",
@@ -232,7 +233,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "last batch filled up",
-            "The last batch has only what is left; no instance is used twice in an epoch.",
+            "The last batch has only the remaining instances; no instance is used twice per epoch.",
             (
                 (
                     "order[start : start + batch_size]",
@@ -241,24 +242,24 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "rate does not fall",
-            "lr_t = lr/(1 + decay*t): the rate falls with the number of updates.",
+            "constant learning rate",
+            "lr_t = lr/(1 + decay*t): the learning rate decreases with the number of updates.",
             (("lr / (1 + decay * t)", "lr"),),
         ),
         Mistake(
             "t counted from 1",
-            "t is the number of updates made before this one: it goes up after the update, and the "
-            "first of all has the rate lr.",
+            "t is the number of updates before this one: increase it after the update, so that the "
+            "first update of the training has the learning rate lr.",
             (("decay * t)", "decay * (t + 1))"),),
         ),
         Mistake(
-            "t begins at 0 in each epoch",
-            "t counts the updates of earlier epochs, too: begin with the t that is given.",
+            "t starts at 0 in each epoch",
+            "t counts the updates of earlier epochs, too: start with the argument t.",
             (("    losses = []", "    losses, t = [], 0"),),
         ),
         Mistake(
-            "t not counted up",
-            "t goes up with every update, not with every epoch.",
+            "t not increased",
+            "t increases by 1 with every update, not with every epoch.",
             (("        t += 1\n", ""),),
         ),
     ),

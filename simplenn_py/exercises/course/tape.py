@@ -1,4 +1,4 @@
-"""Exercise: reverse mode on a tape."""
+"""Exercise: reverse-mode differentiation on a tape."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def _program(rng: np.random.Generator, size: int) -> str:
-    """Write random operations; the inputs of log and exp are sines, so that all stays finite."""
+    """Write random operations, chosen so that all values stay finite."""
     names, lines = ["x", "y", "z"], []
     for k in range(size):
         one, other = (names[int(q)] for q in rng.integers(0, len(names), 2))
@@ -92,84 +92,85 @@ def _program(rng: np.random.Generator, size: int) -> str:
 
 def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
     if name == "value":
-        return "f itself, before any sweep"
+        return "the value of f, before any sweep"
     return f"df/d{list(args['values'])[index[0]]}"
 
 
 EXERCISE = Exercise(
     name="tape",
-    title="reverse mode on a tape: a gradient by one sweep back",
+    title="reverse mode on a tape: a gradient by one sweep",
     functions=("Tape",),
     returns=("value", "gradient"),
     allows=("math", "numpy", "dataclasses", "typing"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of the tape as a list. Every operation computes a number and appends a note of what "
-        "the way back will ask for. What does it ask for, at mul? The same kind of note serves "
-        "all operations.",
-        "A note holds the nodes that went in, and for each the derivative of the result by it, a "
-        "number that is known at once: for mul(x, y) these are y.value and x.value. The sweep has "
-        "a number bar for every note, 0 but for f, and goes through the list from its end.",
-        "bar = [0.0] * len(nodes); bar[f.place] = 1.0; for node in reversed(nodes): for parent, "
-        "derivative in node.parents: bar[parent.place] += bar[node.place] * derivative. Return "
-        "[bar[x.place] for x in variables].",
+        "Think of the tape as a list. Every operation computes a number and appends a node with "
+        "the data that the sweep needs. Which data does the sweep need for mul? Nodes of the same "
+        "form work for all operations.",
+        "A node has its inputs and, for each input, the derivative of the result with respect to "
+        "it. This derivative is a number that is known at once: for mul(x, y) the derivatives are "
+        "y.value and x.value. The sweep has a number bar for every node, which is 0 at the start "
+        "except for f, and visits the list from its end.",
+        "bar = [0.0] * len(nodes); bar[f.index] = 1.0; for node in reversed(nodes): for parent, "
+        "derivative in node.parents: bar[parent.index] += bar[node.index] * derivative. Return "
+        "[bar[x.index] for x in variables].",
     ),
     reference=_reference,
     cases=_cases,
     where=_where,
     mistakes=(
         Mistake(
-            "+= lost",
-            "A node that is used twice receives a part from each use, and df/dx is their sum: "
-            "x_bar += ..., not x_bar = ... .",
-            (("bar[parent.place] += bar", "bar[parent.place] = bar"),),
+            "= instead of +=",
+            "If a node is used twice, each use contributes to df/dx, and df/dx is their sum: x_bar "
+            "+= ..., not x_bar = ... .",
+            (("bar[parent.index] += bar", "bar[parent.index] = bar"),),
         ),
         Mistake(
             "sweep from the first to the last",
-            "The sweep goes from f back to the variables: a node's z_bar must be complete before "
-            "it is sent on, and the nodes that add to it stand after it on the tape.",
+            "The sweep goes from f to the variables: z_bar of a node must be complete before it is "
+            "used, and the nodes that add to it are later on the tape.",
             (("in reversed(self.nodes)", "in self.nodes"),),
         ),
         Mistake(
             "factors of mul swapped",
-            "z = x*y has dz/dx = y: the other factor goes with x_bar.",
+            "z = x*y has dz/dx = y: x_bar is computed with the other factor.",
             (("(x, y.value), (y, x.value)", "(x, x.value), (y, y.value)"),),
         ),
         Mistake(
-            "sign of sub lost",
+            "sign of sub missing",
             "z = x - y has dz/dy = -1: y_bar -= z_bar.",
             (("(y, -1.0)", "(y, 1.0)"),),
         ),
         Mistake(
-            "derivative of sin with a sign",
-            "The derivative of sin is cos; it is that of cos which has a minus.",
+            "derivative of sin with a minus",
+            "The derivative of sin is cos; only the derivative of cos has a minus.",
             (("math.cos(x.value)", "-math.cos(x.value)"),),
         ),
         Mistake(
-            "derivative taken of the result",
-            "The derivative of log at x is 1/x, of the input, not 1/log(x); exp alone has its own "
-            "result as derivative.",
+            "derivative computed from the result",
+            "The derivative of log(x) is 1/x, computed from the input, not 1/log(x). Only for exp "
+            "the derivative is the result.",
             (("1.0 / x.value", "1.0 / math.log(x.value)"),),
         ),
         Mistake(
-            "outer derivative lost",
-            "The chain rule multiplies: z_bar * dz/dx goes to x, not dz/dx alone.",
+            "outer derivative missing",
+            "The chain rule multiplies: add z_bar * dz/dx to x_bar, not only dz/dx.",
             (
                 (
-                    "bar[parent.place] += bar[node.place] * derivative",
-                    "bar[parent.place] += bool(bar[node.place]) * derivative",
+                    "bar[parent.index] += bar[node.index] * derivative",
+                    "bar[parent.index] += bool(bar[node.index]) * derivative",
                 ),
             ),
         ),
         Mistake(
             "second sweep added to the first",
-            "Each gradient begins anew: all z_bar are 0 but f_bar = 1. Here those of the sweep "
-            "before are still there.",
+            "Each gradient starts with f_bar = 1 and 0 for all others. Your code keeps the values "
+            "of the sweep before.",
             (
                 (
-                    "        bar = [0.0] * len(self.nodes)\n        bar[f.place] = 1.0",
+                    "        bar = [0.0] * len(self.nodes)\n        bar[f.index] = 1.0",
                     "        bar = self.bar = getattr(self, 'bar', [0.0] * len(self.nodes))\n"
-                    "        bar[f.place] = 1.0",
+                    "        bar[f.index] = 1.0",
                 ),
             ),
         ),

@@ -1,4 +1,4 @@
-"""Exercise: v' P_phi by calling someone else's scatter-add."""
+"""Exercise: v' P_phi by calling a scatter-add of NumPy."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from .vTP_phi_cases import ADJOINT, BORDER, INSTANCE, cases, reference, where
 def _source_check(tree: ast.Module) -> str:
     if calls(tree, "bincount"):
         return ""
-    return "the file never calls np.bincount; this exercise is vTP_phi by bincount, without loops"
+    return "the file does not call np.bincount; write vTP_phi with np.bincount, without loops"
 
 
 EXERCISE = Exercise(
     name="vTP_phi_bincount",
-    title="v' P_phi by np.bincount, MATLAB's accumarray",
+    title="v' P_phi by np.bincount (accumarray in MATLAB)",
     functions=("vTP_phi",),
     returns=("vTP",),
     allows=("numpy", "math", "itertools"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of one instance first: find_index_phiZ(g) says for each entry of vec(V) where it "
-        "goes. np.bincount adds up weights by such numbers. What are the weights?",
-        "Instance n has the same indices, plus d*a_pad*b_pad*n. Put the indices of all instances "
-        "side by side, one column an instance, and take vec of them, order='F'. bincount leaves "
-        "out the end if nothing goes there: give minlength.",
+        "Think of one instance first: for each entry of vec(V), find_index_phiZ(g) has the index "
+        "of the entry that it is added to. np.bincount adds up weights by such indices. What are "
+        "the weights?",
+        "Instance n has the same indices plus d*a_pad*b_pad*n. Put the indices of all instances "
+        "side by side, one column per instance, and take vec of them (order='F'). The result of "
+        "bincount ends at the largest index that occurs: set minlength.",
         "size = d*a_pad*b_pad; index = find_index_phiZ(g)[:, None] + size*np.arange(l); "
         "np.bincount(index.reshape(-1, order='F'), V.reshape(-1, order='F'), minlength=size*l), "
         "then reshape to (d, -1) with order='F'.",
@@ -36,9 +37,9 @@ EXERCISE = Exercise(
     where=where,
     mistakes=(
         Mistake(
-            "+= lost",
-            "out[index] = values, and out[index] += values too, keep one value where an index "
-            "occurs several times; np.bincount adds them all.",
+            "one value per index",
+            "If an index occurs several times, out[index] = values and also out[index] += values "
+            "keep only one of its values; np.bincount adds all of them.",
             (
                 (
                     "    sums = np.bincount(",
@@ -49,22 +50,24 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "all instances in one", INSTANCE, (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),)
+            "all instances added to the first",
+            INSTANCE,
+            (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),),
         ),
         Mistake(
             "V read row by row",
-            "vec stacks columns: V.reshape(-1, order='F'), as the indices are ordered. NumPy's "
-            "V.ravel() and V.flatten() go row by row.",
+            "vec stacks columns: use V.reshape(-1, order='F'), which has the order of the indices. "
+            "V.ravel() and V.flatten() of NumPy go row by row.",
             (('V.reshape(-1, order="F")', "V.reshape(-1)"),),
         ),
         Mistake(
-            "result laid out row by row",
-            "bincount returns vec of the result, which stacks columns: reshape with order='F'.",
+            "result reshaped row by row",
+            "bincount returns vec of the result, which stacks columns: reshape it with order='F'.",
             (('.reshape((g.d, -1), order="F")', ".reshape((g.d, -1))"),),
         ),
         Mistake(
             "indices counted from 1",
-            "accumarray counts from 1, bincount from 0: the index of the first entry is 0.",
+            "accumarray counts from 1, bincount from 0: the first entry has index 0.",
             (("size * np.arange(l)", "1 + size * np.arange(l)"),),
         ),
         Mistake(

@@ -1,4 +1,4 @@
-"""What the exercises on v' P_phi share: reference, cases and names of entries."""
+"""Reference, cases and names of entries for all exercises on v' P_phi."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..sizes import awkward, counting, geometry, normal, pixel, random_sizes
 
 
 def reference(V: Array, g: SimpleNamespace) -> Array:
-    """Call the package's vTP_phi."""
+    """Return v' P_phi, shape (d, a_pad*b_pad*l), from V, shape (h*h*d, a_conv*b_conv*l)."""
     from ...cnn.phi import vTP_phi
 
     return vTP_phi(V, g)  # type: ignore[arg-type]
@@ -25,7 +25,7 @@ def cases(rng: np.random.Generator) -> Iterator[Case]:
     for label, g, l in (
         ("no overlap: stride 2, filter 2", geometry(4, 4, h=2, s=2), 1),
         ("overlapping patches", geometry(3, 2, h=2), 1),
-        ("overlaps both ways", geometry(4, 3, h=2), 1),
+        ("overlaps in both directions", geometry(4, 3, h=2), 1),
         ("two channels", geometry(3, 2, d=2, h=2), 1),
         ("stride 2", geometry(5, 4, h=3, s=2), 1),
         ("padding", geometry(2, 1, p=1, h=2), 1),
@@ -49,7 +49,7 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
     from ...layout import ConvGeometry
 
     g = args["g"]
-    # phi of an image that is padded already: the layer's sizes with a = a_pad and p = 0.
+    # phi of an image that is already padded: the sizes of the layer with a = a_pad and p = 0.
     layer = ConvGeometry(g.a_pad, g.b_pad, g.d, 0, g.h, g.s, g.d_next, g.h_pool)
     z = normal(rng, *got.shape)
     return float(np.vdot(got, z)), float(np.vdot(args["V"], padding_and_phiZ(z, layer)))
@@ -58,10 +58,14 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
 ADJOINT = Adjoint("<v' P_phi, z> = <v, P_phi z>", _sides)
 
 ADD_UP = (
-    "Patches overlap: every value is added to what is there, out[...] += value, not put over it."
+    "Patches overlap: add every value to the sum of the earlier ones, out[...] += value; do not "
+    "overwrite it."
 )
-ORDER = "Row u + h*w + h*h*c of V: the row offset u runs fastest, then w. Here they are swapped."
-OUTPUT = "Column i + a_conv*j of V: the row i of the output runs fastest, then the column j."
-STRIDE = "The patch of output (i, j) begins at pixel (i*s, j*s) of pad(Z), not at (i, j)."
-BORDER = "v' P_phi is as large as pad(Z): the border goes later, with P_pad."
-INSTANCE = "Each instance has its own d*a_pad*b_pad entries: shift the indices by them, times n."
+ORDER = "In row u + h*w + h*h*c of V the row offset u runs fastest, then w. Your code swaps them."
+OUTPUT = "In column i + a_conv*j of V the output row i runs fastest, then the output column j."
+STRIDE = "The patch of output pixel (i, j) begins at pixel (i*s, j*s) of pad(Z), not at (i, j)."
+BORDER = "v' P_phi has the size of pad(Z): the border is dropped later, by P_pad."
+INSTANCE = (
+    "Each instance has its own d*a_pad*b_pad entries: for instance n, shift the indices by "
+    "d*a_pad*b_pad*n."
+)

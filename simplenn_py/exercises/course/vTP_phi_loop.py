@@ -1,4 +1,4 @@
-"""Exercise: v' P_phi as its definition says."""
+"""Exercise: v' P_phi by its definition."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ EXERCISE = Exercise(
     allows=("numpy", "math", "itertools"),
     points=Points(small=3, awkward=5),
     hints=(
-        "Think of phi the other way round: phi reads a pixel once for each patch that contains it. "
-        "What must happen to a pixel that several patches contain, if each of them sends something "
-        "back?",
-        "Start from zeros of shape (d, a_pad*b_pad*l). Loop over every entry of V, that is over n, "
-        "j, i, c, w, u, compute the pixel it belongs to, and add the entry there.",
+        "Think of the reverse of phi: phi copies a pixel once for each patch that contains it. "
+        "What must happen at a pixel that receives one value from each of these patches?",
+        "Start with zeros of shape (d, a_pad*b_pad*l). Loop over every entry of V, that is, over "
+        "n, j, i, c, w, u. Compute the pixel that the entry belongs to, and add the entry there.",
         "pixel = (i*s + u) + a_pad*(j*s + w); out[c, pixel + a_pad*b_pad*n] += V[u + h*w + h*h*c, "
         "i + a_conv*j + a_conv*b_conv*n].",
     ),
@@ -36,15 +35,15 @@ EXERCISE = Exercise(
     cases=cases,
     where=where,
     mistakes=(
-        Mistake("+= lost", ADD_UP, (("] += patch", "] = patch"),)),
+        Mistake("= instead of +=", ADD_UP, (("] += patch", "] = patch"),)),
         Mistake(
             "index order swapped",
             ORDER,
             (("patch[u + g.h * w + ", "patch[w + g.h * u + "),),
         ),
         Mistake(
-            "channel fastest",
-            "Row u + h*w + h*h*c of V: the channel is the slowest index of a row.",
+            "channel runs fastest",
+            "In row u + h*w + h*h*c of V the channel c runs slowest.",
             (("patch[u + g.h * w + g.h * g.h * c]", "patch[c + g.d * (u + g.h * w)]"),),
         ),
         Mistake(
@@ -65,7 +64,7 @@ EXERCISE = Exercise(
                 ),
             ),
         ),
-        Mistake("all instances in one", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
+        Mistake("all instances added to the first", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
     ),
     adjoint=ADJOINT,
 )

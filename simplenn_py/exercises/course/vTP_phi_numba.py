@@ -1,4 +1,4 @@
-"""Exercise: v' P_phi compiled, with points for its speed."""
+"""Exercise: v' P_phi compiled by Numba, with points for speed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ EXERCISE = Exercise(
     allows=("numpy", "numba", "math"),
     points=Points(small=2, awkward=4, speed=6),
     hints=(
-        "Think of what must be inside the compiled function and what need not: reshaping is free, "
-        "the loops are not. V in Fortran order is, transposed, an array [instance, j, i, c, w, u] "
-        "in C order, the order Numba indexes fastest.",
-        "patches = V.T.reshape(-1, b_conv, a_conv, d, h, h) and out = zeros (l, b_pad, a_pad, d); "
-        "the kernel has six loops in this order, u innermost, and one line. For threads: prange "
-        "over instances, each of which writes its own part of out.",
+        "Think about which steps must be inside the compiled function: reshaping costs no time, "
+        "the loops do. The transpose of V, which is in Fortran order, is an array [instance, j, i, "
+        "c, w, u] in C order, which Numba indexes fastest.",
+        "patches = V.T.reshape(-1, b_conv, a_conv, d, h, h) and out = zeros of shape (l, b_pad, "
+        "a_pad, d). The kernel has six loops in the order of these indices, u innermost, and one "
+        "line inside. For threads, use prange for the instances: each of them writes its own part "
+        "of out.",
         "@njit def scatter(V, s, out): for n, j, i, c, w, u: out[n, j*s + w, i*s + u, c] += V[n, "
         "j, i, c, w, u]. vTP_phi calls it and returns out.reshape(-1, d).T.",
     ),
@@ -36,7 +37,7 @@ EXERCISE = Exercise(
     cases=cases,
     where=where,
     mistakes=(
-        Mistake("+= lost", ADD_UP, (("c] += V", "c] = V"),)),
+        Mistake("= instead of +=", ADD_UP, (("c] += V", "c] = V"),)),
         Mistake("index order swapped", ORDER, (("V[n, j, i, c, w, u]", "V[n, j, i, c, u, w]"),)),
         Mistake(
             "output pixels row by row",

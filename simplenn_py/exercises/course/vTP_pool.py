@@ -1,4 +1,4 @@
-"""Exercise: v' P_pool, a derivative back through max pooling."""
+"""Exercise: v' P_pool, the backward pass through max pooling."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _reference(V: Array, idx_pool: Array, g: SimpleNamespace) -> Array:
 
 
 def _pooled(S: Array, g: SimpleNamespace) -> Array:
-    """Return idx_pool of S."""
+    """Return idx_pool, shape (d_next*a_next*b_next, l), of S, shape (d_next, a_conv*b_conv*l)."""
     from ...cnn.pooling import maxpooling
 
     return maxpooling(S, g)[1]  # type: ignore[arg-type]
@@ -31,7 +31,7 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         ("one window", geometry(2, 2, h_pool=2), 1),
         ("four windows", geometry(4, 4, h_pool=2), 1),
         ("not square", geometry(6, 4, h_pool=2), 1),
-        ("a row left over", geometry(5, 4, h_pool=2), 1),
+        ("one row dropped", geometry(5, 4, h_pool=2), 1),
         ("two channels", geometry(4, 2, d_next=2, h_pool=2), 1),
         ("two instances", geometry(4, 2, h_pool=2), 2),
     ):
@@ -41,9 +41,9 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(label, {"V": V, "idx_pool": idx_pool, "g": g}, small=True)
     for label, g, l in (
         ("no pooling", geometry(3, 4, d_next=2, h_pool=1), 2),
-        ("windows of 3, two rows left over", geometry(8, 6, d_next=2, h_pool=3), 2),
-        ("columns left over", geometry(4, 7, d_next=3, h_pool=2), 3),
-        ("one window an image", geometry(5, 5, d_next=4, h_pool=4), 3),
+        ("windows of 3, two rows dropped", geometry(8, 6, d_next=2, h_pool=3), 2),
+        ("columns dropped", geometry(4, 7, d_next=3, h_pool=2), 3),
+        ("one window per image", geometry(5, 5, d_next=4, h_pool=4), 3),
     ):
         yield Case(label, _random(rng, g, l))
     for _ in range(5):
@@ -73,7 +73,7 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
 
 EXERCISE = Exercise(
     name="vTP_pool",
-    title="v' P_pool: back to where each maximum stood, equation (3)",
+    title="v' P_pool: from the pooled images to the selected pixels, equation (3)",
     functions=("vTP_pool",),
     returns=("vTP",),
     allows=("numpy", "math", "itertools"),
@@ -81,12 +81,12 @@ EXERCISE = Exercise(
     hints=(
         "Think of one instance first. maxpooling copied entry idx_pool[k, n] of vec(S) to entry k "
         "of vec(Z). Which entries of vec(S) can change Z, and which cannot?",
-        "Start from zeros as large as S, not as Z, and put each entry of vec(V) at the place that "
-        "idx_pool names. vec is order='F'. Instance n has its places d_next*a_conv*b_conv*n "
-        "further on.",
-        "size = d_next*a_conv*b_conv; places = idx_pool + size*np.arange(l); dS = "
-        "np.zeros(size*l); dS[places.reshape(-1, order='F')] = V.reshape(-1, order='F'); then "
-        "reshape to (d_next, -1) with order='F'.",
+        "Start with zeros of the size of S, not of Z, and put each entry of vec(V) at its index in "
+        "idx_pool. vec means order='F'. The indices of instance n are d_next*a_conv*b_conv*n "
+        "larger.",
+        "size = d_next*a_conv*b_conv; index = idx_pool + size*np.arange(l); dS = np.zeros(size*l); "
+        "dS[index.reshape(-1, order='F')] = V.reshape(-1, order='F'); then reshape to (d_next, -1) "
+        "with order='F'.",
     ),
     reference=_reference,
     cases=_cases,
@@ -94,8 +94,8 @@ EXERCISE = Exercise(
     mistakes=(
         Mistake(
             "spread over the window",
-            "Only the pixel that was the maximum passes the value back; the others of its window "
-            "did not influence Z and get 0.",
+            "Only the pixel that was the maximum receives the value; the other pixels of the "
+            "window do not influence Z and get 0.",
             (
                 (
                     '    return dS.reshape((g.d_next, -1), order="F")',
@@ -110,19 +110,18 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "size of the pooled images",
-            "v' P_pool is as large as S, a_conv*b_conv pixels an instance, not a_next*b_next.",
+            "v' P_pool has the size of S: a_conv*b_conv pixels per instance, not a_next*b_next.",
             (("g.a_conv * g.b_conv", "g.a_next * g.b_next"),),
         ),
         Mistake(
             "counted from 1",
-            "idx_pool counts from 0 here, as Python does, not from 1 as MATLAB's: nothing is to be "
-            "subtracted.",
+            "idx_pool counts from 0 as Python does, not from 1 as in MATLAB: do not subtract 1.",
             (("idx_pool + size", "idx_pool - 1 + size"),),
         ),
         Mistake(
             "windows row by row",
-            "Entry k = c + d_next*(i + a_next*j) of vec(V): the row i of the windows runs fastest, "
-            "then the column j.",
+            "In the index k = c + d_next*(i + a_next*j) of vec(V), the row i of the window runs "
+            "faster than its column j.",
             (
                 (
                     'V.reshape(-1, order="F")',
@@ -131,9 +130,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "rows left over forgotten",
-            "Rows and columns that were no complete window are still part of S: a_conv, not "
-            "a_next*h_pool, and zeros there.",
+            "dropped rows forgotten",
+            "Rows and columns outside the complete windows are still part of S and get 0: S has "
+            "a_conv rows of pixels, not a_next*h_pool.",
             (
                 (
                     "g.a_conv * g.b_conv",
@@ -142,9 +141,9 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            "place read as a pixel",
-            "idx_pool counts entries of vec(S), c + d_next*pixel, so a place already says the "
-            "channel: it is no column of S.",
+            "index used as a pixel",
+            "idx_pool has indices in vec(S), c + d_next*pixel, which include the channel: they are "
+            "not columns of S.",
             (
                 (
                     '    return dS.reshape((g.d_next, -1), order="F")',
@@ -162,19 +161,19 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "V read row by row",
-            "vec stacks columns: V.reshape(-1, order='F'), as idx_pool is ordered. NumPy's "
-            "V.ravel() and V.flatten() go row by row.",
+            "vec stacks columns: use V.reshape(-1, order='F'), which has the order of idx_pool. "
+            "V.ravel() and V.flatten() of NumPy go row by row.",
             (('= V.reshape(-1, order="F")', "= V.reshape(-1)"),),
         ),
         Mistake(
-            "result laid out row by row",
-            "The places count in vec(S), which stacks columns: reshape with order='F'.",
+            "result reshaped row by row",
+            "The indices refer to vec(S), which stacks columns: reshape the result with order='F'.",
             (('.reshape((g.d_next, -1), order="F")', ".reshape((g.d_next, -1))"),),
         ),
         Mistake(
-            "all instances in one",
-            "Each column of idx_pool counts within its own instance: its places lie "
-            "d_next*a_conv*b_conv*n further on in the batch.",
+            "all instances written to the first",
+            "Each column of idx_pool counts within its own instance: in the batch, the indices of "
+            "instance n are d_next*a_conv*b_conv*n larger.",
             (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),),
         ),
     ),

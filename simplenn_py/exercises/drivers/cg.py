@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def call(student, function, G, g, xi, CGmax):
+def call(student, function, G, g, cg_tol, CGmax):
     calls = 0
 
     def product(v):
@@ -13,5 +13,5 @@ def call(student, function, G, g, xi, CGmax):
             raise RuntimeError(f"G was called {calls} times, but CGmax is {CGmax}")
         return G @ np.asarray(v)
 
-    d = getattr(student, function)(product, g, xi, CGmax)
+    d = getattr(student, function)(product, g, cg_tol, CGmax)
     return d, calls

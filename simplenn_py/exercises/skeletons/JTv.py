@@ -1,31 +1,35 @@
-"""JTv: the whole pass back of a small network.
+"""JTv: the whole backward pass of a small network.
 
 The network has one or two convolutional layers and then ONE fully connected layer, which is linear:
 
     Z^{m+1} = pool(sigma(W phi(pad(Z^m)) + bias 1')),        z^{L+1} = W vec(Z^L) + bias,
 
-with vec(Z^L) of each instance.  Column n of V is v_n = dxi_n/dz^{L+1} of instance n.  The pass
-back returns sum_n J_n' v_n with J_n = dz^{L+1,n}/dtheta': the gradient of the summed loss by all
-parameters.  From the last layer to the first:
+where vec(Z^L) is taken for each instance.  Column n of V is v_n = dxi_n/dz^{L+1} of instance n.
+The backward pass returns sum_n J_n' v_n with J_n = dz^{L+1,n}/dtheta', which is the gradient of the
+summed loss with respect to all parameters.  From the last layer to the first:
 
-    fully connected     dxi/dW = V z',   dxi/dbias = V 1,   dxi/dz = W' V,   z one instance a column
+    fully connected     dxi/dW = V z',   dxi/dbias = V 1,   dxi/dz = W' V     (one column of z per
+                                                                              instance)
 
-    (3)  dxi/dvec(S)' = ( dxi/dvec(Z^{m+1})' .* vec(I[Z^{m+1}])' ) P_pool,   I[.] = 1 where > 0
+    (3)  dxi/dvec(S)' = ( dxi/dvec(Z^{m+1})' .* vec(I[Z^{m+1}])' ) P_pool
     (4)  dxi/dW = dxi/dS phi(pad(Z^m))',   dxi/dbias = dxi/dS 1
     (5)  dxi/dvec(Z^m)' = vec( W' dxi/dS )' P_phi P_pad
 
-layers is a list of dicts.  layer["W"] and layer["bias"] are a layer's parameters; layer["g"] has
-the sizes of a convolutional layer, and the last, fully connected one has no "g".  The result is one
-flat vector in the order of theta: of the first layer vec(dxi/dW), then dxi/dbias, then the same of
-the next layer.  vec stacks columns.
+I[.] is 1 for positive entries and 0 for the others.
 
-Example: one image of 2 x 1 pixels, one 1 x 1 filter 3 with bias -5, no pooling, two outputs.
+layers is a list of dicts.  layer["W"] and layer["bias"] are the parameters of a layer.  layer["g"]
+has the sizes of a convolutional layer.  The last layer is fully connected and has no "g".  The
+result is one flat vector in the order of theta: vec(dxi/dW) of the first layer, then its dxi/dbias,
+then the same for the next layer.  vec stacks columns.
+
+Example: one image of 2 x 1 pixels, one 1 x 1 filter with weight 3 and bias -5, no pooling, two
+outputs.
 
     Z = [1 2],  S = [-2 1],  Z^2 = [0 1],  V = [1 1]'
 
-The fully connected layer has dxi/dW = V [0 1] and dxi/dbias = V; with W = [1 3; 2 4] it sends W'V =
-[3 7]' back.  sigma stopped the first pixel, so dxi/dS = [0 7], dxi/dW = 0*1 + 7*2 = 14 and
-dxi/dbias = 7.
+In the fully connected layer, dxi/dW = V [0 1] and dxi/dbias = V.  With W = [1 3; 2 4], its
+derivative with respect to z is W'V = [3 7]'.  The ReLU has set the first pixel to 0, so
+dxi/dS = [0 7], dxi/dW = 0*1 + 7*2 = 14 and dxi/dbias = 7.
 
 >>> from types import SimpleNamespace
 >>> g = SimpleNamespace(a=2, b=1, d=1, p=0, h=1, s=1, d_next=1, h_pool=1, a_pad=2, b_pad=1,
@@ -42,7 +46,7 @@ import numpy as np
 def layer_forward(
     Z: np.ndarray, W: np.ndarray, bias: np.ndarray, g
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Leave this as it is: in a check your own routine, or the reference, stands in for it.
+    """Leave this unchanged: a check uses your own routine, or the model solution.
 
     It returns Z^{m+1}, phi(pad(Z)) and idx_pool.
     """
@@ -50,24 +54,37 @@ def layer_forward(
 
 
 def vTP_pool(V: np.ndarray, idx_pool: np.ndarray, g) -> np.ndarray:
-    """Leave this as it is, too."""
+    """Leave this unchanged, too."""
     raise NotImplementedError("copy your vTP_pool here to run this file by itself")
 
 
 def gradient_W_bias(dS: np.ndarray, phiZ: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave this as it is, too."""
+    """Leave this unchanged, too."""
     raise NotImplementedError("copy your gradient_W_bias here to run this file by itself")
 
 
 def gradient_Z(W: np.ndarray, dS: np.ndarray, g) -> np.ndarray:
-    """Leave this as it is, too."""
+    """Leave this unchanged, too."""
     raise NotImplementedError("copy your gradient_Z here to run this file by itself")
 
 
 def JTv(Z: np.ndarray, layers: list[dict], V: np.ndarray) -> np.ndarray:
-    """Return the gradient, a flat vector in the order of theta.
+    """Return the gradient with respect to theta.
 
-    Z is the input of the network, shape (d, a*b*l), and V has shape (nL, l), both in Fortran order.
-    First go forwards, and keep what the way back needs.
+    Start with the forward pass, and keep the arrays that the backward pass needs.
+
+    Parameters
+    ----------
+    Z : ndarray, shape (d, a*b*l), Fortran order
+        Input of the network.
+    layers : list of dict
+        Layers of the network.
+    V : ndarray, shape (nL, l), Fortran order
+        Derivative with respect to the outputs, one column per instance.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Flat vector in the order of theta, which has n entries.
     """
     raise NotImplementedError("JTv has no code yet")

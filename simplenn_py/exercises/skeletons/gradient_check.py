@@ -1,27 +1,28 @@
-"""gradient_check: tell a right gradient from a wrong one, and a right J' from a wrong one.
+"""gradient_check: find out whether a gradient, or a product with J', is correct.
 
-Whoever writes derivatives by hand checks them (section E).  Two checks find nearly every mistake.
+If you write derivatives by hand, check them (section E).  Two checks find nearly every mistake.
 
-By central differences.  For each component k of theta, with e_k the unit vector,
+Check 1: central differences.  For each component k of theta, with the unit vector e_k,
 
     D_k = ( f(theta + h e_k) - f(theta - h e_k) ) / (2h),      h = 1e-5 * max(1, |theta_k|),
 
-is df/dtheta_k up to a small error: h^2/6 times the third derivative, as long as h is not so small
-that the rounding of f, divided by h, is larger.  A one-sided difference has h/2 times the SECOND
-derivative, which is too much.  Compare relative to the size of what is compared:
+is df/dtheta_k up to a small error, h^2/6 times the third derivative.  (If h is too small, the
+rounding error of f, divided by h, is larger.)  A one-sided difference has the error h/2 times the
+SECOND derivative, which is too large.  Measure the error relative to the size of D and g:
 
     error = max_k |D_k - g_k| / max( max_k |D_k|, max_k |g_k| )
 
-where g is the gradient to be checked, and error = 0 where both are 0.  A right gradient has an
-error below 1e-6, a wrong one nearly always far above.
+where g is the gradient to be checked.  If D and g are both 0, the error is 0.  A correct gradient
+has an error below 1e-6, and the error of a wrong gradient is nearly always much larger.
 
-By the adjoint identity.  J' is right if <u, J v> = <J'u, v> for all u and v.  It is exact, without
-any h, and one pair of random vectors suffices, if u and v are independent of each other:
+Check 2: the adjoint identity.  J' is correct if <u, J v> = <J'u, v> for all u and v.  The identity
+is exact and has no h.  One pair of random vectors is enough if u and v are independent of each
+other:
 
-    error = |<u, J v> - <J'u, v>| / (||u|| ||J v||),     0 where the difference is 0.
+    error = |<u, J v> - <J'u, v>| / (||u|| ||J v||),     0 if the difference is 0.
 
-Example: f = theta_1^2 + 3 theta_2 has the gradient [2 theta_1, 3].  At (2, 1) someone has
-forgotten the factor 2, so that D is [4 3] and g [2 3]:
+Example: f = theta_1^2 + 3 theta_2 has the gradient [2 theta_1, 3].  Without the factor 2, the
+gradient at (2, 1) is g = [2 3], while D is [4 3]:
 
 >>> f = lambda t: t[0] ** 2 + 3 * t[1]
 >>> theta = np.array([2.0, 1.0])
@@ -35,7 +36,7 @@ True
 >>> bool(adjoint_check(lambda v: J @ v, lambda u: -J.T @ u, 3, 2) < 1e-9)
 False
 
-In a check, errors below 1e-6 of the first kind and below 1e-9 of the second are reported as 0.
+The report of `simplenn exercise check` shows errors below 1e-6 (check 1) and 1e-9 (check 2) as 0.
 """
 
 from collections.abc import Callable
@@ -46,9 +47,21 @@ import numpy as np
 def gradient_check(
     fun: Callable[[np.ndarray], float], grad: Callable[[np.ndarray], np.ndarray], theta: np.ndarray
 ) -> float:
-    """Return the error of grad(theta), by central differences of fun; NaN if it has a NaN.
+    """Return the error of grad(theta), measured by central differences of fun.
 
-    theta has shape (n,) and must not be changed.
+    Parameters
+    ----------
+    fun : callable
+        ``fun(theta)`` returns f.
+    grad : callable
+        ``grad(theta)`` returns the gradient to be checked, shape (n,).
+    theta : ndarray, shape (n,)
+        Point of the check; it must not be changed.
+
+    Returns
+    -------
+    float
+        Relative error; NaN if the gradient has a NaN.
     """
     raise NotImplementedError("gradient_check has no code yet")
 
@@ -58,6 +71,18 @@ def adjoint_check(
 ) -> float:
     """Return the error of the adjoint identity for one pair of random vectors.
 
-    Jv(v) takes a vector of n numbers and returns one of m; JTv(u) takes m and returns n.
+    Parameters
+    ----------
+    Jv : callable
+        ``Jv(v)`` takes a vector of shape (n,) and returns J v, shape (m,).
+    JTv : callable
+        ``JTv(u)`` takes a vector of shape (m,) and returns J'u, shape (n,).
+    n, m : int
+        Sizes of v and u.
+
+    Returns
+    -------
+    float
+        Relative error.
     """
     raise NotImplementedError("gradient_check has no code yet")

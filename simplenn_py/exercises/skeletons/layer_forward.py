@@ -1,24 +1,27 @@
-"""layer_forward: one convolutional layer, forwards, for the whole batch.
+"""layer_forward: the forward pass through one convolutional layer, for the whole batch.
 
-A layer of the lecture is
+A layer of the lecture computes
 
     S = W phi(pad(Z)) + bias 1',        Z^{m+1} = pool(sigma(S)),
 
-with sigma the ReLU, max(., 0) entry by entry.  Z holds the batch side by side, (d, a*b*l), so ONE
-matrix product convolves all of it.  W has a filter in each row, (d_next, h*h*d), its columns in the
-order of the rows of phi(pad(Z)); bias has d_next entries, one a filter, and bias 1' adds entry f to
-all of row f of S.  Pooling comes after the ReLU.
+where sigma is the ReLU, max(., 0) entry by entry.  Z contains the images of the batch side by side,
+shape (d, a*b*l), so ONE matrix product computes the convolution of all of them.  W has one row per
+filter, shape (d_next, h*h*d), with its columns in the order of the rows of phi(pad(Z)).  bias has
+one entry per filter, and bias 1' adds entry f to the whole row f of S.  Pooling comes after the
+ReLU.
 
-padding_and_phiZ and maxpooling are those of the earlier exercises.  Return what later steps need:
-Z^{m+1}, which the next layer takes; phi(pad(Z)), from which (4) makes the gradient; and idx_pool,
-which (3) needs on the way back.
+padding_and_phiZ and maxpooling are the routines of the earlier exercises.  Return three arrays that
+later steps need: Z^{m+1} is the input of the next layer, phi(pad(Z)) is needed for the gradient
+(4), and idx_pool is needed for (3) in the backward pass.
 
-Example: a 3 x 3 image, one 2 x 2 filter that subtracts a pixel from the one below it, bias -1, and
-pooling of 2 x 2 windows:
+Example: a 3 x 3 image, one 2 x 2 filter that subtracts a pixel from the pixel below it, bias -1,
+and pooling of 2 x 2 windows:
 
     3 1 2                  -3 3             0 3
-    1 5 6       S =         2 3    sigma    2 3    pool    3, which stood at (0, 1): of the equal
-    4 9 5                          ->              ->      ones it is the first, entry 2 of vec(S).
+    1 5 6       S =         2 3    sigma    2 3    pool    3
+    4 9 5                          ->              ->
+
+The maximum 3 occurs twice.  The first one is at (0, 1), which is entry 2 of vec(S).
 
 >>> from types import SimpleNamespace
 >>> g = SimpleNamespace(a=3, b=3, d=1, p=0, h=2, s=1, d_next=1, h_pool=2,
@@ -41,12 +44,12 @@ import numpy as np
 
 
 def padding_and_phiZ(Z: np.ndarray, g) -> np.ndarray:
-    """Leave this as it is: in a check your own routine, or the reference, stands in for it."""
+    """Leave this unchanged: a check uses your own routine, or the model solution."""
     raise NotImplementedError("copy your padding_and_phiZ here to run this file by itself")
 
 
 def maxpooling(S: np.ndarray, g) -> tuple[np.ndarray, np.ndarray]:
-    """Leave this as it is: in a check your own routine, or the reference, stands in for it."""
+    """Leave this unchanged: a check uses your own routine, or the model solution."""
     raise NotImplementedError("copy your maxpooling here to run this file by itself")
 
 
@@ -55,8 +58,24 @@ def layer_forward(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return Z^{m+1}, phi(pad(Z)) and idx_pool.
 
-    Z has shape (d, a*b*l), Fortran order, W shape (d_next, h*h*d), bias shape (d_next,), and g all
-    sizes of the layer.  Z^{m+1} has shape (d_next, a_next*b_next*l), phi(pad(Z)) shape (h*h*d,
-    a_conv*b_conv*l), idx_pool shape (d_next*a_next*b_next, l).
+    Parameters
+    ----------
+    Z : ndarray, shape (d, a*b*l), Fortran order
+        Input of the layer.
+    W : ndarray, shape (d_next, h*h*d)
+        One row per filter.
+    bias : ndarray, shape (d_next,)
+        One entry per filter.
+    g : object
+        All sizes of the layer.
+
+    Returns
+    -------
+    Z_next : ndarray, shape (d_next, a_next*b_next*l)
+        Z^{m+1}.
+    phiZ : ndarray, shape (h*h*d, a_conv*b_conv*l)
+        phi(pad(Z)).
+    idx_pool : ndarray of integers, shape (d_next*a_next*b_next, l)
+        Indices of the entries that pooling selected.
     """
     raise NotImplementedError("layer_forward has no code yet")

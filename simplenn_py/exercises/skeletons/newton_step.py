@@ -1,29 +1,31 @@
 """newton_step: one iteration of the Gauss-Newton method.
 
-At theta, with the gradient g and the Gauss-Newton matrix G, an iteration (section B)
+An iteration at theta, with the gradient g and the Gauss-Newton matrix G, has four steps (section
+B):
 
-    1. solves (G + lambda I) s = -g by conjugate gradients;
-    2. halves alpha = 1, 1/2, 1/4 ... until
+    1. Solve (G + lambda I) s = -g by conjugate gradients.
+    2. Try alpha = 1, 1/2, 1/4 ... until
 
            f(theta + alpha s) - f(theta) <= eta alpha g's                    (sufficient decrease)
 
-    3. compares the change of f with the one that the quadratic model predicted,
+    3. Compare the change of f with the change that the quadratic model predicts:
 
            actred = f(theta + alpha s) - f(theta)
            prered = alpha g's + (alpha^2/2) s'G s              with G, not with G + lambda I
            rho    = actred / prered
 
-    4. trusts the model more or less the next time, as Levenberg and Marquardt do:
+    4. Change the damping lambda for the next iteration (Levenberg-Marquardt):
 
            lambda <- boost * lambda     if rho < 1/4
            lambda <- drop * lambda      if rho >= 3/4
-           lambda                       otherwise
+           lambda is not changed        otherwise
 
-where drop < 1 < boost.  A large lambda makes a short step along -g, a small one Newton's own step.
+where drop < 1 < boost.  A large lambda gives a short step in the direction -g.  With a small lambda
+the step is close to the Newton step.
 
 Example: f = theta^2 at theta = 3 has g = 6 and G = 2.  With lambda = 1 the step is s = -6/3 = -2.
-f falls from 9 to 1, and the model, which is f itself here, said so: -12 + 2*4/2 = -8.  So rho is 1,
-and lambda becomes 2/3:
+f decreases from 9 to 1.  The model is exact here and predicts the change -12 + 2*4/2 = -8.  So rho
+is 1, and lambda becomes 2/3:
 
 >>> theta, lambda_, alpha, rho = newton_step(
 ...     lambda t: float(t @ t), lambda t: 2 * t, lambda v: 2 * v,
@@ -33,7 +35,8 @@ and lambda becomes 2/3:
 (array([1.]), 0.666667, 1.0, 1.0)
 
 A check makes the functions from numbers: f = theta'theta/(2C) + the mean of xi(t_i), where
-t = X theta - y and xi(t) is t^2 ("squared", f is quadratic) or sqrt(1 + t^2) ("root", it is not).
+t = X theta - y, and the loss xi(t) is t^2 ("squared": f is quadratic) or sqrt(1 + t^2) ("root": f
+is not quadratic).
 """
 
 from collections.abc import Callable
@@ -41,8 +44,10 @@ from collections.abc import Callable
 import numpy as np
 
 
-def cg(G: Callable[[np.ndarray], np.ndarray], g: np.ndarray, xi: float, CGmax: int) -> np.ndarray:
-    """Leave this as it is: in a check your own routine, or the reference, stands in for it."""
+def cg(
+    G: Callable[[np.ndarray], np.ndarray], g: np.ndarray, cg_tol: float, CGmax: int
+) -> np.ndarray:
+    """Leave this unchanged: a check uses your own routine, or the model solution."""
     raise NotImplementedError("copy your cg here to run this file by itself")
 
 
@@ -52,7 +57,7 @@ def newton_step(
     Gv: Callable[[np.ndarray], np.ndarray],
     theta: np.ndarray,
     lambda_: float,
-    xi: float,
+    cg_tol: float,
     CGmax: int,
     drop: float,
     boost: float,
@@ -60,8 +65,30 @@ def newton_step(
 ) -> tuple[np.ndarray, float, float, float]:
     """Return the new theta, the new lambda, alpha and rho.
 
-    fun(theta) returns f, grad(theta) its gradient, and Gv(v) the product G v, with G taken at the
-    theta given here and without lambda.  xi and CGmax are those of cg(G, g, xi, CGmax).  theta must
-    not be changed in place.
+    Parameters
+    ----------
+    fun : callable
+        ``fun(theta)`` returns f.
+    grad : callable
+        ``grad(theta)`` returns the gradient of f, shape (n,).
+    Gv : callable
+        ``Gv(v)`` returns the product G v, shape (n,), with G at the given theta and without lambda.
+    theta : ndarray, shape (n,)
+        Parameters; the array must not be changed in place.
+    lambda_ : float
+        Damping of this iteration.
+    cg_tol : float
+        Relative tolerance of cg.
+    CGmax : int
+        Maximum number of steps of cg.
+    drop, boost : float
+        Factors of lambda.
+    eta : float
+        Constant of the sufficient decrease.
+
+    Returns
+    -------
+    theta : ndarray, shape (n,)
+    lambda_, alpha, rho : float
     """
     raise NotImplementedError("newton_step has no code yet")

@@ -1,26 +1,26 @@
-"""randomized_svd: the leading singular values and vectors, from a random sample.
+"""randomized_svd: compute the leading singular values and vectors from a random sample.
 
-A ~ U diag(s) Vt of rank k, for the price of a few products with thin matrices (Halko, Martinsson,
-Tropp; section D).  Omega is a random n x (k + p) matrix, p the oversampling: A Omega is a sample of
-A's range, in which the leading singular vectors weigh most.  Stage 1 finds an orthonormal Q for
-the range of
+The randomized SVD approximates A by U diag(s) Vt of rank k.  It needs only a few products with thin
+matrices (Halko, Martinsson, Tropp; section D).  Omega is a random n x (k + p) matrix, where p is
+the oversampling.  A Omega is a sample of the range of A, in which the leading singular vectors
+dominate.  Stage 1 finds an orthonormal Q for the range of
 
-    Y = (A A')^q A Omega,
+    Y = (A A')^q A Omega.
 
-stage 2 works within it: B = Q'A is small, B = U~ diag(s) Vt is its SVD, and U = Q U~.  Only the
-first k of the k + p are kept.
+Stage 2 works in this range: B = Q'A is small, B = U~ diag(s) Vt is its SVD, and U = Q U~.  Only the
+first k of the k + p singular values and vectors are kept.
 
-The q power iterations make the small singular values smaller still beside the large ones: that of
-number j becomes sigma_j^(2q+1).  Computed as written, those below 1e-16 of the largest would be
-lost in the rounding, and with them their vectors.  So the sample is orthonormalised before every
-product (np.linalg.qr), which does not change its range:
+The q power iterations make the small singular values even smaller relative to the large ones:
+singular value j becomes sigma_j^(2q+1).  If Y were computed as written, values below 1e-16 times
+the largest one would be lost by rounding, together with their vectors.  So the sample is
+orthonormalised before every product (np.linalg.qr), which does not change its range:
 
     Q from A Omega;   q times:   Q from A'Q,   then Q from A Q.
 
-Omega is an argument, so that two answers can be compared.  They may differ in sign: of a column of
-U and the same row of Vt together.
+Omega is an argument, so that two results can be compared.  They may differ in the sign of a column
+of U together with the same row of Vt.
 
-Example: A = [1 2 2]' [3 4] has rank 1 and the singular value 3*5 = 15.  Any Omega will do:
+Example: A = [1 2 2]' [3 4] has rank 1 and the singular value 3*5 = 15.  Almost any Omega works:
 
 >>> A = np.array([[3.0, 4.0], [6.0, 8.0], [6.0, 8.0]])
 >>> U, s, Vt = randomized_svd(A, 1, np.array([[1.0], [0.0]]), 0)
@@ -31,9 +31,9 @@ array([[3., 4.],
        [6., 8.],
        [6., 8.]])
 
-A check looks at what an SVD must be: U and Vt orthonormal, s from large to small and those of the
-sample, and an error as small as the method's; it does not ask for one U.  np.linalg.svd is
-for the small B, not for A.
+A check tests the properties of the result: U has orthonormal columns and Vt orthonormal rows, s is
+in decreasing order and has the singular values of B, and the error is as small as that of the
+method.  It does not compare U entry by entry.  Use np.linalg.svd for the small B, not for A.
 """
 
 import numpy as np
@@ -42,8 +42,22 @@ import numpy as np
 def randomized_svd(
     A: np.ndarray, k: int, Omega: np.ndarray, q: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return U, s and Vt, of shapes (m, k), (k,) and (k, n).
+    """Return the factors of the approximation U diag(s) Vt of A.
 
-    A has shape (m, n), Omega (n, k + p), and q is the number of power iterations, 0 or more.
+    Parameters
+    ----------
+    A : ndarray, shape (m, n)
+    k : int
+        Rank of the approximation.
+    Omega : ndarray, shape (n, k + p)
+        Random matrix with oversampling p.
+    q : int
+        Number of power iterations, 0 or more.
+
+    Returns
+    -------
+    U : ndarray, shape (m, k)
+    s : ndarray, shape (k,)
+    Vt : ndarray, shape (k, n)
     """
     raise NotImplementedError("randomized_svd has no code yet")

@@ -1,9 +1,10 @@
-"""tape: reverse mode on a tape, for numbers.
+"""tape: reverse-mode differentiation on a tape, for numbers.
 
-A tape notes every operation while a function is computed: which one, from which earlier nodes, with
-which value.  One sweep over the notes, from the last to the first, then gives the derivatives by
-all variables at once (section E).  With x_bar for df/dx of a node x, f_bar = 1 and all others 0 at
-the start, the sweep comes to each node z and sends z_bar on to what z was computed from:
+While a function is computed, a tape records every operation: its name, its inputs (earlier nodes)
+and its value.  Then one sweep over the tape, from the last operation to the first, gives the
+derivatives with respect to all variables (section E).  Write x_bar for df/dx of a node x.  At the
+start f_bar = 1, and all others are 0.  At each node z the sweep adds to the x_bar and y_bar of the
+inputs of z:
 
     z = add(x, y)      x_bar += z_bar          y_bar += z_bar
     z = sub(x, y)      x_bar += z_bar          y_bar -= z_bar
@@ -12,10 +13,10 @@ the start, the sweep comes to each node z and sends z_bar on to what z was compu
     z = log(x)         x_bar += z_bar / x
     z = exp(x)         x_bar += z_bar * z
 
-A node stands on the tape after those it was computed from; so when the sweep comes to it, its z_bar
-is complete.  Back-propagation is nothing else.
+A node comes after its inputs on the tape.  So when the sweep reaches a node, its z_bar is complete.
+This is back-propagation.
 
-Example, the talk's: f = log(x) + x*y - sin(y) at (2, 5), where df/dx = 1/x + y = 5.5 and
+Example (from the talk): f = log(x) + x*y - sin(y) at (2, 5) has df/dx = 1/x + y = 5.5 and
 df/dy = x - cos(y):
 
 >>> tape = Tape()
@@ -27,27 +28,33 @@ df/dy = x - cos(y):
 11.652071
 
 A check writes such a function as "a = log(x); b = mul(a, y); ..." and calls your tape for each
-operation.  It may ask for several gradients from one tape.  One sweep looks at every node once,
-however many paths lead to it.  Import math for the values.
+operation.  It may ask for several gradients from one tape.  A sweep visits every node once, even if
+many paths lead to it.  Import math for the values.
 """
 
 
 class Node:
-    """A place on the tape: the value, and what the way back needs; what that is, is up to you."""
+    """An entry of the tape: its value, and whatever you want to keep for the sweep.
+
+    Parameters
+    ----------
+    value : float
+        Result of the operation.
+    """
 
     def __init__(self, value: float) -> None:
         self.value = value
 
 
 class Tape:
-    """Notes operations on numbers, and differentiates what it noted.
+    """Records operations on numbers and computes gradients.
 
-    The operations take nodes of this tape and return a new one, whose attribute `value` is its
-    number.
+    The operations take nodes of this tape and return a new node, whose attribute `value` is the
+    result.
     """
 
     def variable(self, value: float) -> Node:
-        """Return a node that was computed from nothing."""
+        """Return a node without inputs."""
         raise NotImplementedError("tape has no code yet")
 
     def add(self, x: Node, y: Node) -> Node:
@@ -71,9 +78,22 @@ class Tape:
         raise NotImplementedError("tape has no code yet")
 
     def exp(self, x: Node) -> Node:
-        """Return e to the power x."""
+        """Return e to the power of x."""
         raise NotImplementedError("tape has no code yet")
 
     def gradient(self, f: Node, variables: list[Node]) -> list[float]:
-        """Return df/dx for each x of `variables`, by one sweep back; 0 where f does not use x."""
+        """Return df/dx for each x in `variables`, by one sweep.
+
+        Parameters
+        ----------
+        f : Node
+            Node to differentiate.
+        variables : list of Node
+            Variables x.
+
+        Returns
+        -------
+        list of float
+            One derivative per variable; 0 if f does not depend on it.
+        """
         raise NotImplementedError("tape has no code yet")

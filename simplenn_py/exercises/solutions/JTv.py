@@ -1,4 +1,4 @@
-"""A solution of JTv: forwards, keeping what (3) and (4) need, then layer by layer back."""
+"""A solution of JTv: a forward pass that keeps the arrays for (3) and (4), then backward."""
 
 import numpy as np
 
@@ -22,6 +22,7 @@ def gradient_Z(W: np.ndarray, dS: np.ndarray, g) -> np.ndarray:
 
 
 def JTv(Z: np.ndarray, layers: list[dict], V: np.ndarray) -> np.ndarray:
+    """Return the gradient, shape (n,), from Z, shape (d, a*b*l), and V, shape (nL, l)."""
     *convolutional, last = layers
     kept = []
     for layer in convolutional:

@@ -1,4 +1,4 @@
-"""A solution of Jv: layer by layer, Z and R{Z} side by side."""
+"""A solution of Jv: Z and R{Z} together, layer by layer."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def layer_forward(
 
 
 def split(v, layers):
-    """Return (V, v_bias) of every layer."""
+    """Return (V, v_bias) of every layer from v, shape (n,)."""
     parts, start = [], 0
     for layer in layers:
         W, bias = layer["W"], layer["bias"]
@@ -25,6 +25,7 @@ def split(v, layers):
 
 
 def Jv(Z: np.ndarray, layers: list[dict], v: np.ndarray) -> np.ndarray:
+    """Return J_n v, one column per instance: shape (nL, l)."""
     *convolutional, last = layers
     *directions, (V_last, v_bias_last) = split(v, layers)
     l = Z.shape[1] // (layers[0]["g"].a * layers[0]["g"].b)

@@ -1,16 +1,19 @@
-"""A solution of cg: the statement's lines; r is kept up to date, so G is called once a step."""
+"""A solution of cg: the formulas of the statement; r is updated, so G is called once per step."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 
-def cg(G: Callable[[np.ndarray], np.ndarray], g: np.ndarray, xi: float, CGmax: int) -> np.ndarray:
+def cg(
+    G: Callable[[np.ndarray], np.ndarray], g: np.ndarray, cg_tol: float, CGmax: int
+) -> np.ndarray:
+    """Return d with ||G d + g|| <= cg_tol ||g||, shape (n,)."""
     d = np.zeros_like(g)
     r = -g
     q = r.copy()
     rr = r @ r
-    limit = xi * np.linalg.norm(g)
+    limit = cg_tol * np.linalg.norm(g)
     steps = 0
     while steps < CGmax and np.sqrt(rr) > limit:
         Gq = G(q)

@@ -1,9 +1,10 @@
-"""A solution of find_index_phiZ: the formula, in loops that run as vec does."""
+"""A solution of find_index_phiZ: the formula, in loops in the order of vec."""
 
 import numpy as np
 
 
 def find_index_phiZ(g) -> np.ndarray:
+    """Return the indices, shape (h*h*d*a_conv*b_conv,)."""
     index = np.empty(g.h * g.h * g.d * g.a_conv * g.b_conv, dtype=np.int64)
     k = 0
     for j in range(g.b_conv):

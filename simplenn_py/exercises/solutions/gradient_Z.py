@@ -1,4 +1,4 @@
-"""A solution of gradient_Z: the product, v' P_phi, and the middle of every padded image."""
+"""A solution of gradient_Z: the product, v' P_phi, and the interior of every padded image."""
 
 import numpy as np
 
@@ -8,6 +8,7 @@ def vTP_phi(V: np.ndarray, g) -> np.ndarray:
 
 
 def gradient_Z(W: np.ndarray, dS: np.ndarray, g) -> np.ndarray:
+    """Return dxi/dZ, shape (d, a*b*l)."""
     padded = vTP_phi(np.asfortranarray(W.T @ dS), g)
     # [instance, column, row, channel]
     images = padded.T.reshape(-1, g.b_pad, g.a_pad, g.d)

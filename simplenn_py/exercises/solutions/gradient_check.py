@@ -1,9 +1,10 @@
-"""A solution of gradient_check: 2n values of f for the one, one pair of vectors for the other."""
+"""A solution of gradient_check: 2n values of f, and one pair of random vectors."""
 
 import numpy as np
 
 
 def gradient_check(fun, grad, theta):
+    """Return the relative error of grad(theta), with theta of shape (n,)."""
     g = grad(theta)
     D = np.zeros(theta.size)
     for k in range(theta.size):
@@ -17,6 +18,7 @@ def gradient_check(fun, grad, theta):
 
 
 def adjoint_check(Jv, JTv, n, m):
+    """Return the relative error of the adjoint identity, v of shape (n,) and u of shape (m,)."""
     rng = np.random.default_rng(1)
     v = rng.standard_normal(n)
     u = rng.standard_normal(m)

@@ -1,4 +1,4 @@
-"""A solution of layer_forward: the formula, read from the inside out."""
+"""A solution of layer_forward: the formula, computed from the inside out."""
 
 import numpy as np
 
@@ -14,6 +14,7 @@ def maxpooling(S: np.ndarray, g) -> tuple[np.ndarray, np.ndarray]:
 def layer_forward(
     Z: np.ndarray, W: np.ndarray, bias: np.ndarray, g
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Z^{m+1}, shape (d_next, a_next*b_next*l), phi(pad(Z)) and idx_pool."""
     phiZ = padding_and_phiZ(Z, g)
     S = W @ phiZ + bias[:, np.newaxis]
     Z_next, idx_pool = maxpooling(np.maximum(S, 0.0), g)

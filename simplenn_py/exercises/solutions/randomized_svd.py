@@ -1,4 +1,4 @@
-"""A solution of randomized_svd: a range, orthonormalised before every product, then a small SVD."""
+"""A solution of randomized_svd: an orthonormal basis of the range, then a small SVD."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ import numpy as np
 def randomized_svd(
     A: np.ndarray, k: int, Omega: np.ndarray, q: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return U, s and Vt, shapes (m, k), (k,) and (k, n)."""
     Q, _ = np.linalg.qr(A @ Omega)
     for _ in range(q):
         Q, _ = np.linalg.qr(A.T @ Q)

@@ -1,4 +1,4 @@
-"""A solution of sgd_momentum: the two lines of the lecture, for one batch after the other."""
+"""A solution of sgd_momentum: the two formulas of the lecture, batch by batch."""
 
 import numpy as np
 
@@ -14,6 +14,7 @@ def sgd_momentum(
     momentum: float,
     t: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return theta and v, both of shape (n,), and one loss per batch."""
     losses = []
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]

@@ -8,6 +8,7 @@ def find_index_phiZ(g) -> np.ndarray:
 
 
 def vTP_phi(V: np.ndarray, g) -> np.ndarray:
+    """Return v' P_phi, shape (d, a_pad*b_pad*l), from V, shape (h*h*d, a_conv*b_conv*l)."""
     l = V.shape[1] // (g.a_conv * g.b_conv)
     size = g.d * g.a_pad * g.b_pad
     index = find_index_phiZ(g)[:, np.newaxis] + size * np.arange(l)

@@ -1,9 +1,10 @@
-"""A solution of vTP_phi_loop: one += for every entry of V."""
+"""A solution of vTP_phi_loop: one += per entry of V."""
 
 import numpy as np
 
 
 def vTP_phi(V: np.ndarray, g) -> np.ndarray:
+    """Return v' P_phi, shape (d, a_pad*b_pad*l), from V, shape (h*h*d, a_conv*b_conv*l)."""
     n_conv, n_pad = g.a_conv * g.b_conv, g.a_pad * g.b_pad
     l = V.shape[1] // n_conv
     out = np.zeros((g.d, n_pad * l), V.dtype, order="F")

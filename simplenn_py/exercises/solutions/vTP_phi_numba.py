@@ -1,4 +1,4 @@
-"""A solution of vTP_phi_numba: the loops of vTP_phi_loop, compiled, in V's order in memory."""
+"""A solution of vTP_phi_numba: the loops of vTP_phi_loop, compiled, in the memory order of V."""
 
 import numpy as np
 from numba import njit
@@ -6,7 +6,7 @@ from numba import njit
 
 @njit
 def scatter(V, s, out):
-    """Of V[n, j, i, c, w, u] into out[n, column, row, c]."""
+    """Add V[n, j, i, c, w, u] to its pixel out[n, column, row, c]."""
     l, b_conv, a_conv, d, h, _ = V.shape
     for n in range(l):
         for j in range(b_conv):
@@ -18,6 +18,7 @@ def scatter(V, s, out):
 
 
 def vTP_phi(V: np.ndarray, g) -> np.ndarray:
+    """Return v' P_phi, shape (d, a_pad*b_pad*l), from V, shape (h*h*d, a_conv*b_conv*l)."""
     patches = np.ascontiguousarray(V.T).reshape(-1, g.b_conv, g.a_conv, g.d, g.h, g.h)
     out = np.zeros((len(patches), g.b_pad, g.a_pad, g.d), V.dtype)
     scatter(patches, g.s, out)

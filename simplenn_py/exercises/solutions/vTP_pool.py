@@ -1,13 +1,14 @@
-"""A solution of vTP_pool: all places of the batch, and one assignment."""
+"""A solution of vTP_pool: the indices of the whole batch, and one assignment."""
 
 import numpy as np
 
 
 def vTP_pool(V: np.ndarray, idx_pool: np.ndarray, g) -> np.ndarray:
+    """Return v' P_pool, shape (d_next, a_conv*b_conv*l)."""
     l = idx_pool.shape[1]
     size = g.d_next * g.a_conv * g.b_conv
-    places = idx_pool + size * np.arange(l)
+    index = idx_pool + size * np.arange(l)
     dS = np.zeros(size * l, V.dtype)
-    # Windows do not overlap, so no place occurs twice and nothing has to be added up.
-    dS[places.reshape(-1, order="F")] = V.reshape(-1, order="F")
+    # Windows do not overlap, so no index occurs twice, and an assignment is enough.
+    dS[index.reshape(-1, order="F")] = V.reshape(-1, order="F")
     return dS.reshape((g.d_next, -1), order="F")
