@@ -168,8 +168,8 @@ def _values(run: _Run, worker: WorkerClient, report: CheckReport, seed: int) -> 
         if not small and (failure := run.overlap(cases)) is not None:
             part.message = "values correct, but the parallel loop is not; the points need both"
             return failure
-        identity = f", and {exercise.adjoint.identity}" if exercise.adjoint else ""
-        part.points, part.message = part.of, f"{len(group)} cases{identity}"
+        identity = f"; {exercise.adjoint.identity} holds" if exercise.adjoint else ""
+        part.points, part.message = part.of, f"{len(group)} cases correct{identity}"
     return None
 
 

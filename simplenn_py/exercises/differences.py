@@ -179,6 +179,13 @@ def _remarks(name: str, expected: Array, got: Array) -> Iterator[str]:
 
 
 def close(got: Array, expected: Array, tolerance: float = 1e-9) -> bool:
-    """Whether two arrays of one shape agree, relative to the largest expected entry."""
+    """Whether two arrays agree, relative to the largest expected entry.
+
+    Parameters
+    ----------
+    got, expected : ndarray of one shape
+    tolerance : float
+        Largest allowed difference, relative to the largest absolute entry of `expected`.
+    """
     scale = tolerance * float(np.abs(expected).max(initial=0.0))
     return bool(np.all(np.abs(got - expected) <= scale))

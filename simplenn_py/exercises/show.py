@@ -158,7 +158,7 @@ def table(array: Array, other: Any = None) -> list[str]:
         pair.append(other)
     options: dict[str, Any] = {"precision": 5, "suppress": True}
     if all(x.dtype.kind in "iuf" for x in pair) and not _plain(pair, 5):
-        digits = next((d for d in (5, 9, 16) if _told_apart(pair, d)), 16)
+        digits = next((d for d in (5, 9, 16) if _distinguishable(pair, d)), 16)
         options = {"formatter": {"float_kind": lambda x: f"{x:{digits + 7}.{digits}e}"}}
     with np.printoptions(linewidth=92, threshold=_PRINTABLE, **options):
         return str(array).splitlines()
@@ -172,10 +172,10 @@ def _plain(pair: list[Array], digits: int) -> bool:
         smallest = size[size > 1e-12 * largest].min(initial=1.0)  # the others are rounding errors
         if largest >= 1e8 or smallest < 10.0 ** (1 - digits):
             return False
-    return _told_apart(pair, digits, "f")
+    return _distinguishable(pair, digits, "f")
 
 
-def _told_apart(pair: list[Array], digits: int, style: str = "e") -> bool:
+def _distinguishable(pair: list[Array], digits: int, style: str = "e") -> bool:
     """Whether all entries that differ look different in this format."""
     if len(pair) == 1:
         return True

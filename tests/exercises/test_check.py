@@ -229,7 +229,7 @@ def test_threads_that_change_one_entry_are_always_found(loop: str, label: str) -
     [
         THREADS.replace("n in range", "n in prange"),
         THREADS.replace("c in range", "c in prange"),
-        # Nested: Numba runs the outer loop alone in parallel.
+        # Nested: Numba runs only the outer loop in parallel.
         THREADS.replace("n in range", "n in prange").replace("j in range", "j in prange"),
         # Without parallel=True prange is range.
         THREADS.replace("(parallel=True)", "").replace("j in range", "j in prange"),

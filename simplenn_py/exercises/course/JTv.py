@@ -22,7 +22,14 @@ Layers = list[dict[str, Any]]
 def network(Z: Array, layers: Layers, l: int) -> tuple[LectureEngine, Model]:
     """Return the package's engine after the forward pass of this network, and the model.
 
-    Z has shape (d, a*b*l).
+    Parameters
+    ----------
+    Z : ndarray, shape (d, a*b*l)
+        Input of the network.
+    layers : list of dict
+        Layers as the student's routine receives them.
+    l : int
+        Number of instances.
     """
     from ...cnn.feedforward import feedforward
     from ...config import NetConfig

@@ -56,20 +56,20 @@ def prange(*bounds):
                 changed = (array != old) & ~((array != array) & (old != old))
                 if changed.any():
                     nobody = np.full(array.shape, -1)
-                    who = writers.setdefault(id(array), (array, nobody))[1]
-                    note(frame, name, who, changed, loop, k)
-                    who[changed] = k
+                    last = writers.setdefault(id(array), (array, nobody))[1]
+                    note(frame, name, last, changed, loop, k)
+                    last[changed] = k
     finally:
         watching = False
 
 
-def note(frame, name, who, changed, loop, k):
+def note(frame, name, last, changed, loop, k):
     """Store the first entry that an earlier iteration has changed as well."""
-    twice = np.argwhere(changed & (who >= 0))
+    twice = np.argwhere(changed & (last >= 0))
     if len(twice) and not found:
         index = [int(i) for i in twice[0]]
         found.update(
-            name=name, index=index, values=[loop[who[tuple(index)]], loop[k]],
+            name=name, index=index, values=[loop[last[tuple(index)]], loop[k]],
             line=frame.f_lineno, function=frame.f_code.co_name,
         )  # fmt: skip
 
