@@ -7,10 +7,11 @@ import json
 import sys
 from typing import Any
 
-from simplenn_py.config import PRESETS, NetConfig
-from simplenn_py.environment import cpu_name
 from simplenn_py.errors import UserError
-from simplenn_py.threads import available
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.presets import PRESETS
+from simplenn_py.runtime.environment import cpu_name
+from simplenn_py.runtime.threads import available
 
 from .case import Case
 from .peers import PEERS

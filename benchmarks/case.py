@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simplenn_py.config import PRESETS, NetConfig
 from simplenn_py.layout import Array
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.presets import PRESETS
 
 LR, MOMENTUM = 1e-3, 0.9  # of SGD; small, so that the activations stay as they are at the start
 

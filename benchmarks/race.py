@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from simplenn_py.threads import available
+from simplenn_py.runtime.threads import available
 
 from .case import Case
 from .peers import PEERS

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from simplenn_py.environment import cpu_name
 from simplenn_py.errors import UserError
 from simplenn_py.linalg import frobenius_error, randomized_svd
-from simplenn_py.threads import available
+from simplenn_py.runtime.environment import cpu_name
+from simplenn_py.runtime.threads import available
 
 from .race import RaceError, Runner, let_run, start, stop, take_turns
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simplenn_py.errors import UserError
-from simplenn_py.threads import polite_waiting
+from simplenn_py.runtime.threads import polite_waiting
 
 TURN = 2  # timed runs a turn
 WARM_UP = 3  # runs before the first turn; their losses show that everybody runs the same network

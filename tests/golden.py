@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import scipy.io
 
+from simplenn_py.cnn.engine import Engine
 from simplenn_py.cnn.feedforward import feedforward
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
-from simplenn_py.engines.base import Engine
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 NAMES = ("tiny", "strided", "ragged_pool", "digits")
 _SCALARS = ("LC", "LF", "ht_input", "wd_input")

@@ -23,9 +23,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import simplenn_py
-from simplenn_py import Dataset, Images, Model, NetConfig, TrainOptions, classifier, layout
-from simplenn_py.classifier import CNNClassifier
+from simplenn_py import Dataset, Images, Model, NetConfig, TrainOptions, layout
 from simplenn_py.errors import ConfigError, DataError, DivergedError, OptionError
+from simplenn_py.interfaces import classifier
+from simplenn_py.interfaces.classifier import CNNClassifier
 from simplenn_py.opt.hooks import Hook
 
 NET = NetConfig(

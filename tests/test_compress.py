@@ -8,12 +8,18 @@ from agreement import net
 from numpy.testing import assert_allclose, assert_array_equal
 
 import simplenn_py as nn
-from simplenn_py.compress import compress, ranks_by_energy, ranks_by_size, ranks_given, roots
-from simplenn_py.compress_plot import plot_ranks
-from simplenn_py.compress_report import race
 from simplenn_py.errors import ConfigError, OptionError
-from simplenn_py.model import Model
-from simplenn_py.training import train
+from simplenn_py.model.model import Model
+from simplenn_py.tools.compress.plot import plot_ranks
+from simplenn_py.tools.compress.ranks import (
+    factor_layers,
+    ranks_by_energy,
+    ranks_by_size,
+    ranks_given,
+    roots,
+)
+from simplenn_py.tools.compress.report import time_passes
+from simplenn_py.training.training import train
 
 CONFIG = net(8, 8, 1, (20, 3, 1, 1, 2), (24, 3, 1, 1, 2), full=(16, 10))
 
@@ -40,7 +46,7 @@ def test_what_is_of_low_rank_loses_nothing(measured):
     measure = roots(model, pictures()) if measured else None
     layers = ranks_by_energy(model, 1 - 1e-9, measure)
     assert [layer.rank for layer in layers] == [0, 3, 3, 3]  # 20x9 of rank 9 would be no smaller
-    small = compress(model, layers, measure)
+    small = factor_layers(model, layers, measure)
     assert small.config.n_parameters < model.config.n_parameters / 3
     before, after = model.decision_values(pictures()), small.decision_values(pictures())
     assert_allclose(after, before, atol=1e-8 * np.abs(before).max())
@@ -51,13 +57,13 @@ def test_the_measure_of_outputs_is_the_error_of_the_layers_products():
     model = Model.initialise(CONFIG, np.arange(10), np.random.default_rng(2), np.float64)
     measure = roots(model, pictures())
     layers = ranks_given(model, (0, 5, 0, 0), measure)
-    V, U = compress(model, layers, measure).W[1:3]
+    V, U = factor_layers(model, layers, measure).W[1:3]
     phiZ = nn.padding_and_phiZ(model.layer_inputs(pictures())[1], CONFIG.conv_layers[1])
     lost = np.linalg.norm((model.W[1] - U @ V) @ phiZ) ** 2 / phiZ.shape[1]
     total = np.linalg.norm(model.W[1] @ phiZ) ** 2 / phiZ.shape[1]
     # The floor under the moments adds at most a millionth of the largest to each direction.
     assert_allclose(lost, (1 - layers[1].energy) * total, rtol=1e-3)
-    by_weights = compress(model, ranks_given(model, (0, 5, 0, 0))).W[1:3]
+    by_weights = factor_layers(model, ranks_given(model, (0, 5, 0, 0))).W[1:3]
     other = np.linalg.norm((model.W[1] - by_weights[1] @ by_weights[0]) @ phiZ) ** 2
     assert lost < other / phiZ.shape[1]
 
@@ -67,13 +73,13 @@ def test_more_energy_more_rank_and_what_does_not_pay_stays():
     ranks = [[layer.rank for layer in ranks_by_energy(model, e)] for e in (0.3, 0.6)]
     assert all(0 < few <= many for few, many in zip(*ranks, strict=True))
     with pytest.raises(OptionError, match="no layer would have fewer parameters"):
-        compress(model, ranks_by_energy(model, 1.0))
+        factor_layers(model, ranks_by_energy(model, 1.0))
 
 
 @pytest.mark.parametrize("times", [1.5, 3.0, 8.0])
 def test_ranks_by_size_reach_it_and_not_much_more(times):
     model = of_low_rank(rank=10)
-    small = compress(model, ranks_by_size(model, times))
+    small = factor_layers(model, ranks_by_size(model, times))
     ratio = model.config.n_parameters / small.config.n_parameters
     assert times <= ratio < 1.3 * times
 
@@ -111,10 +117,10 @@ def test_one_rank_for_all_spares_the_small_layers():
 
 def test_a_factored_network_is_compressed_further():
     model = of_low_rank()
-    first = compress(model, ranks_given(model, (5,)))
-    again = compress(first, ranks_given(first, (3,)))
+    first = factor_layers(model, ranks_given(model, (5,)))
+    again = factor_layers(first, ranks_given(first, (3,)))
     assert again.config.rank == (3, 3, 3, 3)
-    by_one_step = compress(model, ranks_given(model, (3,)))
+    by_one_step = factor_layers(model, ranks_given(model, (3,)))
     assert_allclose(again.multiplied_out().theta, by_one_step.multiplied_out().theta, atol=1e-10)
 
 
@@ -124,7 +130,7 @@ def test_training_goes_on_from_the_factors(engine):
     options = nn.TrainOptions(epochs=3, engine=engine, limit=400, lr=0.05)
     model, _ = train(data, "digits", options, progress=False)
     measure = roots(model, data.train.Z[:, : 64 * 200])
-    small = compress(model, ranks_by_size(model, 6, measure), measure)
+    small = factor_layers(model, ranks_by_size(model, 6, measure), measure)
     theta = small.theta.copy()
     tuned, history = train(data, None, options, start=small, progress=False)
     assert tuned.config == small.config
@@ -137,8 +143,8 @@ def test_training_goes_on_from_the_factors(engine):
 
 def test_smaller_is_counted_from_the_model_that_is_given():
     model = of_low_rank(rank=10)
-    first = compress(model, ranks_by_size(model, 2))
-    again = compress(first, ranks_by_size(first, 2))
+    first = factor_layers(model, ranks_by_size(model, 2))
+    again = factor_layers(first, ranks_by_size(first, 2))
     assert 2 * again.config.n_parameters <= first.config.n_parameters
     assert [r.R.shape for r in roots(first, pictures())] == [
         r.R.shape for r in roots(model, pictures())
@@ -150,7 +156,7 @@ def test_a_layer_of_zeros_loses_nothing():
     model.W[1][...] = 0
     layers = ranks_by_size(model, 3)
     assert layers[1].rank == 1
-    assert np.isfinite(compress(model, layers).theta).all()
+    assert np.isfinite(factor_layers(model, layers).theta).all()
     plot_ranks(layers)
 
 
@@ -170,7 +176,7 @@ def test_what_a_start_must_be():
 
 def test_both_are_timed():
     model = of_low_rank()
-    found = race(model, compress(model, ranks_given(model, (2,))))
+    found = time_passes(model, factor_layers(model, ranks_given(model, (2,))))
     assert {what: len(both) for what, both in found.items()} == {"predict": 2, "step": 2}
     assert all(ms > 0 for both in found.values() for ms in both)
 

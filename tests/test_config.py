@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simplenn_py.config import PRESETS, NetConfig
-from simplenn_py.config_text import parse_config
 from simplenn_py.errors import ConfigError
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.presets import PRESETS
 
 DEMO = """\
 % A configuration in the format of simpleNN's demo.
@@ -62,7 +62,7 @@ def test_without_convolution():
     config = NetConfig(LC=0, LF=1, ht_input=4, wd_input=3, ch_input=(2,), full_neurons=(5,))
     assert config.weight_shapes == ((5, 24),)
     assert config.n_parameters == 125
-    assert parse_config(config.text()) == config
+    assert NetConfig.parse(config.text()) == config
 
 
 @pytest.mark.parametrize(
@@ -146,23 +146,23 @@ def test_lists_become_tuples(config):
 
 
 def test_demo_config():
-    assert parse_config(DEMO) == NetConfig.preset("layer4")
+    assert NetConfig.parse(DEMO) == NetConfig.preset("layer4")
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_line_ends_do_not_matter(newline):
-    assert parse_config(DEMO.replace("\n", newline)) == NetConfig.preset("layer4")
+    assert NetConfig.parse(DEMO.replace("\n", newline)) == NetConfig.preset("layer4")
 
 
 def test_one_line_is_enough():
     text = " ".join(line.split("%")[0] for line in DEMO.splitlines())
-    assert parse_config(text) == NetConfig.preset("layer4")
+    assert NetConfig.parse(text) == NetConfig.preset("layer4")
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_text_round_trip(name):
     config = NetConfig.preset(name, 33, 35, 2)
-    assert parse_config(config.text()) == config
+    assert NetConfig.parse(config.text()) == config
 
 
 def test_read_and_write(config, tmp_path):
@@ -204,26 +204,26 @@ BAD_TEXTS = [
 def test_bad_texts_are_explained(good, bad, message):
     assert good in DEMO
     with pytest.raises(ConfigError, match=re.escape(message)):
-        parse_config(DEMO.replace(good, bad, 1))
+        NetConfig.parse(DEMO.replace(good, bad, 1))
 
 
 def test_an_empty_text_names_all_fields():
     with pytest.raises(ConfigError, match=r"LC, LF, wd_input, .*, full_neurons missing"):
-        parse_config("% nothing\n\n")
+        NetConfig.parse("% nothing\n\n")
 
 
 def test_nothing_is_evaluated(tmp_path):
     target = tmp_path / "touched"
     for value in (f"[open('{target}','w')]", f"__import__('os').mkdir('{target}')"):
         with pytest.raises(ConfigError):
-            parse_config(DEMO.replace("[5, 3, 3]", value))
+            NetConfig.parse(DEMO.replace("[5, 3, 3]", value))
     assert not target.exists()
 
 
 def config_or_error(text):
     """Return the network, or the error; any other exception is a failure."""
     try:
-        return parse_config(text)
+        return NetConfig.parse(text)
     except ConfigError as error:
         return error
 
@@ -252,7 +252,7 @@ def test_any_mutation_gives_a_network_or_an_error(data):
         text = text[:start] + replacement + text[end:]
     config = config_or_error(text)
     if isinstance(config, NetConfig):  # what is accepted can also be written
-        assert parse_config(config.text()) == config
+        assert NetConfig.parse(config.text()) == config
         assert config.n_parameters > 0
     else:
         assert is_one_short_line(config)

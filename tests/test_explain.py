@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simplenn_py import explain, explain_picture
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.datasets import Dataset, Images, load_dataset
 from simplenn_py.engines import make_engine
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
+from simplenn_py.tools.explain import numbers as explain
+from simplenn_py.tools.explain import picture as explain_picture
 
 # Stride 2, a ragged pooling, no padding and some; two hidden layers.
 ODD = NetConfig(

@@ -11,11 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.cnn.gauss_newton import GaussNewton
 from simplenn_py.cnn.gradient import lossgrad_subset
-from simplenn_py.config import NetConfig
-from simplenn_py.config_text import parse_config
 from simplenn_py.errors import ConfigError
-from simplenn_py.gradcheck import check
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.tools.gradcheck.check import check_derivatives
 
 PLAIN = net(8, 7, 2, (6, 3, 1, 1, 2), (5, 2, 0, 2, 1), full=(7, 3))
 FACTORED = replace(PLAIN, rank=(4, 0, 0, 2))
@@ -30,7 +29,7 @@ def test_stages_of_a_convolution_and_of_a_full_layer():
     assert (second.d, second.d_next, second.h, second.p, second.h_pool) == (4, 6, 1, 0, 2)
     assert third == PLAIN.conv_layers[1]
     assert stages.full_neurons == (7, 2, 3)
-    assert FACTORED.thin == (True, False, False, False, True, False)
+    assert FACTORED.is_V == (True, False, False, False, True, False)
     assert FACTORED.stage_names == ("1 V", "1 U", "2", "3", "4 V", "4 U")
 
 
@@ -62,7 +61,7 @@ def test_impossible_ranks(rank, message):
 def test_the_rank_is_part_of_the_text():
     assert "rank" not in PLAIN.text()
     assert "rank = [4,0,0,2];" in FACTORED.text()
-    assert parse_config(FACTORED.text()) == FACTORED
+    assert NetConfig.parse(FACTORED.text()) == FACTORED
 
 
 def test_initial_weights_keep_the_size_of_the_layers_input():
@@ -121,7 +120,7 @@ def test_gauss_newton_products_are_symmetric(engine, stored):
 
 @every_engine
 def test_its_derivatives_pass_the_check(engine):
-    assert check(FACTORED, engine=engine, images=3).ok
+    assert check_derivatives(FACTORED, engine=engine, images=3).ok
 
 
 def test_save_and_load(tmp_path):
@@ -135,7 +134,7 @@ def test_save_and_load(tmp_path):
 def test_onnx_has_two_nodes_of_a_factored_layer():
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
-    from simplenn_py.io.onnx import build_onnx
+    from simplenn_py.formats.onnx import build_onnx
 
     setting = Setting(FACTORED, 5, np.float32)
     proto = build_onnx(setting.model)
@@ -153,7 +152,7 @@ def test_onnx_has_two_nodes_of_a_factored_layer():
 
 
 def test_simplenn_files_hold_the_product(tmp_path):
-    from simplenn_py.io.simplenn_mat import read_simplenn, write_simplenn
+    from simplenn_py.formats.simplenn_mat import read_simplenn, write_simplenn
 
     model = Setting(FACTORED, 1, np.float64).model
     write_simplenn(tmp_path / "model.mat", model)

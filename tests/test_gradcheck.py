@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplenn_py import gradcheck
-from simplenn_py import gradcheck_hints as hints
-from simplenn_py.cnn.loss import LOSSES, CrossEntropy, SquaredLoss
-from simplenn_py.cnn.padding import unpad
-from simplenn_py.cnn.phi import find_index_phiZ, padding_and_phiZ
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import LOSSES, CrossEntropy, SquaredLoss
+from simplenn_py.cnn.operators.padding import unpad
+from simplenn_py.cnn.operators.phi import find_index_phiZ, padding_and_phiZ
 from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
+from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import OptionError
-from simplenn_py.gradcheck import check
-from simplenn_py.gradcheck_plot import plot_gradcheck
-from simplenn_py.gradcheck_report import Report
+from simplenn_py.io.strict_json import to_json
 from simplenn_py.layout import ConvGeometry
-from simplenn_py.run_folder import to_json
+from simplenn_py.network.config import NetConfig
+from simplenn_py.tools.gradcheck import check_derivatives as gradcheck
+from simplenn_py.tools.gradcheck import hints as hints
+from simplenn_py.tools.gradcheck.check import check_derivatives
+from simplenn_py.tools.gradcheck.plot import plot_gradcheck
+from simplenn_py.tools.gradcheck.report import GradcheckReport
 
 l = 5
 # Stride 2 with a column left over, a pool that leaves some out, padding everywhere.
@@ -54,11 +54,11 @@ class Wrapped(LectureEngine):
             self.change(m, dW, dbias)
 
 
-def names(report: Report) -> list[str]:
+def names(report: GradcheckReport) -> list[str]:
     return [hint.text for hint in report.hints if hint.certain]
 
 
-def verdicts(report: Report) -> list[str]:
+def verdicts(report: GradcheckReport) -> list[str]:
     return [layer.verdict for layer in report.layers]
 
 
@@ -67,7 +67,7 @@ def verdicts(report: Report) -> list[str]:
 def test_what_is_right_passes(net: str, engine_name: str, loss: str) -> None:
     nets = {"digits": NetConfig.preset("digits", 8, 8, 1), "small": SMALL, "full": TINY}
     config = nets[net]
-    report = check(config, loss, engine_name)
+    report = check_derivatives(config, loss, engine_name)
     assert report.ok, report
     assert verdicts(report) == ["ok"] * config.L
     assert report.hints == ()
@@ -85,18 +85,18 @@ def test_what_is_right_passes(net: str, engine_name: str, loss: str) -> None:
 
 def test_layer4(engine_name: str) -> None:
     config = NetConfig.preset("layer4", 28, 28, 1)
-    assert check(config, "cross-entropy", engine_name, images=1).ok
+    assert check_derivatives(config, "cross-entropy", engine_name, images=1).ok
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_other_seeds(seed: int) -> None:
     config = NetConfig(0, 3, 3, 2, (2,), (6, 5, 3))
     for net in (config, SMALL):
-        assert check(net, "cross-entropy", "direct", seed, images=2).ok
+        assert check_derivatives(net, "cross-entropy", "direct", seed, images=2).ok
 
 
 def test_the_seed_decides_everything() -> None:
-    first, again, other = (check(SMALL, seed=seed) for seed in (3, 3, 4))
+    first, again, other = (check_derivatives(SMALL, seed=seed) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 
@@ -180,7 +180,7 @@ OPERATORS = {
 def test_a_wrong_operator_is_named(fault: str) -> None:
     loss = "cross-entropy" if "stride" in fault or "mask" in fault else "squared"
     name, routine, wrong = OPERATORS[fault]
-    report = check(SMALL, loss, with_operators(**{name: routine}))
+    report = check_derivatives(SMALL, loss, with_operators(**{name: routine}))
     assert not report.ok
     assert verdicts(report) == ["wrong"] * wrong + ["ok"] * (SMALL.L - wrong)
     (text,) = names(report)
@@ -196,7 +196,7 @@ def test_a_fault_in_one_layer_has_that_place(m: int) -> None:
         engine = hints.FaultyEngine(SMALL, l)
         engine.fault, engine.layers = fault, frozenset({m})
         evidence = f"layer {m + 1}: {fault.text}"
-        report = check(SMALL, engine=engine)
+        report = check_derivatives(SMALL, engine=engine)
         if not report.ok:
             assert evidence in names(report)
             break
@@ -228,7 +228,7 @@ def scaled(ratio: float, part: str = "", layer: int | None = None) -> Wrapped:
     ],
 )
 def test_a_constant_factor_is_named(ratio: float, cause: str) -> None:
-    report = check(SMALL, engine=scaled(ratio))
+    report = check_derivatives(SMALL, engine=scaled(ratio))
     assert verdicts(report) == ["wrong"] * SMALL.L
     (text,) = names(report)
     assert text.startswith("layers 1, 2, 3, 4, 5: the gradient is")
@@ -237,17 +237,17 @@ def test_a_constant_factor_is_named(ratio: float, cause: str) -> None:
 
 
 def test_a_constant_factor_in_one_part() -> None:
-    report = check(SMALL, engine=scaled(1.001, "bias", 1))
+    report = check_derivatives(SMALL, engine=scaled(1.001, "bias", 1))
     assert verdicts(report) == ["ok", "wrong", "ok", "ok", "ok"]
     assert "layer 2: the gradient of bias is 1.001 times the right one" in names(report)[0]
     assert any("only the bias gradient is wrong" in hint.text for hint in report.hints)
     pixels = SMALL.conv_layers[2].a_conv * SMALL.conv_layers[2].b_conv
-    report = check(SMALL, engine=scaled(1 / pixels, "bias", 2))
+    report = check_derivatives(SMALL, engine=scaled(1 / pixels, "bias", 2))
     assert "a mean over a_conv*b_conv pixels" in names(report)[0]
 
 
 def test_a_sign_on_the_way_back() -> None:
-    report = check(SMALL, engine=with_operators(unpad=lambda V, g: -unpad(V, g)))
+    report = check_derivatives(SMALL, engine=with_operators(unpad=lambda V, g: -unpad(V, g)))
     assert (
         verdicts(report) == ["wrong", "wrong", "ok", "ok", "ok"] or verdicts(report)[1] == "wrong"
     )
@@ -265,7 +265,7 @@ def test_a_wrong_loss_is_told_from_a_wrong_engine(kind: type, engine_name: str) 
              (1 / l, "1/l was applied twice"), (l, "1/l is missing"), (1.001, "")]  # fmt: skip
     for ratio, cause in cases:
         loss = loss_of(kind, gradient=lambda self, z, y, r=ratio: r * kind.gradient(self, z, y))
-        report = check(TINY, loss, engine_name)
+        report = check_derivatives(TINY, loss, engine_name)
         (text,) = names(report)
         assert text.startswith(f"the {loss.name} loss: its derivative is {ratio:.6g} times")
         assert cause in text
@@ -273,12 +273,12 @@ def test_a_wrong_loss_is_told_from_a_wrong_engine(kind: type, engine_name: str) 
 
 def test_a_derivative_without_the_one_hot_and_a_wrong_Hessian() -> None:
     softmax = loss_of(CrossEntropy, gradient=lambda self, z, y: self.softmax(z))
-    report = check(SMALL, softmax)
+    report = check_derivatives(SMALL, softmax)
     assert not report.ok
     assert [hint.certain for hint in report.hints] == [False]
     assert "its derivative is not that of its value" in report.hints[0].text
     bent = loss_of(SquaredLoss, hessian_product=lambda self, z, V: V)
-    report = check(SMALL, bent)
+    report = check_derivatives(SMALL, bent)
     assert verdicts(report) == ["ok"] * SMALL.L
     assert not report.ok
     assert names(report) == ["the squared loss: B v is not its second derivative"]
@@ -289,7 +289,7 @@ def test_the_worst_entry_has_its_place() -> None:
         if m == 1:
             dW[2, 1 + 3 * 0 + 9 * 2] += 10.0  # filter 2, u = 1, w = 0, channel 2
 
-    report = check(SMALL, engine=Wrapped(change))
+    report = check_derivatives(SMALL, engine=Wrapped(change))
     assert verdicts(report) == ["ok", "wrong", "ok", "ok", "ok"]
     worst = report.layers[1].worst
     assert worst is not None
@@ -311,7 +311,7 @@ def test_bisection_finds_one_wrong_entry_of_many() -> None:
         if m == 2:
             dW[2, 100] += 1.0  # one of 324
 
-    report = check(config, engine=Wrapped(change, config))
+    report = check_derivatives(config, engine=Wrapped(change, config))
     assert [layer.worst.place for layer in report.layers if layer.worst] == [
         "layer 2, W, filter k = 10, channel c = 7, offset (u, w) = (2, 1)",
         "layer 3, W, output k = 2, input c = 100",
@@ -326,7 +326,7 @@ def test_a_wrong_tangent() -> None:
                 result *= 1.01
             return result
 
-    report = check(SMALL, engine=Engine(SMALL, l, np.float64))
+    report = check_derivatives(SMALL, engine=Engine(SMALL, l, np.float64))
     assert verdicts(report) == ["wrong", "wrong", "wrong", "ok", "ok"]
     assert all(layer.checks["gradient W"].ok for layer in report.layers)
     (hint,) = report.hints
@@ -338,18 +338,20 @@ def test_another_forward_pass_is_said() -> None:
         P = padding_and_phiZ(Z, g)
         return P.reshape(g.h, g.h, -1, order="F").swapaxes(0, 1).reshape(P.shape, order="F")
 
-    report = check(SMALL, engine=with_operators(padding_and_phiZ=turned))
+    report = check_derivatives(SMALL, engine=with_operators(padding_and_phiZ=turned))
     assert not report.ok
     assert "layer 1: the forward pass is not the lecture's" in report.hints[0].text
     both = with_operators(padding_and_phiZ=turned, vTP_phi=transposed_filter)
-    report = check(SMALL, engine=both)  # consistent, and still another network
+    report = check_derivatives(SMALL, engine=both)  # consistent, and still another network
     assert verdicts(report) == ["ok"] * SMALL.L
     assert [c.name for c in report.network if not c.ok] == ["forward pass as the lecture's"]
     assert len(report.hints) == 1
 
 
 def test_NaN_is_wrong() -> None:
-    report = check(SMALL, engine=with_operators(unpad=lambda V, g: np.nan * unpad(V, g)))
+    report = check_derivatives(
+        SMALL, engine=with_operators(unpad=lambda V, g: np.nan * unpad(V, g))
+    )
     assert verdicts(report) == ["wrong", "wrong", "ok", "ok", "ok"]
     json.loads(to_json(report.as_dict()))
 
@@ -362,7 +364,7 @@ def test_a_tie_is_called_a_kink() -> None:
     config = NetConfig(0, 2, 2, 2, (1,), (2, 2))
     theta = theta_of(config)
     theta[:10] = 0  # S = 0 in both units of layer 1: no derivative there
-    report = check(config, theta=theta)
+    report = check_derivatives(config, theta=theta)
     assert not report.ok
     assert verdicts(report)[0] == "kink"
     assert report.redrawn > 0
@@ -370,11 +372,11 @@ def test_a_tie_is_called_a_kink() -> None:
 
 def test_kinks_are_avoided_by_drawing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradcheck, "_STEPS", (1e-2, 1e-3, 1e-5, 1e-6, 1e-7))
-    report = check(SMALL)
+    report = check_derivatives(SMALL)
     assert report.ok
     assert report.redrawn > 0
     monkeypatch.setattr(gradcheck, "_STEPS", (1e-1,))
-    report = check(SMALL)
+    report = check_derivatives(SMALL)
     assert not report.ok
     assert verdicts(report)[0] == "kink"
     assert report.redrawn == 0
@@ -384,7 +386,7 @@ def test_a_dead_layer_is_silent() -> None:
     config = NetConfig(0, 3, 2, 2, (1,), (3, 3, 2))
     theta = theta_of(config)
     theta[15 + 9 : 15 + 12] = -100  # biases of layer 2: its ReLU lets nothing through
-    report = check(config, theta=theta)
+    report = check_derivatives(config, theta=theta)
     assert verdicts(report)[:2] == ["silent", "silent"]
     assert not report.ok
 
@@ -403,16 +405,20 @@ def test_mistakes() -> None:
     ]
     for options, message in cases:
         with pytest.raises(OptionError, match=message):
-            check(SMALL, **options)
+            check_derivatives(SMALL, **options)
 
 
 @lru_cache
-def reports() -> tuple[Report, Report, Report]:
+def reports() -> tuple[GradcheckReport, GradcheckReport, GradcheckReport]:
     deep = NetConfig(0, 11, 2, 2, (1,), (8,) * 10 + (2,))
-    return check(SMALL), check(SMALL, engine=scaled(2.0)), check(deep)
+    return (
+        check_derivatives(SMALL),
+        check_derivatives(SMALL, engine=scaled(2.0)),
+        check_derivatives(deep),
+    )
 
 
-def drawn(report: Report) -> Any:
+def drawn(report: GradcheckReport) -> Any:
     panels = plot_gradcheck(report, name="a $net")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError
-from simplenn_py.matlab import cnn_predict, cnn_train, parse_options
+from simplenn_py.interfaces.matlab import cnn_predict, cnn_train, parse_options
+from simplenn_py.network.config import NetConfig
 
 CONFIG = NetConfig(
     LC=1, LF=1, ht_input=6, wd_input=5, ch_input=(1, 4), wd_pad_added=(1,), wd_filter=(3,),

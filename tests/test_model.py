@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError
 from simplenn_py.io.npz import write_arrays
 from simplenn_py.layout import from_nhwc
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 CONFIG = NetConfig(
     LC=1,

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from simplenn_py.errors import OptionError
-from simplenn_py.options import TrainOptions, default_options, default_preset
+from simplenn_py.training.options import TrainOptions, default_options, default_preset
 
 
 @pytest.mark.parametrize(

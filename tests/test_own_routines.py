@@ -10,8 +10,8 @@ import pytest
 import simplenn_py as nn
 from simplenn_py.cli import main
 from simplenn_py.errors import DataError, OptionError, UserError
-from simplenn_py.own_routines import Watched, load_all, load_routines, operators_of
-from simplenn_py.training import train
+from simplenn_py.interfaces.student_routines import Watched, load_all, load_routines, operators_of
+from simplenn_py.training.training import train
 
 GOOD = '''
 import numpy as np

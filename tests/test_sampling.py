@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simplenn_py.sampling import stratified
+from simplenn_py.training.sampling import stratified
 
 
 @settings(max_examples=60, deadline=None)

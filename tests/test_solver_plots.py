@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from simplenn_py import plots, solver_plots
 from simplenn_py.errors import DataError
-from simplenn_py.run_reader import Run
+from simplenn_py.plots import figures as plots
+from simplenn_py.plots import solvers as solver_plots
+from simplenn_py.training.run_reader import Run
 
 
 def record(iteration: int, **changed: Any) -> dict[str, Any]:

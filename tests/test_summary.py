@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from simplenn_py.config import NetConfig
 from simplenn_py.engines import engine_class
 from simplenn_py.errors import OptionError
-from simplenn_py.summary import human_bytes, human_operations, summarise
+from simplenn_py.network.config import NetConfig
+from simplenn_py.runtime.units import human_bytes, human_operations
+from simplenn_py.tools.summary import summarise
 
 LAYER4 = NetConfig.preset("layer4")
 

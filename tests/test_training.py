@@ -172,7 +172,7 @@ def test_fewer_epochs_than_were_begun_are_refused(data, tmp_path):
 
 
 def test_a_start_that_came_to_nothing_leaves_the_folder_free(data, tmp_path, monkeypatch):
-    from simplenn_py import training
+    from simplenn_py.training import training
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -199,7 +199,7 @@ def test_validation_keeps_the_best_epoch(data, tmp_path):
 
 def test_held_out_images_touch_neither_weights_nor_mean(data):
     """Changing a held-out image changes nothing that is learnt."""
-    from simplenn_py.job import subsets
+    from simplenn_py.training.job import subsets
 
     options = TrainOptions(epochs=1, batch_size=16, validation=0.3)
     y = np.unique(data.train.y, return_inverse=True)[1]

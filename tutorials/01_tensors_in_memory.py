@@ -30,7 +30,8 @@ from matplotlib.colors import ListedColormap
 
 import simplenn_py as nn
 from simplenn_py.layout import from_rows, pixels, to_nchw, to_nhwc, vec
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 LAYOUTS = ("d x abl", "NCHW", "l x abd")
 

@@ -24,11 +24,9 @@ import matplotlib.pyplot as plt
 import numba
 import numpy as np
 
-from simplenn_py.layer_times import peak
-from simplenn_py.linalg.ladder import measure
-from simplenn_py.linalg.plots import plot_ladder
-from simplenn_py.linalg.products import STEPS, partitioned
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.linalg import STEPS, measure_ladder, partitioned, peak, plot_ladder
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 
 def three_loops(A, B):
@@ -184,7 +182,7 @@ print("all the same:", ", ".join(STEPS))
 # machine that they find. A curve above the peak means that the machine was busy while the peak was
 # measured.
 sizes = [32, 64, 128, 256] if reduced() else [64, 128, 256, 512, 1024, 2048]
-ladder = measure(sizes, "float32", repeat=2 if reduced() else 5)
+ladder = measure_ladder(sizes, "float32", repeat=2 if reduced() else 5)
 for place, n in enumerate(sizes):
     A, B = rng.random((2, n, n), dtype=np.float32)
     for name, rates in ladder.rates.items():

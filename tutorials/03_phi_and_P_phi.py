@@ -24,7 +24,8 @@ from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import pixels, vec
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 g = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
 Z = np.arange(g.d * g.a * g.b, dtype=np.float64).reshape((g.d, g.a * g.b), order="F")

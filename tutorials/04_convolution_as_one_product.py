@@ -26,7 +26,8 @@ from scipy.signal import correlate
 import simplenn_py as nn
 from simplenn_py.layout import from_nhwc, storage, to_nhwc
 from simplenn_py.linalg import convert, im2col_nchw, im2col_nhwc, im2col_phi, permutation
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 l, d, a, b, h, s, p, d_next = 2, 3, 7, 6, 3, 1, 1, 4
 g = nn.ConvGeometry(a=a, b=b, d=d, p=p, h=h, s=s, d_next=d_next, h_pool=1)

@@ -20,7 +20,8 @@ from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import from_nhwc, pixels, to_nhwc, vec
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 image = np.array(
     [

@@ -22,7 +22,8 @@ from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import to_nhwc, vec
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 data = nn.load_dataset("digits").train
 l = 20 if reduced() else 100

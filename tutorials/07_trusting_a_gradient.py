@@ -18,12 +18,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
-from simplenn_py.gradcheck import check
+from simplenn_py.engines import LectureEngine, Operators
 from simplenn_py.layout import patches, storage
-from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, show
+from simplenn_py.runtime import reduced
+from simplenn_py.tools import check_derivatives
 
 rng = np.random.default_rng(0)
 l = 5 if reduced() else 20  # images
@@ -275,14 +274,14 @@ engines = {
 # %%
 # The package's checker
 # ---------------------
-# ``simplenn_py.gradcheck.check`` does all that we did by hand, layer by layer, with directions that
+# ``check_derivatives`` does all that we did by hand, layer by layer, with directions that
 # touch one layer alone. Where signs or winners differ between both ends of a difference it draws
 # another direction. It names the layers, the worst entry of each and, where it knows the pattern,
 # the likely cause. On the command line it is ``simplenn gradcheck NETWORK``. Here it judges the
 # right engine and the three wrong ones.
 expected = {"right": ["ok"] * 3, "1/l missing": ["wrong"] * 3}
 for name, broken in engines.items():
-    report = check(config, engine=broken)
+    report = check_derivatives(config, engine=broken)
     verdicts = [layer.verdict for layer in report.layers]
     print(f"{name}: layers {', '.join(verdicts)}")
     for worst in (layer.worst for layer in report.layers if layer.worst):

@@ -21,8 +21,15 @@ import numpy as np
 
 import simplenn_py as nn
 from simplenn_py.layout import to_nhwc
-from simplenn_py.plots import BLUE, VERMILLION, confusion_counts, plot_confusion, plot_curves
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import (
+    BLUE,
+    VERMILLION,
+    confusion_counts,
+    plot_confusion,
+    plot_curves,
+    show,
+)
+from simplenn_py.runtime import reduced
 
 data = nn.load_dataset("digits")
 train = data.train

@@ -20,16 +20,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.cnn import padding, phi, pooling, relu
-from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
-from simplenn_py.layer_times import PASSES, measure
-from simplenn_py.linalg.plots import plot_roofline
-from simplenn_py.linalg.roofline import layer_work, measure_machine
-from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, plot_layer_times
-from simplenn_py.summary import summarise
-from simplenn_py.teaching import busy, reduced, seconds, show
-from simplenn_py.threads import limit_threads
+from simplenn_py.engines import LectureEngine, Operators
+from simplenn_py.linalg import layer_work, measure_machine, plot_roofline
+from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, show
+from simplenn_py.runtime import busy, limit_threads, reduced, seconds
+from simplenn_py.tools import PASSES, plot_layer_times, summarise, time_layers
 
 side, batch_size, repeat = (14, 32, 10) if reduced() else (28, 128, 15)
 config = nn.NetConfig.preset("layer4", side, side, 1)
@@ -60,7 +55,7 @@ assert convolutional > 0.9 * costs.step_operations
 # back begins with (3), and is counted with it. It is what ``simplenn profile`` calls.
 
 print(busy() or "The cores have little else to do: the times below are what they can be.")
-times = measure(config, batch_size, "float32", "lecture", repeat)
+times = time_layers(config, batch_size, "float32", "lecture", repeat)
 print(f"a step takes {1e3 * times.step:.2f} ms with {times.threads} threads")
 for layer in times.layers:
     cells = [f"{which} {1e3 * t:.2f} ms at {layer.rate(which) / 1e9:.0f} GFLOP/s"
@@ -106,14 +101,15 @@ def timed(name, routine):
     return stopwatch
 
 
+ours = Operators()
 table = Operators(
-    padding_and_phiZ=timed("phi", phi.padding_and_phiZ),
-    vTP_phi=timed("v'P_phi", phi.vTP_phi),
-    unpad=timed("unpad", padding.unpad),
-    maxpooling=timed("maxpooling", pooling.maxpooling),
-    vTP_pool=timed("v'P_pool", pooling.vTP_pool),
-    bias_relu=timed("bias, ReLU", relu.bias_relu),
-    mask=timed("mask", relu.mask),
+    padding_and_phiZ=timed("phi", ours.padding_and_phiZ),
+    vTP_phi=timed("v'P_phi", ours.vTP_phi),
+    unpad=timed("unpad", ours.unpad),
+    maxpooling=timed("maxpooling", ours.maxpooling),
+    vTP_pool=timed("v'P_pool", ours.vTP_pool),
+    bias_relu=timed("bias, ReLU", ours.bias_relu),
+    mask=timed("mask", ours.mask),
 )
 
 # %%

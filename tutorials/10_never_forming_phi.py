@@ -20,10 +20,10 @@ import numpy as np
 
 import simplenn_py as nn
 from simplenn_py.layout import pixels, storage
-from simplenn_py.normalisation import Normalisation
-from simplenn_py.summary import human_bytes, summarise
-from simplenn_py.teaching import busy, reduced, seconds, show
-from simplenn_py.threads import limit_threads
+from simplenn_py.network import Normalisation
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, human_bytes, limit_threads, reduced, seconds
+from simplenn_py.tools import summarise
 
 side, l = (14, 8) if reduced() else (28, 64)
 config = nn.NetConfig.preset("layer4", side, side, 1)  # simpleNN's demo network

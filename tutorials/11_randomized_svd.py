@@ -21,7 +21,8 @@ from simplenn_py.linalg import (
     frobenius_error,
     randomized_svd,
 )
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 SMALL = reduced()
 rng = np.random.default_rng(0)

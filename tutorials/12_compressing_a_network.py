@@ -19,10 +19,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.compress import compress, ranks_by_energy, ranks_by_size, ranks_given, roots
-from simplenn_py.compress_plot import plot_ranks
-from simplenn_py.plots import BLUE, GREY, VERMILLION
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import BLUE, GREY, VERMILLION, show
+from simplenn_py.runtime import reduced, seconds
+from simplenn_py.tools import (
+    factor_layers,
+    plot_ranks,
+    ranks_by_energy,
+    ranks_by_size,
+    ranks_given,
+    roots,
+)
 
 data = nn.load_dataset("digits")
 config = nn.NetConfig(
@@ -74,7 +80,7 @@ assert np.allclose(U @ (V @ phiZ), (U @ V) @ phiZ, atol=1e-10)
 # with filters of 1 x 1, and between them is no ReLU. ``NetConfig.rank`` holds an r for each layer,
 # or 0 where W stays; ``stage_names`` and ``weight_shapes`` tell what is then run.
 
-small = compress(model, ranks_given(model, (0, rank, 0, 0)))
+small = factor_layers(model, ranks_given(model, (0, rank, 0, 0)))
 for name, shape in zip(small.config.stage_names, small.config.weight_shapes, strict=True):
     print(f"stage {name:3s} {shape[0]:3d} x {shape[1]}")
 assert small.config.rank == (0, rank, 0, 0)
@@ -112,7 +118,7 @@ print("rank  relative error of W  accuracy")
 for r in ranks:
     layers = ranks_given(model, (0, r, 0, 0))
     error = np.sqrt(1 - layers[1].energy)
-    one_layer.append((100 * error, accuracy(compress(model, layers))))
+    one_layer.append((100 * error, accuracy(factor_layers(model, layers))))
     print(f"{r:4d} {one_layer[-1][0]:18.1f} % {one_layer[-1][1]:9.1f} %")
 
 random_sigma = np.linalg.svd(initial.W[1], compute_uv=False)
@@ -172,7 +178,7 @@ assert errors["outputs"][1] < errors["weights"][1]
 
 measure = roots(model, data.train.Z[:, : 64 * 500])
 assert np.allclose(np.abs(measure[1].R.T @ W.T), np.abs(R.T @ W.T), atol=1e-6)
-whole = compress(model, ranks_given(model, (0, rank, 0, 0), measure), measure)
+whole = factor_layers(model, ranks_given(model, (0, rank, 0, 0), measure), measure)
 assert np.allclose(whole.W[2] @ whole.W[1], U_out @ V_out, atol=1e-6)
 needed = [x.rank or "all" for x in ranks_by_energy(model, 0.9, measure)]
 print("outputs: 90 % of the energy needs rank", needed)
@@ -188,7 +194,7 @@ layers = ranks_by_size(model, 4, measure)
 figure, panels = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
 plot_ranks(layers, name="the digits' network, 4 times smaller", of="outputs", axes=panels)
 show()
-small = compress(model, layers, measure)
+small = factor_layers(model, layers, measure)
 ratio = config.n_parameters / small.config.n_parameters
 print(f"ranks {small.config.rank}: {ratio:.1f} times fewer parameters, "
       f"accuracy {accuracy(model):.1f} -> {accuracy(small):.1f} %")  # fmt: skip
@@ -208,7 +214,7 @@ for name, roots_or_none in (("weights", None), ("outputs", measure)):
     rows = []
     for times_smaller in sizes:
         layers = ranks_by_size(model, times_smaller, roots_or_none)
-        small = compress(model, layers, roots_or_none)
+        small = factor_layers(model, layers, roots_or_none)
         tuned, _ = nn.train(data, options=further, start=small, progress=False)
         ratio = config.n_parameters / small.config.n_parameters
         rows.append((ratio, accuracy(small), accuracy(tuned)))

@@ -15,7 +15,8 @@ import numpy as np
 
 import simplenn_py as nn
 from simplenn_py import autodiff as ad
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 try:
     import sympy

@@ -14,10 +14,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.autodiff import gradient, jacobian, jacobian_memory, projection_gradient
-from simplenn_py.autodiff.rules_cnn import conv
+from simplenn_py.autodiff import conv, gradient, jacobian, jacobian_memory, projection_gradient
 from simplenn_py.layout import vec
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 SMALL = reduced()
 rng = np.random.default_rng(0)

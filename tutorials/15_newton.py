@@ -20,14 +20,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.cnn.objective import FullObjective
-from simplenn_py.normalisation import Normalisation
-from simplenn_py.opt.hooks import Hook
-from simplenn_py.opt.newton import NewtonState
-from simplenn_py.plots import BLUE, GREEN, VERMILLION
-from simplenn_py.run_reader import read_run
-from simplenn_py.solver_plots import plot_comparison, plot_newton
-from simplenn_py.teaching import reduced, show
+from simplenn_py.cnn import FullObjective
+from simplenn_py.network import Normalisation
+from simplenn_py.opt import Hook, NewtonState
+from simplenn_py.plots import BLUE, GREEN, VERMILLION, plot_comparison, plot_newton, show
+from simplenn_py.runtime import reduced
+from simplenn_py.training import read_run
 
 rng = np.random.default_rng(0)
 l = 60

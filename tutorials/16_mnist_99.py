@@ -12,10 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.datasets.fetch import where
+from simplenn_py.datasets import where
 from simplenn_py.layout import to_nhwc
-from simplenn_py.plots import plot_curves, plot_filters
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import plot_curves, plot_filters, show
+from simplenn_py.runtime import reduced
 
 SMALL = reduced()
 

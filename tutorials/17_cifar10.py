@@ -13,11 +13,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.datasets.fetch import where
+from simplenn_py.datasets import where
 from simplenn_py.layout import to_nhwc
-from simplenn_py.opt.minibatch import learning_rate
-from simplenn_py.plots import confusion_counts, plot_confusion
-from simplenn_py.teaching import reduced, show
+from simplenn_py.opt import learning_rate
+from simplenn_py.plots import confusion_counts, plot_confusion, show
+from simplenn_py.runtime import reduced
 
 SMALL = reduced()
 BLUE, VERMILLION = "#0072B2", "#D55E00"

@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import simplenn_py as nn
-from simplenn_py.datasets.images import read_images
+from simplenn_py.datasets import read_images
 from simplenn_py.errors import UserError
 from simplenn_py.layout import to_nhwc
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced
 
 SMALL = reduced()
 rng = np.random.default_rng(0)

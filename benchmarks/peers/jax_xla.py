@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 from ..case import LR, MOMENTUM, Case, Runner
 

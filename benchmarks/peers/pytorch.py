@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from simplenn_py.model import Model
-from simplenn_py.threads import available
+from simplenn_py.model.model import Model
+from simplenn_py.runtime.threads import available
 
 from ..case import LR, MOMENTUM, Case, Runner
 

@@ -9,8 +9,9 @@ import numpy as np
 from simplenn_py import __version__
 from simplenn_py.cnn.feedforward import feedforward
 from simplenn_py.cnn.gauss_newton import GaussNewton
-from simplenn_py.cnn.loss import SquaredLoss
-from simplenn_py.cnn.objective import BatchObjective, Problem
+from simplenn_py.cnn.objective import BatchObjective
+from simplenn_py.cnn.operators.loss import SquaredLoss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import DEFAULT, make_engine
 from simplenn_py.layout import from_nhwc
 from simplenn_py.opt.cg import dot

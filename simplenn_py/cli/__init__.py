@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import UserError
-from ..threads import polite_waiting
+from ..runtime.threads import polite_waiting
 from . import (
     compare,
     compress,

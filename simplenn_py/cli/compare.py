@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..run_reader import Run
+    from ..training.run_reader import Run
 
 _DESCRIPTION = """\
 Compare runs that 'simplenn train' wrote, of one solver or of several: a table of what each
@@ -54,18 +54,18 @@ def run(args: argparse.Namespace) -> int:
     UserError
         If a folder holds no run or a damaged one, or the figure cannot be written.
     """
-    from ..plots import check_png, save
-    from ..run_reader import read_run
+    from ..plots.figures import check_png, save
+    from ..training.run_reader import read_run
 
     check_png(args.out)  # before the work
     runs = [read_run(folder) for folder in args.runs]
     names = _names(args.runs, runs)
-    from ..solver_plots import plot_comparison
+    from ..plots.solvers import plot_comparison
 
     save(plot_comparison(runs, names=names), args.out)
     warnings = _warnings(runs)
     if args.json:
-        from ..run_folder import to_json
+        from ..io.strict_json import to_json
 
         rows = [_row(folder, run) for folder, run in zip(args.runs, runs, strict=True)]
         print(to_json({"runs": rows, "warnings": warnings, "figure": args.out}))

@@ -13,9 +13,9 @@ from .tables import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..compress import LayerRank, Root
     from ..datasets.dataset import Dataset
-    from ..model import Model
+    from ..model.model import Model
+    from ..tools.compress.ranks import LayerRank, Root
 
 _DESCRIPTION = """\
 Make a trained network smaller: the matrix W of a layer, its filters or its weights, becomes the
@@ -88,9 +88,9 @@ def run(args: argparse.Namespace) -> int:
     UserError
         If the model or the data set is missing or damaged, or an option does not apply.
     """
-    from ..compress import compress
-    from ..compress_report import add_accuracy, first_report, race
     from ..errors import OptionError
+    from ..tools.compress.ranks import factor_layers
+    from ..tools.compress.report import add_accuracy, first_report, time_passes
     from .predict import load_model, normalise
 
     for name in ("finetune", "seed"):
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args, data, model) if args.finetune and data is not None else None
     measure = _measure(args, model, data)
     layers = _layers(args, model, measure)
-    small = compress(model, layers, measure)
+    small = factor_layers(model, layers, measure)
 
     report = {"model": args.model} | first_report(layers, model, small, bool(measure))
     add_accuracy(report, "before", model, data)
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         _print_layers(args.model, layers, report)
     if options is not None and data is not None:
-        from ..training import train
+        from ..training.training import train
 
         small, history = train(data, None, options, out=out, start=small, progress=not args.json)
         if history.interrupted:
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         add_accuracy(report, "fine-tuned", small, data)
     else:
         small.save(out / "model.npz")
-    report["milliseconds"] = race(model, small)
+    report["milliseconds"] = time_passes(model, small)
     text = _write(out, report)
     if args.json:
         print(text)
@@ -180,7 +180,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
     from ..errors import OptionError
-    from ..job import check_size
+    from ..training.job import check_size
 
     name, report = args.data, Path(args.model) / "run.json"
     if name is None and report.is_file():
@@ -211,7 +211,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
 def _measure(args: argparse.Namespace, model: Model, data: Dataset | None) -> list[Root] | None:
     import numpy as np
 
-    from ..compress import roots
+    from ..tools.compress.ranks import roots
 
     if data is None or args.measure == "weights":
         return None
@@ -225,8 +225,8 @@ def _measure(args: argparse.Namespace, model: Model, data: Dataset | None) -> li
 def _layers(
     args: argparse.Namespace, model: Model, measure: Sequence[Root] | None
 ) -> list[LayerRank]:
-    from ..compress import ranks_by_energy, ranks_by_size, ranks_given
     from ..errors import OptionError
+    from ..tools.compress.ranks import ranks_by_energy, ranks_by_size, ranks_given
 
     if args.rank is not None:
         try:
@@ -243,7 +243,7 @@ def _layers(
 
 
 def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
-    from ..options import DEFAULT_LR, default_options
+    from ..training.options import DEFAULT_LR, default_options
 
     begins = default_options(data.name).lr or DEFAULT_LR["sgd"]
     return default_options(
@@ -260,15 +260,15 @@ def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
 
 
 def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
-    from ..compress_plot import plot_ranks
-    from ..plots import save
+    from ..plots.figures import save
+    from ..tools.compress.plot import plot_ranks
 
     save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")
 
 
 def _write(out: Path, report: dict[str, Any]) -> str:
     from ..io.atomic import atomic_write_bytes
-    from ..run_folder import to_json
+    from ..io.strict_json import to_json
 
     text = to_json(report)
     atomic_write_bytes(out / "compress.json", text.encode())
@@ -297,8 +297,8 @@ def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]
 
 
 def _print_totals(report: dict[str, Any]) -> None:
-    from ..compress_report import BATCH
-    from ..summary import human_operations
+    from ..runtime.units import human_operations
+    from ..tools.compress.report import BATCH
 
     def line(what: str, values: Sequence[float], form: Any) -> tuple[str, ...]:
         before, after = values

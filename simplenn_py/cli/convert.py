@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..model import Model
+    from ..model.model import Model
 
 _DESCRIPTION = """\
 Write a trained model in another format.  The suffixes say which:
@@ -98,7 +98,7 @@ def _suffix(source: Path) -> str:
 
 def _load(source: Path, suffix: str) -> Model:
     if suffix == ".mat":
-        from ..io.simplenn_mat import read_simplenn
+        from ..formats.simplenn_mat import read_simplenn
 
         return read_simplenn(source)
     from .predict import load_model
@@ -110,18 +110,18 @@ def _write(args: argparse.Namespace, model: Model, suffix: str) -> None:
     if suffix == ".npz":
         model.save(args.target)
     elif suffix == ".mat":
-        from ..io.simplenn_mat import write_simplenn
+        from ..formats.simplenn_mat import write_simplenn
 
         write_simplenn(args.target, model)
     else:
-        from ..io.onnx import write_onnx
+        from ..formats.onnx import write_onnx
 
         write_onnx(args.target, model, args.probabilities)
 
 
 def _explain(args: argparse.Namespace, model: Model, suffix: str) -> None:
     """Say what its user must know, of the images above all."""
-    from ..io.simplenn_mat import matlab_lines, not_square
+    from ..formats.simplenn_mat import matlab_lines, not_square
 
     if suffix == ".onnx":
         a, b, d = model.config.image_shape

@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the findings; return 0 where nothing is wrong, else 1."""
     import sys
 
-    from ..doctor import clean_caches, examine
-    from ..summary import human_bytes
+    from ..machine.doctor import clean_caches, examine
+    from ..runtime.units import human_bytes
 
     if args.clean_cache:
         folders, size = clean_caches()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
-    from ..model import Model
+    from ..model.model import Model
 
 _DESCRIPTION = """\
 Write one page for the browser, to go through a network's convolutional layers number by number,
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         If there is no such network, layer or image, or the page exists already.
     """
     from ..errors import DataError, OptionError
-    from ..threads import limit_threads
+    from ..runtime.threads import limit_threads
 
     if args.seed < 0:
         raise OptionError(f"--seed is {args.seed}; it must be 0 or more")
@@ -79,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--out is {args.out!r}; a page's name must end in .html")
     if os.path.lexists(args.out) and not args.force:
         raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
-    from .. import explain
-    from ..explain_picture import choose_picture
+    from ..tools.explain import numbers as explain
+    from ..tools.explain.picture import choose_picture
 
     model, layers, title, notes, trained = _network(args)
     picture = choose_picture(_dataset(args, model, trained), args.image, model)
@@ -103,9 +103,9 @@ def _network(args: argparse.Namespace) -> tuple[Model, list[int], str, list[str]
     """Return the network, its layers to show, its name, what to say of it, and if it is trained."""
     import numpy as np
 
-    from ..explain import choose_layers, smaller
-    from ..model import Model
-    from ..summary import check_memory
+    from ..model.model import Model
+    from ..tools.explain.numbers import choose_layers, smaller
+    from ..tools.summary import check_memory
     from .predict import load_model
     from .summary import find_network
 

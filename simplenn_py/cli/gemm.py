@@ -62,16 +62,16 @@ def run(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from ..linalg.ladder import measure
+    from ..linalg.ladder import measure_ladder
     from ..linalg.plots import plot_ladder
     from ..linalg.shapes import measure_shapes
-    from ..plots import check_png, save
-    from ..threads import limit_threads
+    from ..plots.figures import check_png, save
+    from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
     console = Console(stderr=args.json, highlight=False, markup=False)
     with limit_threads(0), console.status("measuring the peak") as status:
-        ladder = measure(args.sizes, args.dtype, say=status.update)
+        ladder = measure_ladder(args.sizes, args.dtype, say=status.update)
         status.update("other shapes")
         shapes = measure_shapes(args.shapes, args.dtype)
     save(plot_ladder(ladder), args.out)
@@ -97,8 +97,8 @@ def _print(ladder: Ladder) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..environment import cpu_name
-    from ..threads import available
+    from ..runtime.environment import cpu_name
+    from ..runtime.threads import available
 
     console = Console(highlight=False)
     if not console.is_terminal:

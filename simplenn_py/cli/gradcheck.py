@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..gradcheck_report import Report
+    from ..tools.gradcheck.report import GradcheckReport
 
 _DESCRIPTION = """\
 Check the derivatives of a network, in float64, on a few random images:
@@ -87,23 +87,23 @@ def run(args: argparse.Namespace) -> int:
         If there is no such network, an option is out of its range or the figure cannot be
         written.
     """
-    from ..plots import check_png, save
-    from ..summary import check_memory
+    from ..plots.figures import check_png, save
+    from ..tools.summary import check_memory
     from .summary import find_network
 
     check_png(args.out)  # before the work
     config, _ = find_network(args)
     check_memory(config, max(args.images, 1), "float64", args.engine, "lecture")
-    from ..gradcheck import check
-    from ..threads import limit_threads
+    from ..runtime.threads import limit_threads
+    from ..tools.gradcheck.check import check_derivatives
 
     with limit_threads(0):
-        report = check(config, args.loss, args.engine, args.seed, args.images)
-    from ..gradcheck_plot import plot_gradcheck
+        report = check_derivatives(config, args.loss, args.engine, args.seed, args.images)
+    from ..tools.gradcheck.plot import plot_gradcheck
 
     save(plot_gradcheck(report, name=args.network), args.out)
     if args.json:
-        from ..run_folder import to_json
+        from ..io.strict_json import to_json
 
         print(to_json({"network": args.network, **report.as_dict(), "figure": args.out}))
     else:
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def _print(name: str, report: Report) -> None:
+def _print(name: str, report: GradcheckReport) -> None:
     from functools import partial
 
     from rich.console import Console
@@ -143,7 +143,7 @@ def _print(name: str, report: Report) -> None:
     say("all derivatives are right" if report.ok else "a derivative is WRONG or undecided")
 
 
-def _table(report: Report) -> Table:
+def _table(report: GradcheckReport) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

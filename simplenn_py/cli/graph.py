@@ -101,10 +101,10 @@ def _expression(args: argparse.Namespace) -> str:
 def _network(args: argparse.Namespace) -> str:
     import numpy as np
 
-    from ..autodiff.network_graph import network_graph
     from ..errors import OptionError
-    from ..model import Model
-    from ..summary import check_memory
+    from ..model.model import Model
+    from ..tools.network_graph import network_graph
+    from ..tools.summary import check_memory
     from .predict import load_model
     from .summary import find_network
 

@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
     from ..linalg.im2col_costs import measure_layouts
     from ..linalg.im2col_plot import plot_layouts
-    from ..plots import check_png, save
-    from ..threads import limit_threads
+    from ..plots.figures import check_png, save
+    from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
     layers = _layers(args)
@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
     """Return the layers that are asked for, by the name that the table gives them."""
-    from ..config import NetConfig
     from ..errors import OptionError
+    from ..network.config import NetConfig
     from .summary import find_network
 
     own = {"filter": 3, "stride": 1, "pad": 0, "filters": 32}

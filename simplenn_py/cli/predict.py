@@ -12,7 +12,7 @@ from .tables import print_table
 
 if TYPE_CHECKING:
     from ..layout import Array
-    from ..model import Model
+    from ..model.model import Model
 
 _DESCRIPTION = """\
 Let a trained model label images.
@@ -121,7 +121,7 @@ def load_model(path: str | Path) -> Model:
         If there is none, or it is damaged.
     """
     from ..errors import DataError
-    from ..model import Model
+    from ..model.model import Model
 
     path = Path(path)
     if path.is_dir():
@@ -132,7 +132,7 @@ def load_model(path: str | Path) -> Model:
             )
         path /= "model.npz"
     if path.suffix.lower() == ".mat":
-        from ..io.simplenn_mat import read_simplenn
+        from ..formats.simplenn_mat import read_simplenn
 
         return read_simplenn(path)
     return Model.load(path)
@@ -144,8 +144,8 @@ def normalise(args: argparse.Namespace, model: Model) -> None:
 
     from ..datasets import load_dataset
     from ..errors import OptionError
-    from ..job import check_size
-    from ..normalisation import Normalisation
+    from ..network.normalisation import Normalisation
+    from ..training.job import check_size
 
     if args.normalise is None:
         if model.normalisation.is_none:
@@ -201,7 +201,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
 
     import numpy as np
 
-    from ..plots import confusion_counts
+    from ..plots.figures import confusion_counts
 
     images, part, name = _load(args, model)
     values = model.decision_values(images.Z, batch_size=args.batch_size)
@@ -313,7 +313,7 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
 def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     import numpy as np
 
-    from ..cnn.loss import CrossEntropy
+    from ..cnn.operators.loss import CrossEntropy
     from ..datasets.images import read_images
 
     pixels = read_images(args.inputs, *model.config.image_shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..layer_times import LayerTimes
+    from ..tools.profile.layer_times import LayerTimes
 
 _DESCRIPTION = """\
 Time every layer of a network: forward, the gradient dW of its weights, (4), and the gradient
@@ -67,16 +67,17 @@ def run(args: argparse.Namespace) -> int:
 
     config, dtype = find_network(args)
     if args.out:
-        from ..plots import check_png
+        from ..plots.figures import check_png
 
         check_png(args.out)  # before the work
-    from ..layer_times import measure
+    from ..tools.profile.layer_times import time_layers
 
-    times = measure(config, args.batch_size, args.dtype or dtype, args.engine, args.repeat)
+    times = time_layers(config, args.batch_size, args.dtype or dtype, args.engine, args.repeat)
     a, b, d = config.image_shape
     name = f"{args.network}, {a}x{b}x{d} images"
     if args.out:
-        from ..plots import plot_layer_times, save
+        from ..plots.figures import save
+        from ..tools.profile.plot import plot_layer_times
 
         save(plot_layer_times(times, name=name), args.out)
     if args.json:
@@ -96,7 +97,7 @@ def _print(name: str, times: LayerTimes) -> None:
 
     from rich.console import Console
 
-    from ..environment import cpu_name
+    from ..runtime.environment import cpu_name
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -125,8 +126,8 @@ def _table(times: LayerTimes) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from ..layer_times import PASSES
-    from ..summary import human_operations
+    from ..runtime.units import human_operations
+    from ..tools.profile.layer_times import PASSES
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
     everything = sum(map(times.total, PASSES))

@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config import NetConfig
     from ..linalg.roofline import Machine, Work
+    from ..network.config import NetConfig
 
 _DESCRIPTION = """\
 Count, for every layer's forward product W phi(pad(Z)), its operations and the bytes that it must
@@ -56,16 +56,16 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from ..layer_times import measure
     from ..linalg.plots import plot_roofline
     from ..linalg.roofline import layer_work, measure_machine
-    from ..plots import check_png, save
-    from ..threads import limit_threads
+    from ..plots.figures import check_png, save
+    from ..runtime.threads import limit_threads
+    from ..tools.profile.layer_times import time_layers
     from .summary import find_network
 
     check_png(args.out)  # before the work
     config, dtype = find_network(args)
-    times = measure(config, args.batch_size, args.dtype or dtype, args.engine, 10)
+    times = time_layers(config, args.batch_size, args.dtype or dtype, args.engine, 10)
     with limit_threads(0):
         machine = measure_machine(times.dtype)
     work = layer_work(config, args.batch_size, np.dtype(times.dtype).itemsize)

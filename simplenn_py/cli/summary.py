@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..config import NetConfig
-    from ..summary import Summary
+    from ..network.config import NetConfig
+    from ..tools.summary import Summary
 
 _DESCRIPTION = """\
 Show every layer of a network: its sizes, parameters, operations and memory.
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     UserError
         If there is no such network, it cannot exist, or an option is out of its range.
     """
-    from ..summary import summarise
+    from ..tools.summary import summarise
 
     config, dtype = find_network(args)
     summary = summarise(config, args.batch_size, args.dtype or dtype, args.engine)
@@ -96,8 +96,9 @@ def run(args: argparse.Namespace) -> int:
 
 def find_network(args: argparse.Namespace) -> tuple[NetConfig, str]:
     """Return the network that is asked for, and the dtype that it has by itself."""
-    from ..config import PRESETS, NetConfig
     from ..errors import ConfigError, OptionError, closest
+    from ..network.config import NetConfig
+    from ..network.presets import PRESETS
 
     name, path = args.network, Path(args.network)
     shape = _shape(args.image_shape) if args.image_shape else None
@@ -146,7 +147,7 @@ def _shape(text: str) -> tuple[int, int, int]:
 def _print(name: str, config: NetConfig, summary: Summary) -> None:
     from rich.console import Console
 
-    from ..summary import human_bytes
+    from ..runtime.units import human_bytes
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -190,7 +191,7 @@ def _sizes(summary: Summary) -> Table:
 
 def _costs(summary: Summary) -> Table:
     """Parameters, operations and memory of all layers, and their totals."""
-    from ..summary import human_bytes, human_operations
+    from ..runtime.units import human_bytes, human_operations
 
     totals = {
         "m": "",

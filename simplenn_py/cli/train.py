@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..options import TrainOptions, default_options
+from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
-    from ..own_routines import Watched
+    from ..interfaces.student_routines import Watched
 
 _DESCRIPTION = """\
 Train a convolutional network: by stochastic gradient descent with momentum, Adam, or the
@@ -98,9 +98,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ..datasets import load_dataset
-    from ..own_routines import operators_of
-    from ..run_folder import RunFolder, to_json
-    from ..training import train
+    from ..interfaces.student_routines import operators_of
+    from ..io.strict_json import to_json
+    from ..training.run_folder import RunFolder
+    from ..training.training import train
 
     console = Console(stderr=args.json, highlight=False, soft_wrap=True)
     given = {f.name: getattr(args, f.name) for f in fields(TrainOptions)}
@@ -154,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _own_routines(args: argparse.Namespace, given: dict[str, Any]) -> list[Watched]:
     """Load the routines of --with, which the lecture engine runs."""
-    from ..own_routines import load_all
+    from ..interfaces.student_routines import load_all
 
     if args.own is None:
         return []
@@ -174,7 +175,8 @@ def _refuse_with_resume(args: argparse.Namespace) -> None:
 
 def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
     """Take the images' shape from --image-shape, else from a .config file."""
-    from ..config import PRESETS, NetConfig
+    from ..network.config import NetConfig
+    from ..network.presets import PRESETS
 
     if args.image_shape is not None:
         return _parse_shape(args.image_shape)
@@ -183,7 +185,7 @@ def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
     if flat and args.config is not None and args.config not in PRESETS:
         return NetConfig.read(args.config).image_shape
     if flat and args.resume is not None:
-        from ..run_folder import RunFolder
+        from ..training.run_folder import RunFolder
 
         return RunFolder(args.resume).load_checkpoint()[0].config.image_shape
     return None

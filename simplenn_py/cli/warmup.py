@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config import NetConfig
+    from ..network.config import NetConfig
 
 _DESCRIPTION = """\
 Compile every kernel that training and prediction of these networks need, and keep the code on
@@ -96,11 +96,12 @@ def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
     import numpy as np
 
     from ..cnn.gauss_newton import Gv
-    from ..cnn.loss import get_loss
-    from ..cnn.objective import BatchObjective, Problem, evaluate
+    from ..cnn.objective import BatchObjective, evaluate
+    from ..cnn.operators.loss import get_loss
+    from ..cnn.problem import Problem
     from ..engines import make_engine
-    from ..model import Model
-    from ..threads import limit_threads
+    from ..model.model import Model
+    from ..runtime.threads import limit_threads
 
     a, b, d = config.image_shape
     model = Model.initialise(config, np.arange(config.nL), np.random.default_rng(0), dtype)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layout import Array
-from .phi import padding_and_phiZ
+from .operators.phi import padding_and_phiZ
 
 if TYPE_CHECKING:
-    from ..config import NetConfig
-    from ..engines.base import Engine
-    from ..model import Model
+    from ..network.config import NetConfig
+    from ..network.weights import Weights
+    from .engine import Engine
 
 
-def jacobian(engine: Engine, model: Model) -> list[Array]:
+def jacobian(engine: Engine, model: Weights) -> list[Array]:
     """Compute ``dz^{L+1,i}/dvec(S^{m,i})'`` for every layer and instance.
 
     The pass back (3), (5) with the identity in place of the loss derivative: ``nL`` gradient
@@ -25,7 +25,7 @@ def jacobian(engine: Engine, model: Model) -> list[Array]:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Model
+    model : Weights, such as a Model
 
     Returns
     -------
@@ -54,7 +54,7 @@ class StoredJacobian:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Model
+    model : Weights, such as a Model
 
     Notes
     -----
@@ -62,7 +62,7 @@ class StoredJacobian:
     network; see :func:`stored_bytes` for what it takes.
     """
 
-    def __init__(self, engine: Engine, model: Model) -> None:
+    def __init__(self, engine: Engine, model: Weights) -> None:
         self._model, self._l = model, engine.l
         self._dzdS = jacobian(engine, model)
         self._phiZ = []

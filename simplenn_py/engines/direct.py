@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..config import NetConfig
+from ..cnn.engine import Engine
 from ..kernels import direct, direct_backward, pack, winners
 from ..kernels.cover import Sizes
 from ..kernels.emitter import lanes_of
 from ..layout import Array, aligned_empty
+from ..network.config import NetConfig
 from . import direct_plan as plan
-from .base import Engine
 
 
 class DirectEngine(Engine):

@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..cnn.pooling import P_pool
-from ..cnn.relu import bias_relu, mask
-from ..config import NetConfig
+from ..cnn.engine import Engine
+from ..cnn.operators.pooling import P_pool
+from ..cnn.operators.relu import bias_relu, mask
 from ..kernels import elementwise
 from ..layout import Array, ConvGeometry, FullGeometry, aligned_empty
-from .base import Engine
-from .operators import Operators
+from ..network.config import NetConfig
+from .operator_table import Operators
 
 
 class LectureEngine(Engine):

@@ -14,12 +14,12 @@ from simplenn_py.autodiff import GradientTape, gradient, hvp, jvp, rules_cnn
 from simplenn_py.autodiff.rules_cnn import conv, maxpool, network, phi, relu, vTP
 from simplenn_py.cnn.gradient import lossgrad_subset
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import LOSSES, get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import LOSSES, get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
 from simplenn_py.layout import ConvGeometry
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 GEOMETRIES = {
     "stride 2": ConvGeometry(a=7, b=6, d=2, p=1, h=3, s=2, d_next=3, h_pool=1),

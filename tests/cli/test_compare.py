@@ -15,9 +15,9 @@ from outcome import outcome
 from PIL import Image
 
 from simplenn_py.cli import compare
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError
-from simplenn_py.run_reader import Run, read_run
+from simplenn_py.network.config import NetConfig
+from simplenn_py.training.run_reader import Run, read_run
 
 
 def call(*words: object) -> int:
@@ -347,7 +347,7 @@ class TestDamage:
 
 def test_a_run_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from simplenn_py import load_dataset, train
-    from simplenn_py.options import default_options
+    from simplenn_py.training.options import default_options
 
     options = default_options("digits", epochs=2, limit=100, validation=0.2)
     _, history = train(load_dataset("digits"), None, options, out=tmp_path / "run", progress=False)

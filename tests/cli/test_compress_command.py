@@ -9,7 +9,7 @@ import pytest
 
 import simplenn_py as nn
 from simplenn_py.cli import main
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_one_line_for_a_mistake(run_folder, tmp_path, capsys, options, message):
 
 
 def test_an_interrupted_tuning_can_go_on(run_folder, tmp_path, capsys, monkeypatch):
-    from simplenn_py import training
+    from simplenn_py.training import training
 
     def interrupted(*args, **options):
         model, history = untouched(*args, **options)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import convert
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.io.simplenn_mat import matlab_lines, read_simplenn, write_simplenn
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.formats.simplenn_mat import matlab_lines, read_simplenn, write_simplenn
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 CONFIG = NetConfig(0, 1, 3, 3, (1,), (2,))
 

@@ -11,9 +11,9 @@ import numba
 import psutil
 import pytest
 
-from simplenn_py import doctor
 from simplenn_py.cli import main
 from simplenn_py.kernels.policy import cache_folder
+from simplenn_py.machine import doctor
 
 VARIABLES = [*doctor._SLOW, *doctor._THREAD_VARIABLES, "OPENBLAS_CORETYPE", "SIMPLENN_LANES"]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import explain, main
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError, UserError
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 
 def call(*words: object) -> int:

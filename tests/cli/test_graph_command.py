@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 TALK = "log(x1) + x1*x2 - sin(x2)"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
+from simplenn_py.network.config import NetConfig
 
 ROW = ["layer", "layout", "form_seconds", "product_seconds", "bytes", "run"]
 

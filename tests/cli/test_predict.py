@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from simplenn_py.cli import predict
-from simplenn_py.config import NetConfig
 from simplenn_py.datasets import Dataset, load_dataset
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.io.simplenn_mat import write_simplenn
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.formats.simplenn_mat import write_simplenn
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 
 def call(*words: object) -> int:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simplenn_py import layer_times, plots
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.layer_times import LayerTime, LayerTimes, measure, peak
-from simplenn_py.summary import summarise
+from simplenn_py.kernels.peak import peak
+from simplenn_py.network.config import NetConfig
+from simplenn_py.plots import figures as plots
+from simplenn_py.tools.profile import layer_times
+from simplenn_py.tools.profile.layer_times import LayerTime, LayerTimes, time_layers
+from simplenn_py.tools.summary import summarise
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def test_the_lecture_engine_names_its_paths(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_network_without_convolutions(tmp_path: Path, engine_name: str) -> None:
     config = NetConfig(0, 2, 3, 4, (2,), (5, 3))
-    times = measure(config, batch_size=3, engine=engine_name, repeat=1)
+    times = time_layers(config, batch_size=3, engine=engine_name, repeat=1)
     assert [layer.sizes for layer in times.layers] == ["24 -> 5", "5 -> 3"]
     assert [list(layer.seconds) for layer in times.layers] == [
         ["forward", "dW"],
@@ -99,7 +101,7 @@ def test_mistakes_are_one_line_before_any_work(
 
 def test_a_batch_that_does_not_fit_is_refused() -> None:
     with pytest.raises(OptionError, match="make it smaller"):
-        measure(NetConfig.preset("vgg11", 32, 32, 3), batch_size=10**7)
+        time_layers(NetConfig.preset("vgg11", 32, 32, 3), batch_size=10**7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

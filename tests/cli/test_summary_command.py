@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from simplenn_py.cli import summary
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 
 def call(*words: object) -> int:

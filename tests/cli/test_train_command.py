@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 QUICK = ["--epochs", "2", "--limit", "200"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
+from simplenn_py.network.config import NetConfig
 
 _AFTERWARDS = """\
 import numpy as np, simplenn_py as nn

@@ -14,12 +14,13 @@ from simplenn_py.cnn.feedforward import feedforward
 from simplenn_py.cnn.gradient import JTv
 from simplenn_py.cnn.jacobian import jacobian
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import LOSSES, get_loss
-from simplenn_py.cnn.objective import BatchObjective, Problem, evaluate, fungrad_minibatch
-from simplenn_py.cnn.phi import padding_and_phiZ
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.objective import BatchObjective, evaluate, fungrad_minibatch
+from simplenn_py.cnn.operators.loss import LOSSES, get_loss
+from simplenn_py.cnn.operators.phi import padding_and_phiZ
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 l = 3
 

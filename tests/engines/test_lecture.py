@@ -11,14 +11,14 @@ from simplenn_py.cnn.feedforward import feedforward
 from simplenn_py.cnn.gradient import JTv, lossgrad_subset
 from simplenn_py.cnn.jacobian import jacobian
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import engine_class, make_engine
 from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
+from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import OptionError, UserError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 N = 7  # instances
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.io import onnx as ours
-from simplenn_py.io.onnx import build_onnx, write_onnx
+from simplenn_py.formats import onnx as ours
+from simplenn_py.formats.onnx import build_onnx, write_onnx
 from simplenn_py.layout import to_nhwc
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 ONE = NetConfig(0, 1, 3, 4, (2,), (3,))
 

@@ -15,18 +15,13 @@ from hypothesis import strategies as st
 from outcome import outcome
 from scipy import sparse
 
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError
-from simplenn_py.io import simplenn_mat
-from simplenn_py.io.simplenn_mat import (
-    matlab_lines,
-    not_square,
-    read_simplenn,
-    write_simplenn,
-)
+from simplenn_py.formats import simplenn_mat
+from simplenn_py.formats.simplenn_mat import matlab_lines, not_square, read_simplenn, write_simplenn
 from simplenn_py.layout import to_rows
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 CONV = NetConfig(
     LC=2,

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import scipy.io
 
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import BatchObjective, Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.objective import BatchObjective
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
 from simplenn_py.errors import DivergedError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 from simplenn_py.opt.hooks import Hook
 from simplenn_py.opt.minibatch import learning_rate
 from simplenn_py.opt.sgd import SGDState, sgd
