@@ -101,7 +101,7 @@ def test_the_seed_decides_everything() -> None:
     assert first != other
 
 
-# Faults written apart from those that gradcheck_hints builds.
+# Faults written apart from those that gradcheck/hints.py builds.
 
 
 def everywhere_in_the_window(V, idx_pool, g: ConvGeometry):

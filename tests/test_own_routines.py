@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from importlib import resources
+from typing import Any
 
 import numpy as np
 import pytest
 
 import simplenn_py as nn
+from simplenn_py import kernels
 from simplenn_py.cli import main
+from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import DataError, OptionError, UserError
 from simplenn_py.interfaces.student_routines import Watched, load_all, load_routines, operators_of
 from simplenn_py.training.training import train
@@ -182,5 +187,76 @@ def test_from_the_command_line(tmp_path, capsys):
     assert "vTP_phi of mine.py: 3 calls" in capsys.readouterr().out
     assert json.loads((out / "run.json").read_text())["options"]["engine"] == "lecture"
     assert main([*command, "--out", str(tmp_path / "other"), "--json"]) == 0
-    (watched,) = json.loads(capsys.readouterr().out)["own_routines"]
+    (watched,) = json.loads(capsys.readouterr().out)["student_routines"]
     assert watched["calls"] == 3
+    (stored,) = json.loads((tmp_path / "other" / "run.json").read_text())["student_routines"]
+    assert stored == watched
+
+
+def in_numpy():
+    """All entries of the table in NumPy alone: the course's solutions, and the rest here."""
+    folder = resources.files("simplenn_py.exercises") / "solutions"
+    found: dict[str, Any] = {}
+    for name in ("find_index_phiZ", "padding_and_phiZ", "vTP_phi_bincount", "maxpooling"):
+        own: dict[str, Any] = {}
+        exec((folder / f"{name}.py").read_text("utf-8"), own)
+        found |= {k: v for k, v in own.items() if callable(v)}
+        if name == "find_index_phiZ":
+            find_index_phiZ = own[name]
+    found["vTP_phi"].__globals__["find_index_phiZ"] = find_index_phiZ
+    exec((folder / "vTP_pool.py").read_text("utf-8"), found)
+
+    def unpad(V, g):
+        padded = V.T.reshape(-1, g.b_pad, g.a_pad, g.d)
+        return padded[:, g.p : g.p + g.b, g.p : g.p + g.a].reshape(-1, g.d).T
+
+    def P_pool(V, idx_pool, g):
+        by_instance = V.T.reshape(idx_pool.shape[1], -1)
+        return np.take_along_axis(by_instance, idx_pool.T, 1).reshape(-1, g.d_next).T
+
+    def bias_relu(S, bias, activate=True):
+        S = S + bias[:, None]
+        return np.where(S > 0, S, 0) if activate else S
+
+    found |= {"unpad": unpad, "P_pool": P_pool, "bias_relu": bias_relu}
+    found["mask"] = lambda V, Z: V * (Z > 0)
+    return {name: found[name] for name in Operators.names()}
+
+
+@pytest.mark.parametrize(
+    ("solver", "unused"),
+    [
+        ({"epochs": 1}, {"P_pool"}),
+        ({"solver": "newton", "iter_max": 2, "Jacobian": "no"}, set()),
+        ({"solver": "newton", "iter_max": 1, "Jacobian": "yes"}, set()),
+    ],
+)
+def test_every_pass_goes_through_the_table(monkeypatch, solver, unused):
+    calls: Counter[str] = Counter()
+
+    def counted(name, routine):
+        def call(*args):
+            calls[name] += 1
+            return routine(*args)
+
+        return call
+
+    def forbidden(*args):
+        raise AssertionError("a compiled operator was called beside the table")
+
+    table = Operators().replace(**{name: counted(name, f) for name, f in in_numpy().items()})
+    # The same network and data by our own operators, in float64.
+    data = nn.load_dataset("digits")
+    config = nn.NetConfig.build((8, 8, 1), [nn.Conv(3, 3, pad=1, pool=2), nn.Conv(2, 3)], [10])
+    options = nn.TrainOptions(
+        engine="lecture", dtype="float64", limit=40, batch_size=20, loss="squared", **solver
+    )
+    wanted, _ = train(data, config, options, progress=False)
+    for module in (kernels.phi, kernels.pooling, kernels.elementwise):
+        for name, value in vars(module).copy().items():
+            if callable(value) and name not in ("gather_input", "compiled", "prange"):
+                monkeypatch.setattr(module, name, forbidden)
+    model, history = train(data, config, options, operators=table, progress=False)
+    assert {name for name in Operators.names() if not calls[name]} == unused
+    np.testing.assert_allclose(model.theta, wanted.theta, rtol=1e-9, atol=1e-12)
+    assert history.report["student_routines"] == []  # they say nothing of themselves

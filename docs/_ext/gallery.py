@@ -6,7 +6,7 @@ from typing import Any
 
 
 def whole_figures(gallery_conf: dict[str, Any], file_name: str) -> None:
-    """Save what lies outside the axes, a legend above all, as ``teaching.show`` does."""
+    """Save what lies outside the axes, a legend above all, as ``plots.show`` does."""
     import matplotlib
 
     matplotlib.rcParams["savefig.bbox"] = "tight"

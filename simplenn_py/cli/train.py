@@ -137,8 +137,6 @@ def run(args: argparse.Namespace) -> int:
         progress=not args.quiet,
         console=console,
     )
-    if own:
-        history.report["own_routines"] = [watched.as_dict() for watched in own]
     if args.json:
         print(to_json(history.report))
     elif own:

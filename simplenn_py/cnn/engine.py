@@ -82,6 +82,17 @@ class Engine(ABC):
         """Return ``Z^m`` of the batch: ``(d, a*b*l)``, or ``(n, l)`` where layer m is full."""
 
     @abstractmethod
+    def phi(self, m: int) -> Array:
+        """Return ``phi(pad(Z^m))`` of the batch, or ``Z^m`` if layer m is full.
+
+        Returns
+        -------
+        ndarray, Fortran order
+            ``(h*h*d, a_conv*b_conv*l)``, or ``(n_in, l)`` if layer m is full; perhaps a view that
+            the next pass overwrites.
+        """
+
+    @abstractmethod
     def forward(
         self, m: int, W: Array, bias: Array, *, activate: bool = True, pool: bool = True
     ) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layout import Array
-from .operators.phi import padding_and_phiZ
 
 if TYPE_CHECKING:
     from ..network.config import NetConfig
@@ -65,15 +64,7 @@ class StoredJacobian:
     def __init__(self, engine: Engine, model: Weights) -> None:
         self._model, self._l = model, engine.l
         self._dzdS = jacobian(engine, model)
-        self._phiZ = []
-        stages = model.config.stages
-        for m in range(stages.L):
-            Z = engine.Z(m)
-            if m < stages.LC:
-                self._phiZ.append(padding_and_phiZ(np.asfortranarray(Z), stages.conv_layers[m]))
-            else:
-                n_in = stages.full_layers[m - stages.LC].n_in
-                self._phiZ.append(Z.T.reshape(self._l, n_in).T.copy(order="F"))
+        self._phiZ = [engine.phi(m).copy(order="F") for m in range(len(model.W))]
 
     def _blocks(self, m: int) -> Array:
         """``dz_i/dvec(S^m_i)'`` of each instance: shape (l, nL, d_next*a_conv*b_conv)."""

@@ -42,5 +42,5 @@ def engine_class(name: str) -> type[Engine]:
 def make_engine(
     name: str, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
 ) -> Engine:
-    """Build the engine called `name` with its workspace (see ``base.Engine``)."""
+    """Build the engine called `name` with its workspace (see ``cnn.engine.Engine``)."""
     return engine_class(name)(config, batch_size, dtype, training)

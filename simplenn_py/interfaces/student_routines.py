@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -190,7 +190,7 @@ def load_routines(path: str | Path) -> list[Watched]:
     ----------
     path : path
         Of a Python file with functions under simpleNN's names, such as ``vTP_phi(V, g)``: those
-        of ``engines.operators.Operators``, called as its entries are, but without ``out``.
+        of ``engines.operator_table.Operators``, called as its entries are, but without ``out``.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def load_routines(path: str | Path) -> list[Watched]:
         If the file cannot be run, or has none of them.
     """
     found, unwritten = _routines(Path(path))
-    known = [f.name for f in fields(Operators)]
+    known = Operators.names()
     if not found:
         begun = [name for name in known if name in unwritten]
         if begun:
@@ -236,7 +236,7 @@ def _routines(path: Path) -> tuple[list[Watched], set[str]]:
     table = Operators()
     found = [
         Watched(name, getattr(module, name), getattr(table, name), path)
-        for name in (f.name for f in fields(Operators))
+        for name in Operators.names()
         if callable(getattr(module, name, None)) and name not in unwritten
     ]
     return found, unwritten

@@ -93,7 +93,7 @@ def train(
         Go on from its weights, on other images or with other options: its network (`config` must
         then be omitted), its normalisation and its loss are kept.
     operators : Operators, optional
-        Routines to put in the place of the lecture engine's, see ``own_routines.load_routines``.
+        Routines to put in the place of the lecture engine's, see ``interfaces.student_routines``.
     hooks : sequence of Hook
         Called after our own.
     progress : bool
@@ -151,8 +151,8 @@ def train(
         try:
             history.interrupted = _run(job, engine, hooks, progress, console)
         except DivergedError as error:
-            raise _diverged(job, report, error) from None
-        _finish(job, engine, data, history, began)
+            raise _diverged(job, report | _routines(operators), error) from None
+        _finish(job, engine, data, history, operators, began)
     return job.model, history
 
 
@@ -333,7 +333,18 @@ def _first_report(data: Dataset, job: Job, threads: int) -> dict[str, Any]:
     }
 
 
-def _finish(job: Job, engine: Engine, data: Dataset, history: History, began: float) -> None:
+def _routines(operators: Operators | None) -> dict[str, Any]:
+    return {} if operators is None else {"student_routines": operators.report()}
+
+
+def _finish(
+    job: Job,
+    engine: Engine,
+    data: Dataset,
+    history: History,
+    operators: Operators | None,
+    began: float,
+) -> None:
     """Choose the best weights, measure them, and write everything that remains."""
     report, records = history.report, history.records
     if job.best.theta is not None:
@@ -373,6 +384,7 @@ def _finish(job: Job, engine: Engine, data: Dataset, history: History, began: fl
                 part,
                 job.options.xi,
             )
+    report |= _routines(operators)
     report["timings"]["total_seconds"] = time.perf_counter() - began
     if job.run is not None:
         job.run.save_report(report)

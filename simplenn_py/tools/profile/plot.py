@@ -19,7 +19,7 @@ def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = N
     Parameters
     ----------
     times : LayerTimes
-        From :func:`simplenn_py.layer_times.measure`.
+        From :func:`simplenn_py.tools.profile.layer_times.time_layers`.
     name : str
         What the network and its images are, for the title.
     axes : Axes, optional
