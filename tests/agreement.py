@@ -22,30 +22,6 @@ TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 2e-5}
 _MARGIN = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
 
 
-def net(
-    a: int,
-    b: int,
-    d: int,
-    *conv: tuple[int, int, int, int, int],
-    full: tuple[int, ...] = (3,),
-    rank: tuple[int, ...] = (),
-) -> NetConfig:
-    """Build a network; a convolutional layer is (filters, h, p, s, h_pool)."""
-    return NetConfig(
-        LC=len(conv),
-        LF=len(full),
-        ht_input=a,
-        wd_input=b,
-        ch_input=(d, *(layer[0] for layer in conv)),
-        wd_filter=tuple(layer[1] for layer in conv),
-        wd_pad_added=tuple(layer[2] for layer in conv),
-        strides=tuple(layer[3] for layer in conv),
-        wd_subimage_pool=tuple(layer[4] for layer in conv),
-        full_neurons=full,
-        rank=rank,
-    )
-
-
 class Setting:
     """A network, `l` images, and directions for Jv and JTv.
 

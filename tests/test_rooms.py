@@ -191,3 +191,10 @@ def test_tutorials_import_only_what_is_public():
             if names and (node.module or "").split(".")[0] == PACKAGE:
                 assert (node.module or "").count(".") <= 1, f"{file.name}: {node.module}"
                 assert not any(name.startswith("_") for name in names), f"{file.name}: {names}"
+
+
+def test_no_test_imports_another():
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("test_"), f"{file.name}: {node.module}"

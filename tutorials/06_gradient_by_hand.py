@@ -27,10 +27,7 @@ from simplenn_py.runtime import busy, reduced, seconds
 
 data = nn.load_dataset("digits").train
 l = 20 if reduced() else 100
-config = nn.NetConfig(
-    LC=1, LF=1, ht_input=data.a, wd_input=data.b, ch_input=(1, 6), full_neurons=(10,),
-    wd_pad_added=(1,), wd_filter=(3,), strides=(1,), wd_subimage_pool=(2,),
-)  # fmt: skip
+config = nn.NetConfig.build((data.a, data.b, 1), [nn.Conv(6, 3, pad=1, pool=2)], [10])
 g = config.conv_layers[0]
 rng = np.random.default_rng(0)
 model = nn.Model.initialise(config, np.arange(10), rng, dtype=np.float64)

@@ -26,10 +26,9 @@ from simplenn_py.tools import check_derivatives
 
 rng = np.random.default_rng(0)
 l = 5 if reduced() else 20  # images
-config = nn.NetConfig(
-    LC=2, LF=1, ht_input=8, wd_input=8, ch_input=(1, 4, 6), wd_pad_added=(1, 1),
-    wd_filter=(3, 3), strides=(1, 2), wd_subimage_pool=(1, 2), full_neurons=(10,),
-)  # fmt: skip
+config = nn.NetConfig.build(
+    (8, 8, 1), [nn.Conv(4, 3, pad=1), nn.Conv(6, 3, pad=1, stride=2, pool=2)], [10]
+)
 
 # %%
 # Two difference quotients

@@ -31,10 +31,9 @@ from simplenn_py.tools import (
 )
 
 data = nn.load_dataset("digits")
-config = nn.NetConfig(
-    LC=2, LF=2, ht_input=8, wd_input=8, ch_input=(1, 32, 64), wd_pad_added=(1, 1),
-    wd_filter=(3, 3), strides=(1, 1), wd_subimage_pool=(2, 2), full_neurons=(128, 10),
-)  # fmt: skip
+config = nn.NetConfig.build(
+    (8, 8, 1), [nn.Conv(32, 3, pad=1, pool=2), nn.Conv(64, 3, pad=1, pool=2)], [128, 10]
+)
 how = {"engine": "lecture", "dtype": "float64"}
 options = nn.default_options("digits", epochs=3 if reduced() else 12, **how)
 model, _ = nn.train(data, config, options, progress=False)

@@ -29,10 +29,9 @@ from simplenn_py.training import read_run
 
 rng = np.random.default_rng(0)
 l = 60
-config = nn.NetConfig(
-    LC=2, LF=1, ht_input=8, wd_input=8, ch_input=(1, 4, 6), wd_pad_added=(1, 1),
-    wd_filter=(3, 3), strides=(1, 1), wd_subimage_pool=(2, 2), full_neurons=(10,),
-)  # fmt: skip
+config = nn.NetConfig.build(
+    (8, 8, 1), [nn.Conv(4, 3, pad=1, pool=2), nn.Conv(6, 3, pad=1, pool=2)], [10]
+)
 data = nn.load_dataset("digits")
 normalisation = Normalisation.of(data.train.Z, np.arange(data.train.l), 64)
 problem = nn.Problem(

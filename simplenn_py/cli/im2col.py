@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
     """Return the layers that are asked for, by the name that the table gives them."""
     from ..errors import OptionError
-    from ..network.config import NetConfig
+    from ..network import Conv, NetConfig
     from .summary import find_network
 
     own = {"filter": 3, "stride": 1, "pad": 0, "filters": 32}
@@ -117,10 +117,7 @@ def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
     )
     a, b, d = _size(args.size)
     # NetConfig says what cannot exist
-    config = NetConfig(
-        LC=1, LF=1, ht_input=a, wd_input=b, ch_input=(d, d_next), wd_pad_added=(p,),
-        wd_filter=(h,), strides=(s,), wd_subimage_pool=(1,), full_neurons=(2,),
-    )  # fmt: skip
+    config = NetConfig.build((a, b, d), [Conv(d_next, h, pad=p, stride=s)], [2])
     return {"1": config.conv_layers[0]}
 
 

@@ -317,9 +317,7 @@ def _small_network(shape: Shape, classes: int) -> NetConfig:
     a, b, d = shape
     if min(a, b) >= _LEAST_SIDE:
         return NetConfig.preset("digits", a, b, d, classes)
-    return NetConfig(
-        LC=0, LF=2, ht_input=a, wd_input=b, ch_input=(d,), full_neurons=(_HIDDEN, classes)
-    )
+    return NetConfig.build((a, b, d), full=[_HIDDEN, classes])
 
 
 def _model_labels(classes: Array) -> Array:

@@ -1,5 +1,6 @@
 """Figures: the style, and the figures of training."""
 
+from .display import show
 from .figures import (
     BLUE,
     GREEN,
@@ -12,7 +13,6 @@ from .figures import (
     plot_filters,
     save,
 )
-from .show import show
 from .solvers import plot_comparison, plot_newton
 
 __all__ = [

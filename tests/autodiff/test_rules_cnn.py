@@ -8,6 +8,7 @@ import naive
 import numpy as np
 import pytest
 from derivatives import check_derivative
+from networks import FULL, RAGGED
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.autodiff import GradientTape, gradient, hvp, jvp, rules_cnn
@@ -27,23 +28,7 @@ GEOMETRIES = {
     "one channel, no pad": ConvGeometry(a=5, b=4, d=1, p=0, h=2, s=1, d_next=1, h_pool=2),
 }
 every_geometry = pytest.mark.parametrize("g", GEOMETRIES.values(), ids=GEOMETRIES)
-NETS = {
-    "ragged": NetConfig(
-        LC=3,
-        LF=2,
-        ht_input=9,
-        wd_input=8,
-        ch_input=(2, 3, 4, 3),
-        wd_pad_added=(1, 1, 0),
-        wd_filter=(3, 3, 2),
-        strides=(1, 2, 1),
-        wd_subimage_pool=(2, 1, 1),
-        full_neurons=(5, 4),
-    ),
-    "full layers only": NetConfig(
-        LC=0, LF=2, ht_input=4, wd_input=3, ch_input=(2,), full_neurons=(5, 3)
-    ),
-}
+NETS = {"ragged": RAGGED, "full layers only": FULL}
 l = 3
 
 

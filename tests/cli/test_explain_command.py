@@ -13,7 +13,7 @@ import pytest
 from simplenn_py.cli import explain, main
 from simplenn_py.errors import ConfigError, DataError, OptionError, UserError
 from simplenn_py.model.model import Model
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 from simplenn_py.network.normalisation import Normalisation
 
 
@@ -94,10 +94,8 @@ def test_a_network_that_does_not_fit_into_memory(
     size: int, filters: tuple[int, int], strides: tuple[int, int], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    NetConfig(
-        LC=2, LF=1, ht_input=size, wd_input=size, ch_input=(1, 4, 4), wd_pad_added=(0, 0),
-        wd_filter=filters, strides=strides, wd_subimage_pool=(1, 1), full_neurons=(3,),
-    ).write(tmp_path / "net.config")  # fmt: skip
+    layers = [Conv(4, h, stride=s) for h, s in zip(filters, strides, strict=True)]
+    NetConfig.build((size, size, 1), layers, [3]).write(tmp_path / "net.config")
     words = [str(tmp_path / "net.config"), "--layer", "2", "--out", str(tmp_path / "p.html")]
     assert main(["explain", *words]) == 2
     error = capsys.readouterr().err

@@ -18,13 +18,10 @@ from simplenn_py.cnn.operators.padding import unpad
 from simplenn_py.engines.lecture import LectureEngine
 from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import UserError
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 from simplenn_py.tools.gradcheck import check as library
 
-NETWORK = NetConfig(
-    LC=2, LF=1, ht_input=9, wd_input=8, ch_input=(1, 2, 3), wd_pad_added=(1, 1), wd_filter=(3, 3),
-    strides=(2, 1), wd_subimage_pool=(1, 2), full_neurons=(3,),
-)  # fmt: skip
+NETWORK = NetConfig.build((9, 8, 1), [Conv(2, 3, pad=1, stride=2), Conv(3, 3, pad=1, pool=2)], [3])
 
 
 def call(*words: object) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 
 ROW = ["layer", "layout", "form_seconds", "product_seconds", "bytes", "run"]
 
@@ -58,10 +58,7 @@ def test_layers_that_do_not_fit_into_memory(
     size: int, filter: int, stride: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "net.config"
-    NetConfig(
-        LC=1, LF=1, ht_input=size, wd_input=size, ch_input=(1, 4), wd_pad_added=(0,),
-        wd_filter=(filter,), strides=(stride,), wd_subimage_pool=(1,), full_neurons=(3,),
-    ).write(path)  # fmt: skip
+    NetConfig.build((size, size, 1), [Conv(4, filter, stride=stride)], [3]).write(path)
     assert main(["im2col", str(path), "--batch-size", "1", "--out", str(tmp_path / "p.png")]) == 2
     error = capsys.readouterr().err
     assert "the patches of 1 images" in error
@@ -106,6 +103,6 @@ def test_mistakes_cost_one_line_and_status_2(
 
 def test_a_network_without_convolutions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "full.config"
-    NetConfig(LC=0, LF=1, ht_input=4, wd_input=4, ch_input=(1,), full_neurons=(3,)).write(path)
+    NetConfig.build((4, 4, 1), full=[3]).write(path)
     assert main(["im2col", str(path)]) == 2
     assert "has no convolutional layer" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def digits() -> Dataset:
 @pytest.fixture(scope="module")
 def model(digits: Dataset) -> Model:
     """Least squares on the scaled digits: right for nine images in ten, but not for all."""
-    config = NetConfig(LC=0, LF=1, ht_input=8, wd_input=8, ch_input=(1,), full_neurons=(10,))
+    config = NetConfig.build((8, 8, 1), full=[10])
     model = Model(config, np.zeros(config.n_parameters, np.float32), np.arange(10))
     rows = digits.train.Z.reshape(64, -1, order="F").T / 16
     model.normalisation = Normalisation(0.0, 1 / 16, rows.mean(axis=0))
@@ -299,7 +299,7 @@ class TestMistakes:
             call(tmp_path, "digits")
 
     def test_wrong_image_size(self, model: Model, tmp_path: Path) -> None:
-        config = NetConfig(LC=0, LF=1, ht_input=6, wd_input=6, ch_input=(1,), full_neurons=(10,))
+        config = NetConfig.build((6, 6, 1), full=[10])
         Model(config, np.zeros(370), np.arange(10)).save(tmp_path / "m.npz")
         with pytest.raises(DataError, match="its images are 8x8x1, this model takes 6x6x1"):
             call(tmp_path / "m.npz", "digits", "--normalise", "none")

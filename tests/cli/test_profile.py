@@ -59,7 +59,7 @@ def test_the_lecture_engine_names_its_paths(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_network_without_convolutions(tmp_path: Path, engine_name: str) -> None:
-    config = NetConfig(0, 2, 3, 4, (2,), (5, 3))
+    config = NetConfig.build((3, 4, 2), full=[5, 3])
     times = time_layers(config, batch_size=3, engine=engine_name, repeat=1)
     assert [layer.sizes for layer in times.layers] == ["24 -> 5", "5 -> 3"]
     assert [list(layer.seconds) for layer in times.layers] == [

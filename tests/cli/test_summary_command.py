@@ -103,9 +103,7 @@ def test_verdict_on_memory(
 
 
 def test_network_without_convolution(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    NetConfig(LC=0, LF=1, ht_input=8, wd_input=8, ch_input=(1,), full_neurons=(10,)).write(
-        tmp_path / "linear.config"
-    )
+    NetConfig.build((8, 8, 1), full=[10]).write(tmp_path / "linear.config")
     assert call(tmp_path / "linear.config") == 0
     assert "1 full 10 x 64 128 650" in " ".join(capsys.readouterr().out.split())
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from agreement import Setting, assert_agrees, assert_engines_agree, assert_identical, net
+from agreement import Setting, assert_agrees, assert_engines_agree, assert_identical
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from networks import net
 from numpy.testing import assert_array_equal
 
 from simplenn_py.engines import direct_plan

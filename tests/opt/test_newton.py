@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from golden import network_of
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.cnn.feedforward import feedforward
@@ -18,7 +19,6 @@ from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
 from simplenn_py.errors import DivergedError
 from simplenn_py.model.model import Model
-from simplenn_py.network.config import NetConfig
 from simplenn_py.opt.cg import CG
 from simplenn_py.opt.hooks import Hook
 from simplenn_py.opt.newton import NewtonState, newton, subsample
@@ -31,16 +31,7 @@ class Recorded:
 
     def __init__(self, dtype=np.float64):
         self.golden = golden = scipy.io.loadmat(GOLDEN)
-        stored = golden["config"]
-        field = {n: stored[n][0, 0].ravel().astype(int) for n in stored.dtype.names}
-        self.config = NetConfig(
-            **{n: int(field[n][0]) for n in ("LC", "LF", "ht_input", "wd_input")},
-            **{
-                n: tuple(int(v) for v in field[n])
-                for n in ("ch_input", "full_neurons", "wd_pad_added", "wd_filter", "strides")
-            },
-            wd_subimage_pool=tuple(int(v) for v in field["wd_subimage_pool"]),
-        )
+        self.config = network_of(golden["config"])
         theta = self.flat("weight0", "bias0").astype(dtype)
         self.model = Model(self.config, theta, np.arange(self.config.nL))
         self.l = golden["data"].shape[1]
@@ -126,7 +117,7 @@ class TestCG:
             assert result.reason == "tolerance"
             assert residual <= cg_tol * np.linalg.norm(problem.b) < 1e4 * cg_tol
             assert_allclose(result.residuals[-1], residual / np.linalg.norm(problem.b), rtol=1e-3)
-            assert len(result.residuals) == result.stepteps + 1
+            assert len(result.residuals) == result.steps + 1
             assert_allclose(result.G_step, problem.A @ result.step, rtol=1e-9, atol=1e-9)
 
     def test_exact_after_n_steps(self):
@@ -137,13 +128,13 @@ class TestCG:
     def test_stops_at_CGmax_and_from_outside(self):
         problem = bowl(40)
         result = CG(lambda v: problem.A @ v, -problem.b, cg_tol=1e-9, CGmax=3)
-        assert (result.stepteps, result.reason) == (3, "CGmax")
+        assert (result.steps, result.reason) == (3, "CGmax")
         result = CG(lambda v: problem.A @ v, -problem.b, cg_tol=1e-9, stop=lambda: True)
-        assert (result.stepteps, result.reason) == (1, "stopped")
+        assert (result.steps, result.reason) == (1, "stopped")
 
     def test_a_matrix_that_is_not_definite_ends_it(self):
         result = CG(lambda v: -v, np.ones(3))
-        assert (result.stepteps, result.reason) == (0, "curvature")
+        assert (result.steps, result.reason) == (0, "curvature")
         assert_array_equal(result.step, 0)
 
 

@@ -6,36 +6,17 @@ import signal
 
 import numpy as np
 import pytest
+from networks import STRIPES, fit, stripes, without_times
 
 import simplenn_py
 from simplenn_py import Dataset, Images, NetConfig, TrainOptions, layout
 from simplenn_py.errors import ConfigError, DataError, DivergedError, OptionError
 from simplenn_py.opt.hooks import Hook
 
-NET = NetConfig(
-    LC=1, LF=1, ht_input=6, wd_input=5, ch_input=(1, 4), wd_pad_added=(1,), wd_filter=(3,),
-    strides=(1,), wd_subimage_pool=(2,), full_neurons=(3,),
-)  # fmt: skip
-OPTIONS = TrainOptions(epochs=3, batch_size=16, lr=0.05, C=1.0)
-
-
-def stripes(l, seed, labels=("h", "v", "x")):
-    """Horizontal, vertical and no stripes, with noise: learnt in a moment."""
-    rng = np.random.default_rng(seed)
-    kind = rng.integers(0, 3, l)
-    images = rng.integers(0, 60, (l, 6, 5)).astype(np.uint8)
-    images[kind == 0, ::2, :] += 150
-    images[kind == 1, :, ::2] += 150
-    return Images(layout.from_nhwc(images), np.array(labels)[kind], 6, 5)
-
 
 @pytest.fixture(scope="module")
 def data():
     return Dataset("stripes", stripes(90, 1), stripes(45, 2), "made by the test")
-
-
-def fit(data, options=OPTIONS, **more):
-    return simplenn_py.train(data, options=options, progress=False, **{"config": NET, **more})
 
 
 def files(folder):
@@ -51,10 +32,6 @@ class InterruptAt(Hook):
     def on_batch(self, state):
         if state.updates == self.update:
             os.kill(os.getpid(), signal.SIGINT)
-
-
-def without_times(records):
-    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
 
 
 def test_it_learns_and_reports(data):
@@ -277,8 +254,8 @@ def test_network_and_data_must_fit(data, tmp_path):
         fit(data, config=NetConfig.preset("digits", 6, 5, 1, 10))
     with pytest.raises(ConfigError, match=r"must be a preset .* did you mean 'layer4'"):
         fit(data, config="layer44")
-    NET.write(tmp_path / "net.config")
-    assert fit(data, config=tmp_path / "net.config")[0].config == NET
+    STRIPES.write(tmp_path / "net.config")
+    assert fit(data, config=tmp_path / "net.config")[0].config == STRIPES
     other_size = Images(np.zeros((1, 64), order="F"), np.array(["h"]), 8, 8)
     wide = Dataset("wide", data.train, other_size, "made by the test")
     with pytest.raises(ConfigError, match="the test images are 8x8"):

@@ -18,16 +18,13 @@ from simplenn_py.datasets import Dataset, Images, load_dataset
 from simplenn_py.engines import make_engine
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.model.model import Model
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 from simplenn_py.network.normalisation import Normalisation
 from simplenn_py.tools.explain import numbers as explain
 from simplenn_py.tools.explain import picture as explain_picture
 
 # Stride 2, a ragged pooling, no padding and some; two hidden layers.
-ODD = NetConfig(
-    LC=2, LF=2, ht_input=9, wd_input=8, ch_input=(2, 5, 6), wd_filter=(3, 2), wd_pad_added=(1, 0),
-    strides=(1, 2), wd_subimage_pool=(2, 1), full_neurons=(7, 4),
-)  # fmt: skip
+ODD = NetConfig.build((9, 8, 2), [Conv(5, 3, pad=1, pool=2), Conv(6, 2, stride=2)], [7, 4])
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -143,10 +140,7 @@ def test_smaller_image() -> None:
 
 
 def test_smaller_image_takes_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = NetConfig(
-        LC=2, LF=1, ht_input=2_000_000, wd_input=900_000, ch_input=(1, 2, 2), wd_filter=(1, 1),
-        wd_pad_added=(0, 0), strides=(100_000, 1), wd_subimage_pool=(1, 1), full_neurons=(3,),
-    )  # fmt: skip
+    config = NetConfig.build((2000000, 900000, 1), [Conv(2, 1, stride=100000), Conv(2, 1)], [3])
     tries = []
 
     def counted(*args: object, **changes: object) -> NetConfig:
@@ -165,7 +159,7 @@ def test_layers() -> None:
     for layer in (0, 3):
         with pytest.raises(OptionError, match=f"--layer is {layer}; .* 1 to 2"):
             explain.choose_layers(ODD, layer)
-    linear = NetConfig(LC=0, LF=1, ht_input=8, wd_input=8, ch_input=(1,), full_neurons=(10,))
+    linear = NetConfig.build((8, 8, 1), full=[10])
     with pytest.raises(OptionError, match="no convolutional layer"):
         explain.choose_layers(linear, None)
 
@@ -190,7 +184,7 @@ def test_image_of_the_models_own_size_gets_its_normalisation() -> None:
 def test_image_of_another_size_is_resized_and_scaled_by_its_own_range() -> None:
     pixels = np.array([[0, 10, 20, 30, 40, 50]], np.uint8)  # a = 2, b = 3: columns 0 10, 20 30, ...
     data = Dataset("six", Images(pixels, np.array([1]), 2, 3), None, "")
-    config = NetConfig(LC=0, LF=1, ht_input=4, wd_input=3, ch_input=(2,), full_neurons=(3,))
+    config = NetConfig.build((4, 3, 2), full=[3])
     mean = np.arange(24) / 100
     model = Model(config, np.zeros(config.n_parameters), np.arange(3), Normalisation(7, 9, mean))
     picture = explain_picture.choose_picture(data, 0, model)

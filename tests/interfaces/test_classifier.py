@@ -23,16 +23,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import simplenn_py
-from simplenn_py import Dataset, Images, Model, NetConfig, TrainOptions, layout
+from simplenn_py import Conv, Dataset, Images, Model, NetConfig, TrainOptions, layout
 from simplenn_py.errors import ConfigError, DataError, DivergedError, OptionError
 from simplenn_py.interfaces import classifier
 from simplenn_py.interfaces.classifier import CNNClassifier
 from simplenn_py.opt.hooks import Hook
 
-NET = NetConfig(
-    LC=1, LF=1, ht_input=6, wd_input=5, ch_input=(2, 4), wd_pad_added=(1,), wd_filter=(3,),
-    strides=(1,), wd_subimage_pool=(2,), full_neurons=(3,),
-)  # fmt: skip
+NET = NetConfig.build((6, 5, 2), [Conv(4, 3, pad=1, pool=2)], [3])
 
 
 def table(l=120, seed=0):
@@ -364,7 +361,7 @@ def test_ctrl_c_ends_fit_and_keeps_what_was_learnt(monkeypatch):
 
 
 def test_missing_scikit_learn_is_told(monkeypatch):
-    monkeypatch.delitem(sys.modules, "simplenn_py.classifier")
+    monkeypatch.delitem(sys.modules, "simplenn_py.interfaces.classifier")
     monkeypatch.setitem(sys.modules, "sklearn.base", None)
     with pytest.raises(ImportError, match=r'pip install "simplenn-py\[sklearn\]"'):
-        importlib.import_module("simplenn_py.classifier")
+        importlib.import_module("simplenn_py.interfaces.classifier")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from simplenn_py.errors import DataError
 from simplenn_py.model.model import Model
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 from simplenn_py.plots import figures as plots
 
 
@@ -29,10 +29,7 @@ def lines(axes: Axes) -> dict[str, list[float]]:
 
 def conv_model(W: np.ndarray, h: int, d: int) -> Model:
     """Return a network of one convolutional layer with the given filters."""
-    config = NetConfig(
-        LC=1, LF=1, ht_input=8, wd_input=8, ch_input=(d, len(W)), full_neurons=(2,),
-        wd_filter=(h,), wd_pad_added=(0,), strides=(1,), wd_subimage_pool=(2,),
-    )  # fmt: skip
+    config = NetConfig.build((8, 8, d), [Conv(len(W), h, pool=2)], [2])
     model = Model(config, np.zeros(config.n_parameters), np.arange(2))
     model.W[0][...] = W
     return model
@@ -222,7 +219,7 @@ class TestFilters:
 
     def test_without_convolution_rows_of_W_are_images(self) -> None:
         a, b, d = 2, 3, 1
-        config = NetConfig(LC=0, LF=1, ht_input=a, wd_input=b, ch_input=(d,), full_neurons=(2,))
+        config = NetConfig.build((a, b, d), full=[2])
         model = Model(config, np.zeros(config.n_parameters), np.arange(2))
         model.W[0][0] = [0, 1, 2, 3, 4, 5]  # pixel (i, j) is column i + a*j
         axes = plots.plot_filters(model)

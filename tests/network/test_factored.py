@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from agreement import Setting, net
+from agreement import Setting
+from networks import net
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.cnn.gauss_newton import GaussNewton
@@ -65,7 +66,7 @@ def test_the_rank_is_part_of_the_text():
 
 
 def test_initial_weights_keep_the_size_of_the_layers_input():
-    config = NetConfig(0, 1, 30, 30, (1,), (800,), rank=(600,))
+    config = NetConfig.build((30, 30, 1), full=[800], rank=(600,))
     V, U = Model.initialise(config, np.arange(800), np.random.default_rng(0), np.float64).W
     assert_allclose(np.var(U @ V), 2 / 900, rtol=0.02)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from networks import net
 
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.formats import onnx as ours
@@ -18,25 +19,7 @@ from simplenn_py.model.model import Model
 from simplenn_py.network.config import NetConfig
 from simplenn_py.network.normalisation import Normalisation
 
-ONE = NetConfig(0, 1, 3, 4, (2,), (3,))
-
-
-def network(a: int, b: int, d: int, layers: list[tuple[int, ...]], full: list[int]) -> NetConfig:
-    """Build a network; each layer: filters, padding, filter width, stride, pooling."""
-    columns = list(zip(*layers, strict=True)) or [()] * 5
-    filters, pad, width, stride, pool = columns
-    return NetConfig(
-        LC=len(layers),
-        LF=len(full),
-        ht_input=a,
-        wd_input=b,
-        ch_input=(d, *filters),
-        full_neurons=tuple(full),
-        wd_pad_added=tuple(pad),
-        wd_filter=tuple(width),
-        strides=tuple(stride),
-        wd_subimage_pool=tuple(pool),
-    )
+ONE = NetConfig.build((3, 4, 2), full=[3])
 
 
 def make(config: NetConfig, dtype: Any = np.float32, **more: Any) -> Model:
@@ -62,13 +45,13 @@ def storage_of(config: NetConfig, l: int) -> np.ndarray:
 
 
 NETWORKS = {
-    "stride 2, oblong": network(11, 9, 2, [(4, 2, 5, 2, 1), (6, 1, 3, 1, 2)], [5]),
-    "ragged pools": network(13, 10, 3, [(5, 1, 3, 1, 3), (4, 1, 3, 1, 1), (6, 0, 1, 1, 2)], [6, 3]),
-    "ragged stride": network(10, 7, 1, [(3, 0, 3, 2, 2)], [4, 4, 2]),
-    "padding wider than the filter": network(5, 6, 1, [(3, 3, 2, 1, 3)], [2]),
-    "no convolution": network(5, 3, 2, [], [7, 4]),
+    "stride 2, oblong": net(11, 9, 2, (4, 5, 2, 2), (6, 3, 1, 1, 2), full=(5,)),
+    "ragged pools": net(13, 10, 3, (5, 3, 1, 1, 3), (4, 3, 1), (6, 1, 0, 1, 2), full=(6, 3)),
+    "ragged stride": net(10, 7, 1, (3, 3, 0, 2, 2), full=(4, 4, 2)),
+    "padding wider than the filter": net(5, 6, 1, (3, 2, 3, 1, 3), full=(2,)),
+    "no convolution": net(5, 3, 2, full=(7, 4)),
     "one layer": ONE,
-    "one pixel": network(1, 1, 1, [(2, 0, 1, 1, 1)], [2]),
+    "one pixel": net(1, 1, 1, (2, 1), full=(2,)),
 }
 
 

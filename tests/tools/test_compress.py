@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from agreement import net
+from networks import net
 from numpy.testing import assert_allclose, assert_array_equal
 
 import simplenn_py as nn

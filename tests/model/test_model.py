@@ -13,21 +13,10 @@ from simplenn_py.errors import ConfigError, DataError, OptionError
 from simplenn_py.io.npz import write_arrays
 from simplenn_py.layout import from_nhwc
 from simplenn_py.model.model import Model
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 from simplenn_py.network.normalisation import Normalisation
 
-CONFIG = NetConfig(
-    LC=1,
-    LF=2,
-    ht_input=6,
-    wd_input=5,
-    ch_input=(2, 3),
-    wd_pad_added=(1,),
-    wd_filter=(3,),
-    strides=(1,),
-    wd_subimage_pool=(2,),
-    full_neurons=(4, 3),
-)
+CONFIG = NetConfig.build((6, 5, 2), [Conv(3, 3, pad=1, pool=2)], [4, 3])
 INTEGERS, STRINGS = np.array([2, 5, 11]), np.array(["cat", "dog", "a longer name"])
 
 
@@ -68,18 +57,7 @@ def test_wrong_sizes_are_named():
 
 
 def test_initial_weights_have_the_variance_of_he(rng):
-    config = NetConfig(
-        LC=1,
-        LF=1,
-        ht_input=20,
-        wd_input=20,
-        ch_input=(10, 300),
-        wd_pad_added=(0,),
-        wd_filter=(5,),
-        strides=(5,),
-        wd_subimage_pool=(1,),
-        full_neurons=(40,),
-    )
+    config = NetConfig.build((20, 20, 10), [Conv(300, 5, stride=5)], [40])
     model = Model.initialise(config, np.arange(40), rng)
     assert model.theta.dtype == np.float32
     for W, bias, fan_in in zip(model.W, model.bias, (250, 4800), strict=True):
@@ -129,7 +107,7 @@ def test_prediction_takes_images_as_they_come(rng, engine_name):
 
 
 def test_prediction_without_a_channel_axis(rng, engine_name):
-    config = NetConfig(LC=0, LF=1, ht_input=6, wd_input=5, ch_input=(1,), full_neurons=(3,))
+    config = NetConfig.build((6, 5, 1), full=[3])
     model, images = make(rng, config=config), rng.standard_normal((4, 6, 5, 1))
     assert_array_equal(
         model.decision_values(images[..., 0], engine_name),

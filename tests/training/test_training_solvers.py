@@ -8,13 +8,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_training import NET, fit, stripes, without_times
+from networks import STRIPES, fit, stripes, without_times
 
-import simplenn_py.training
 from simplenn_py import Dataset, TrainOptions, default_options
 from simplenn_py.cnn.jacobian import stored_bytes
+from simplenn_py.engines import make_engine
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.opt.hooks import Hook
+from simplenn_py.training import training
 
 ADAM = TrainOptions(solver="adam", epochs=3, batch_size=16, lr=0.01, C=1.0)
 NEWTON = TrainOptions(solver="newton", iter_max=5, GNsize=20, C=1.0)
@@ -111,15 +112,15 @@ def test_the_stored_jacobian_changes_nothing(data):
 
 def test_a_jacobian_that_does_not_fit_is_refused_with_its_size(data, monkeypatch):
     options = TrainOptions(**{**vars(NEWTON), "engine": "lecture", "Jacobian": "yes"})
-    needed = stored_bytes(NET, 20, 4)
+    needed = stored_bytes(STRIPES, 20, 4)
 
     def memory():
         return SimpleNamespace(available=needed)
 
     monkeypatch.setattr("psutil.virtual_memory", memory)
     monkeypatch.setattr(  # which looks at the memory as well
-        simplenn_py.training, "_engine",
-        lambda job, operators: simplenn_py.make_engine(job.options.engine, NET, 90, np.float32),
+        training, "_engine",
+        lambda job, operators: make_engine(job.options.engine, STRIPES, 90, np.float32),
     )  # fmt: skip
     with pytest.raises(OptionError, match=rf"needs {needed:,} bytes and {needed:,} are free"):
         fit(data, options)

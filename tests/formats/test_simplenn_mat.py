@@ -20,23 +20,12 @@ from simplenn_py.formats import simplenn_mat
 from simplenn_py.formats.simplenn_mat import matlab_lines, not_square, read_simplenn, write_simplenn
 from simplenn_py.layout import to_rows
 from simplenn_py.model.model import Model
-from simplenn_py.network.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 from simplenn_py.network.normalisation import Normalisation
 
-CONV = NetConfig(
-    LC=2,
-    LF=2,
-    ht_input=9,
-    wd_input=9,
-    ch_input=(2, 3, 4),
-    full_neurons=(5, 3),
-    wd_pad_added=(1, 0),
-    wd_filter=(3, 2),
-    strides=(2, 1),
-    wd_subimage_pool=(1, 2),
-)
+CONV = NetConfig.build((9, 9, 2), [Conv(3, 3, pad=1, stride=2), Conv(4, 2, pool=2)], [5, 3])
 # Without a convolution simpleNN takes images that are not square, too.
-FULL = NetConfig(LC=0, LF=1, ht_input=3, wd_input=4, ch_input=(2,), full_neurons=(3,))
+FULL = NetConfig.build((3, 4, 2), full=[3])
 LABELS = [np.array([7, 2, 30]), np.array([2**62, -1, 0]), np.array(["a ", "\u00e9\u6f22", "[b]"])]
 
 
@@ -308,8 +297,7 @@ def test_refuses_to_write_what_simplenn_cannot_run(tmp_path, monkeypatch):
 
 
 def test_not_square():
-    layer = {"wd_pad_added": (1,), "wd_filter": (3,), "strides": (1,), "wd_subimage_pool": (2,)}
-    assert not_square(NetConfig(1, 1, 8, 6, (1, 2), (3,), **layer))
+    assert not_square(NetConfig.build((8, 6, 1), [Conv(2, 3, pad=1, pool=2)], [3]))
     assert not not_square(CONV)
     assert not not_square(FULL), "without a convolution the shape does not matter"
 
@@ -327,7 +315,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole() -> bytes:
-    small = NetConfig(0, 1, 1, 2, (1,), (2,))
+    small = NetConfig.build((1, 2, 1), full=[2])
     model = Model(small, np.arange(6.0), np.array([1, 2]))
     stream = io.BytesIO()
     scipy.io.savemat(stream, {"model": simplenn_mat._struct(model)})

@@ -6,16 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from networks import STRIPES
 from scipy.sparse import csr_matrix
 
 from simplenn_py.errors import ConfigError, DataError, OptionError
 from simplenn_py.interfaces.matlab import cnn_predict, cnn_train, parse_options
-from simplenn_py.network.config import NetConfig
-
-CONFIG = NetConfig(
-    LC=1, LF=1, ht_input=6, wd_input=5, ch_input=(1, 4), wd_pad_added=(1,), wd_filter=(3,),
-    strides=(1,), wd_subimage_pool=(2,), full_neurons=(3,),
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +27,7 @@ def stripes():
 
 def train(stripes, options="-iter_max 6", **more):
     y, Z = stripes
-    return cnn_train(y, Z, None, None, CONFIG, options, seed=1, progress=False, **more)
+    return cnn_train(y, Z, None, None, STRIPES, options, seed=1, progress=False, **more)
 
 
 class TestOptions:
@@ -97,13 +92,13 @@ class TestTraining:
         first, again = train(stripes, "-iter_max 1"), train(stripes, "-iter_max 1")
         np.testing.assert_array_equal(first.theta, again.theta)
         others = [
-            cnn_train(y, Z, [], [], CONFIG, "-iter_max 1", progress=False).theta for _ in range(2)
+            cnn_train(y, Z, [], [], STRIPES, "-iter_max 1", progress=False).theta for _ in range(2)
         ]
         assert not np.array_equal(*others)
 
     def test_sparse_rows_and_a_config_file(self, stripes, tmp_path):
         y, Z = stripes
-        CONFIG.write(tmp_path / "net.config")
+        STRIPES.write(tmp_path / "net.config")
         model = cnn_train(
             y, csr_matrix(Z), None, None, tmp_path / "net.config", "-iter_max 6", 1, progress=False
         )
@@ -116,15 +111,15 @@ class TestTraining:
         y, Z = stripes
         wrong = y % 3 + 1  # which the untrained network gets right as often as any
         options = "-s 2 -bsize 16 -epoch_max 12 -lr 0.02 -ftype 1"
-        kept = cnn_train(y, Z, wrong, Z, CONFIG, options, 1, progress=False)
-        last = cnn_train(y, Z, None, None, CONFIG, options, 1, progress=False)
+        kept = cnn_train(y, Z, wrong, Z, STRIPES, options, 1, progress=False)
+        last = cnn_train(y, Z, None, None, STRIPES, options, 1, progress=False)
         assert cnn_predict(wrong, Z, kept)[1] > cnn_predict(wrong, Z, last)[1]
 
     def test_classes_may_be_missing(self, stripes):
         """simpleNN refuses to predict for data that lack a class."""
         y, Z = stripes
         two = y != 2
-        model = cnn_train(y[two], Z[two], None, None, CONFIG, "-iter_max 5", 1, progress=False)
+        model = cnn_train(y[two], Z[two], None, None, STRIPES, "-iter_max 5", 1, progress=False)
         np.testing.assert_array_equal(model.classes, [1, 2, 3])
         assert cnn_predict(y[y == 3], Z[y == 3], model)[1] > 0.9
 
@@ -143,12 +138,12 @@ class TestTraining:
     def test_mistakes(self, stripes):
         y, Z = stripes
         with pytest.raises(DataError, match=r"Z has shape \(120, 29\); it must be l x 30"):
-            cnn_train(y, Z[:, 1:], None, None, CONFIG)
+            cnn_train(y, Z[:, 1:], None, None, STRIPES)
         with pytest.raises(DataError, match="Z_v must be finite"):
-            cnn_train(y, Z, y, np.full_like(Z, np.nan), CONFIG)
+            cnn_train(y, Z, y, np.full_like(Z, np.nan), STRIPES)
         with pytest.raises(DataError, match="119 labels"):
-            cnn_train(y[1:], Z, None, None, CONFIG)
+            cnn_train(y[1:], Z, None, None, STRIPES)
         with pytest.raises(ConfigError, match="full_neurons ends with 3 but the labels are 4"):
-            cnn_train(np.arange(120) % 4, Z, None, None, CONFIG)
+            cnn_train(np.arange(120) % 4, Z, None, None, STRIPES)
         with pytest.raises(OptionError, match="cnn_predict has one option"):
             cnn_predict(y, Z, train(stripes, "-iter_max 1"), "-C 1")

@@ -20,20 +20,21 @@ from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import OptionError
 from simplenn_py.io.strict_json import to_json
 from simplenn_py.layout import ConvGeometry
-from simplenn_py.network.config import NetConfig
-from simplenn_py.tools.gradcheck import check_derivatives as gradcheck
-from simplenn_py.tools.gradcheck import hints as hints
+from simplenn_py.network import Conv, NetConfig
+from simplenn_py.tools.gradcheck import check as gradcheck
+from simplenn_py.tools.gradcheck import hints
 from simplenn_py.tools.gradcheck.check import check_derivatives
 from simplenn_py.tools.gradcheck.plot import plot_gradcheck
 from simplenn_py.tools.gradcheck.report import GradcheckReport
 
 l = 5
 # Stride 2 with a column left over, a pool that leaves some out, padding everywhere.
-SMALL = NetConfig(
-    LC=3, LF=2, ht_input=13, wd_input=12, ch_input=(2, 3, 4, 3), wd_pad_added=(1, 1, 1),
-    wd_filter=(3, 3, 3), strides=(1, 2, 1), wd_subimage_pool=(2, 1, 2), full_neurons=(6, 4),
-)  # fmt: skip
-TINY = NetConfig(0, 2, 2, 2, (1,), (3, 3))
+SMALL = NetConfig.build(
+    (13, 12, 2),
+    [Conv(3, 3, pad=1, pool=2), Conv(4, 3, pad=1, stride=2), Conv(3, 3, pad=1, pool=2)],
+    [6, 4],
+)
+TINY = NetConfig.build((2, 2, 1), full=[3, 3])
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
@@ -90,7 +91,7 @@ def test_layer4(engine_name: str) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_other_seeds(seed: int) -> None:
-    config = NetConfig(0, 3, 3, 2, (2,), (6, 5, 3))
+    config = NetConfig.build((3, 2, 2), full=[6, 5, 3])
     for net in (config, SMALL):
         assert check_derivatives(net, "cross-entropy", "direct", seed, images=2).ok
 
@@ -300,10 +301,7 @@ def test_the_worst_entry_has_its_place() -> None:
 
 
 def test_bisection_finds_one_wrong_entry_of_many() -> None:
-    config = NetConfig(
-        LC=2, LF=1, ht_input=6, wd_input=6, ch_input=(1, 8, 12), wd_pad_added=(1, 1),
-        wd_filter=(3, 3), strides=(1, 1), wd_subimage_pool=(2, 1), full_neurons=(3,),
-    )  # fmt: skip
+    config = NetConfig.build((6, 6, 1), [Conv(8, 3, pad=1, pool=2), Conv(12, 3, pad=1)], [3])
 
     def change(m: int, dW: Any, dbias: Any) -> None:
         if m == 1:
@@ -361,7 +359,7 @@ def theta_of(config: NetConfig) -> np.ndarray:
 
 
 def test_a_tie_is_called_a_kink() -> None:
-    config = NetConfig(0, 2, 2, 2, (1,), (2, 2))
+    config = NetConfig.build((2, 2, 1), full=[2, 2])
     theta = theta_of(config)
     theta[:10] = 0  # S = 0 in both units of layer 1: no derivative there
     report = check_derivatives(config, theta=theta)
@@ -383,7 +381,7 @@ def test_kinks_are_avoided_by_drawing_anew(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_dead_layer_is_silent() -> None:
-    config = NetConfig(0, 3, 2, 2, (1,), (3, 3, 2))
+    config = NetConfig.build((2, 2, 1), full=[3, 3, 2])
     theta = theta_of(config)
     theta[15 + 9 : 15 + 12] = -100  # biases of layer 2: its ReLU lets nothing through
     report = check_derivatives(config, theta=theta)
@@ -410,7 +408,7 @@ def test_mistakes() -> None:
 
 @lru_cache
 def reports() -> tuple[GradcheckReport, GradcheckReport, GradcheckReport]:
-    deep = NetConfig(0, 11, 2, 2, (1,), (8,) * 10 + (2,))
+    deep = NetConfig.build((2, 2, 1), full=(8,) * 10 + (2,))
     return (
         check_derivatives(SMALL),
         check_derivatives(SMALL, engine=scaled(2.0)),
