@@ -87,14 +87,14 @@ def test_sizes_that_cannot_be():
     model = of_low_rank()
     with pytest.raises(OptionError, match=r"smaller is 0\.5; it must be above 1"):
         ranks_by_size(model, 0.5)
-    with pytest.raises(OptionError, match="smaller is 1000; ranks of 1 make this network"):
+    with pytest.raises(OptionError, match="smaller is 1000, but ranks of 1 make this network"):
         ranks_by_size(model, 1000)
 
 
 @pytest.mark.parametrize(
     ("ranks", "error", "message"),
     [
-        ((2, 3), OptionError, "rank has 2 entries; the network has 4 layers"),
+        ((2, 3), OptionError, "rank has 2 entries, but the network has 4 layers"),
         ((0,), OptionError, "rank is 0; it must be 1 or more"),
         ((0, 25, 0, 0), ConfigError, "layer 2: rank is 25"),
         ((0, 0, 0, 0), OptionError, "no layer would have fewer parameters"),

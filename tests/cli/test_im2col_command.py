@@ -84,7 +84,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "9x8"], "--size is '9x8'; it must be like 28x28x1"),
+        (["--size", "9x8"], "--size is '9x8'; it must be height, width and channels"),
         (["--size", "3x3x1", "--filter", "5"], "this network cannot be built"),
         (["--size", "9x8x1", "--stride", "0"], "this network cannot be built"),
         (["digits", "--size", "9x8x1"], "leave the network and --image-shape out"),
