@@ -157,14 +157,14 @@ def test_a_layer_of_zeros_loses_nothing():
 def test_what_a_start_must_be():
     data = nn.load_dataset("digits")
     model = Model.initialise(CONFIG, np.arange(10), np.random.default_rng(0))
-    with pytest.raises(OptionError, match="leave config away"):
+    with pytest.raises(OptionError, match="leave config out"):
         train(data, "digits", start=model)
-    with pytest.raises(OptionError, match="loss is 'cross-entropy'; the model to start from"):
+    with pytest.raises(OptionError, match="loss is 'cross-entropy', but the model to start from"):
         train(data, options=nn.TrainOptions(loss="cross-entropy"), start=model)
     model.classes = np.arange(1, 11)
     with pytest.raises(ConfigError, match=r"knows the classes 1, 2, 3, 4, 5, \.\.\. \(10\)"):
         train(data, options=nn.TrainOptions(), start=model)
-    with pytest.raises(OptionError, match="leave config, out and start away"):
+    with pytest.raises(OptionError, match="leave config, out and start out"):
         train(data, start=model, resume="somewhere")
 
 

@@ -92,7 +92,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["digit"], "did you mean 'digits'"),
         (["digits", "--dtype", "int8"], "dtype is 'int8'"),
         (["digits", "--batch-size", "0"], "l is 0"),
-        (["digits", "--out", "p.pdf"], "let its name end in .png"),
+        (["digits", "--out", "p.pdf"], "must end in .png"),
     ],
 )
 def test_mistakes_cost_one_line_and_status_2(
