@@ -1,6 +1,6 @@
 """``CNNClassifier``: training and prediction as an estimator of scikit-learn.
 
-Nothing else of the package imports this module; scikit-learn is the extra ``sklearn``.
+No other module imports this one, because scikit-learn comes only with the extra ``sklearn``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..runtime.threads import limit_threads
 from ..training.options import TrainOptions
 from ..training.training import History, train
 
-try:  # it has no types, and the type checks also run where it is not installed
+try:  # it has no types, and the type checks also run without it
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.utils import check_random_state
     from sklearn.utils.metaestimators import available_if
@@ -39,8 +39,8 @@ except ImportError as error:
 
 Shape = tuple[int, int, int]
 
-_SGD_RATE = 0.1  # small data means few updates: more than the solver's own 0.01
-_LEAST_SIDE = 8  # pixels; a smaller image has no room for two convolutions and poolings
+_SGD_RATE = 0.1  # larger than the solver's 0.01, because small data sets give few updates
+_LEAST_SIDE = 8  # pixels; a smaller image is too small for two convolutions and poolings
 _HIDDEN = 64
 
 
@@ -49,7 +49,7 @@ def _has_probabilities(estimator: CNNClassifier) -> bool:
     loss = fitted.loss
     if loss != "cross-entropy":
         raise AttributeError(
-            f"predict_proba needs the loss cross-entropy, this classifier has loss {loss!r}; "
+            f"predict_proba needs the loss cross-entropy, but this classifier has loss {loss!r}; "
             "use decision_function, or fit with loss='cross-entropy'"
         )
     return True
@@ -61,51 +61,51 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     config : NetConfig, preset name or path of a ``.config`` file, optional
-        The network.  Omitted: a small one is made for the data, the preset "digits" on
-        images of 8x8 pixels or more, else one fully connected hidden layer of 64 neurons.
+        The network.  By default a small network for the data: the preset "digits" for images
+        of 8x8 pixels or more, else one fully connected hidden layer of 64 neurons.
     solver : {"sgd", "adam", "newton"}
     image_shape : (a, b, d), optional
-        Height, width and channels of the image that a row of a table X holds.  Omitted: that
-        of `config` where it has one, else a row is no image but a list of features.
+        Height, width and channels of the image in a row of a table X.  By default the image
+        shape of `config` if it has one; otherwise a row is not an image, but a list of features.
     input_format : {"row", "column"}
-        How a row of a table holds an image; see :func:`simplenn_py.layout.from_rows`.
+        Order of an image's pixels in a row of a table; see :func:`simplenn_py.layout.from_rows`.
     epochs, batch_size, momentum, schedule, decay, augment : as in TrainOptions
+        Options of the solvers sgd and adam.
     lr : float
-        Learning rate; 0: 0.1 for sgd, else the solver's own.
+        Peak learning rate; 0: 0.1 for sgd, the solver's default for adam.
     C : float
-        ``theta'theta/(2C)`` is added to the summed loss, as in scikit-learn's
-        LogisticRegression; inf: nothing.
+        Regularisation: ``theta'theta/(2C)`` is added to the summed loss, as in scikit-learn's
+        LogisticRegression; inf: none.
     GNsize, iter_max, xi, CGmax : as in TrainOptions
-        The solver newton's.
+        Options of the solver newton.
     loss, dtype, engine, threads, validation : as in TrainOptions
         A network for a small table trains faster with ``threads=1``.
     random_state : int, RandomState or None
-        An int is the ``seed`` of TrainOptions: same int, same bits.
+        An int is the ``seed`` of TrainOptions; the same int gives bit-identical results.
 
     Attributes
     ----------
     classes_ : ndarray, shape (nL,)
         The labels, sorted.
     model_ : Model
-        Its ``classes`` are those of `classes_` where they are integers or strings, else
-        0, 1, ...
+        Its ``classes`` are `classes_` if these are integers or strings, else 0, 1, ...
     history_ : History
     n_iter_ : int
-        Records of the history: epochs, or iterations of newton.
+        Number of records in the history: epochs, or iterations of newton.
     n_features_in_ : int
-        Columns of the table, or ``a*b*d``.
+        Number of columns of the table, or ``a*b*d``.
     feature_names_in_ : ndarray of str
-        Only where X was a data frame whose columns are named.
+        Names of the columns, if X was a data frame with column names.
 
     Notes
     -----
     X is a table ``(l, features)``, or images ``(l, a, b)`` or ``(l, a, b, d)``, in any memory
     order and any real dtype.  The network scales its input by ONE factor and subtracts the
-    mean image, both measured in `fit`; features of different units need a StandardScaler
+    mean image, both measured in `fit`.  If features have different units, put a StandardScaler
     before it.
 
-    Ctrl-C while fitting raises KeyboardInterrupt after the update under way; the estimator is
-    fitted then, with what was learnt so far.
+    Ctrl-C while fitting raises KeyboardInterrupt after the current update.  The estimator is
+    then fitted with the weights so far.
     """
 
     classes_: Array
@@ -170,21 +170,26 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like, shape (l, features), (l, a, b) or (l, a, b, d)
         y : array-like, shape (l,)
-            Labels of any kind that sorts; two classes or more.
+            Labels of any type that can be sorted; two classes or more.
+
+        Returns
+        -------
+        CNNClassifier
+            The fitted estimator itself.
 
         Raises
         ------
         ValueError
-            Where X or y is not finite, sparse, empty or of the wrong shape, as everywhere in
-            scikit-learn; its subclasses OptionError, ConfigError, DataError and
-            DivergedError as in :func:`simplenn_py.train`.
+            If X or y is not finite, is sparse or empty, or has the wrong shape, as everywhere in
+            scikit-learn; also its subclasses OptionError, ConfigError, DataError and
+            DivergedError, as in :func:`simplenn_py.train`.
         """
         X, y, own = self._validated(X, y)
         check_classification_targets(y)
         classes, indices = np.unique(y, return_inverse=True)
         if classes.size == 1:
             label = classes.tolist()[0]
-            raise DataError(f"y holds one class only, {label!r}; a classifier needs two or more")
+            raise DataError(f"y holds only one class, {label!r}; a classifier needs two or more")
         shape = self._image_shape(X.shape[1], own)
         config = self.config
         if config is None:
@@ -193,16 +198,27 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         data = Dataset("X", images, None, "given to CNNClassifier.fit")
         model, history = train(data, config, self._options(), progress=False)
         model.classes = _model_labels(classes)
-        # Together, and last: where training fails an earlier fit keeps classes that belong to it.
+        # Set together and last: if training fails, an earlier fit stays consistent.
         self.classes_, self.model_, self.history_ = classes, model, history
         self.n_iter_ = len(history.records)
         if history.interrupted:
-            # train() ends early and returns; a search around us would go on with the next fit.
+            # train() has returned early; without this a search would continue with the next fit.
             raise KeyboardInterrupt
         return self
 
     def predict(self, X: Any) -> Array:
-        """Return the labels of the largest decision values, shape (l,), of `classes_`' dtype."""
+        """Return the predicted labels: those of the largest decision values.
+
+        Parameters
+        ----------
+        X : array-like
+            As in :meth:`fit`, with the same number of features.
+
+        Returns
+        -------
+        ndarray, shape (l,)
+            Labels, with the dtype of `classes_`.
+        """
         chosen = self._decision_values(X).argmax(axis=0)
         return self.classes_[chosen]
 
@@ -212,19 +228,34 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            As in :meth:`fit`, of as many features.
+            As in :meth:`fit`, with the same number of features.
 
         Returns
         -------
         ndarray of float64, shape (l, nL)
-            Of two classes the second's output less the first's, shape (l,).
+            For two classes, the second output minus the first, shape (l,).
         """
         z = self._decision_values(X)
         return z[1] - z[0] if self.classes_.size == 2 else np.ascontiguousarray(z.T)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:
-        """Return the softmax of the outputs, shape (l, nL), float64; only for cross-entropy."""
+        """Return the softmax of the outputs; only for the loss cross-entropy.
+
+        Parameters
+        ----------
+        X : array-like
+            As in :meth:`fit`, with the same number of features.
+
+        Returns
+        -------
+        ndarray of float64, shape (l, nL)
+
+        Raises
+        ------
+        AttributeError
+            If the loss is not cross-entropy.
+        """
         return np.ascontiguousarray(CrossEntropy.softmax(self._decision_values(X)).T)
 
     def __sklearn_tags__(self) -> Any:
@@ -239,7 +270,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shape = self.model_.config.image_shape
         if own not in (None, shape):
             raise DataError(
-                f"X holds images of {_text(own)}, the network takes {_text(shape)}; "
+                f"X holds images of {_text(own)}, but the network takes {_text(shape)}; "
                 "give images of that size"
             )
         with limit_threads(int(self.threads)):
@@ -247,7 +278,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return z.astype(np.float64)
 
     def _validated(self, X: Any, *y: Any) -> tuple[Array, Any, Shape | None]:
-        """Check X, and y where it is given; return X as a table, y, and the shape of images."""
+        """Check X, and y if it is given; return X as a table, y, and the shape of images."""
         own = None
         if isinstance(X, list | tuple):
             X = np.asarray(X)
@@ -262,13 +293,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return as_pixels(X, "X"), labels, own
 
     def _stored(self, X: Array, own: Shape | None, shape: Shape) -> Array:
-        """Return the table X, or the images that it was, as ``(d, a*b*l)``, Fortran order."""
+        """Return the table X, of rows or of images, as ``(d, a*b*l)`` in Fortran order."""
         if own is not None:
             return from_nhwc(X.reshape(-1, *own))
         return from_rows(X, *shape, self.input_format)
 
     def _image_shape(self, features: int, own: Shape | None) -> Shape:
-        """Find height, width and channels, of the images or of the image in a table's row."""
+        """Return height, width and channels of the images, or of the image in a table's row."""
         config = self.config
         shape: Shape
         if self.image_shape is not None:
@@ -279,8 +310,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return features, 1, 1
         elif not isinstance(config, NetConfig) and config in PRESETS:
             raise OptionError(
-                f"config is {config!r}, a network for images, and X a table; "
-                "give image_shape=(a, b, d), the shape of the image in a row"
+                f"config is {config!r}, a network for images, but X is a table; "
+                "give image_shape=(a, b, d), the shape of the image in each row"
             )
         else:
             known = config if isinstance(config, NetConfig) else NetConfig.read(Path(config))
@@ -288,13 +319,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not _fits(shape, features) or own not in (None, shape):
             found = f"images of {_text(own)}" if own else f"a table of {features} columns"
             raise OptionError(
-                f"{source} is {shape} but X is {found}; give three whole numbers, height, width "
+                f"{source} is {shape}, but X is {found}; give three whole numbers, height, width "
                 f"and channels, whose product is {features}"
             )
         return shape
 
     def _options(self) -> TrainOptions:
-        # A search over NumPy's ranges sets NumPy's numbers.
+        # A search over a NumPy range sets NumPy numbers.
         plain = {
             name: value.item() if isinstance(value, np.generic) else value
             for name, value in self.get_params(deep=False).items()
@@ -325,7 +356,7 @@ def _model_labels(classes: Array) -> Array:
     if classes.dtype.kind in "iuU":
         return classes
     if all(isinstance(label, str) for label in classes.tolist()):
-        return classes.astype(str)  # pandas' strings are objects
+        return classes.astype(str)  # strings of pandas have the dtype object
     return np.arange(classes.size)
 
 

@@ -1,4 +1,4 @@
-"""simpleNN's two functions, ``cnn_train`` and ``cnn_predict``, with its arguments and options."""
+"""simpleNN's functions ``cnn_train`` and ``cnn_predict``, with its arguments and options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..training.training import run_job
 
 @dataclass(frozen=True)
 class _Named:
-    """One of simpleNN's options: our name for it, and our value where that is another."""
+    """An option of simpleNN: its name in this package, and the values if they differ."""
 
     name: str
     values: dict[float, str] | None = None
@@ -65,25 +65,34 @@ _DEFAULTS: dict[str, Any] = {
 def parse_options(options: str) -> TrainOptions:
     """Read simpleNN's option string, ``'-s 2 -C 0.01 -bsize 128'``.
 
-    What it does not name has simpleNN's default: Newton's method, double precision, C 0.01,
-    ``bsize`` 1024 for Newton and 128 else, 500 epochs, no momentum, the squared loss.  Two
+    Other options get simpleNN's defaults: Newton's method, double precision, C 0.01, ``bsize``
+    1024 for Newton and 128 otherwise, 500 epochs, no momentum, the squared loss.  Two defaults
     are our own: ``-Jacobian`` is automatic, and Adam's ``-lr`` is 0.001.
+
+    Parameters
+    ----------
+    options : str
+        Names and values, separated by spaces.
+
+    Returns
+    -------
+    TrainOptions
 
     Raises
     ------
     OptionError
-        For an unknown option, one without a value, or a value that breaks its rule.
+        If an option is unknown, has no value, or breaks its rule.
     """
     words = options.split()
     given: dict[str, Any] = {}
     for name, text in zip(words[::2], [*words[1::2], None], strict=False):
         if name not in _OPTIONS:
             raise OptionError(
-                f"{name} is no option of simpleNN{closest(name, list(_OPTIONS))}; it has "
-                f"{', '.join(_OPTIONS)}"
+                f"{name} is not an option of simpleNN; use one of {', '.join(_OPTIONS)}"
+                f"{closest(name, list(_OPTIONS))}"
             )
         if text is None:
-            raise OptionError(f"{name} has no value; each option is a name and a value")
+            raise OptionError(f"{name} has no value; give a value after each name")
         given |= _read(name, text)
     solver = given.get("solver", "newton")
     batch = {"batch_size": 1024 if solver == "newton" else 128}
@@ -98,7 +107,7 @@ def _read(name: str, text: str) -> dict[str, Any]:
         raise OptionError(f"{name} is {text!r}; it must be a number") from None
     if option.values is not None:
         if value not in option.values:
-            known = ", ".join(f"{k:g} ({v or 'no GPU here'})" for k, v in option.values.items())
+            known = ", ".join(f"{k:g} ({v or 'no GPU'})" for k, v in option.values.items())
             raise OptionError(f"{name} is {text}; it must be one of {known}")
         return {option.name: option.values[value]} if option.name else {}
     whole = TrainOptions.__dataclass_fields__[option.name].type == "int"
@@ -116,40 +125,40 @@ def cnn_train(
     *,
     progress: bool = True,
 ) -> Model:
-    """Train a network as simpleNN's function of that name does.
+    """Train a network like simpleNN's function of that name.
 
     Parameters
     ----------
     y : array_like, shape (l,)
         Labels, integers or strings.
     Z : array_like or scipy.sparse matrix, shape (l, a*b*d)
-        One image a row, column by column: ``vec`` of its a x b x d array.  It is used as it is:
-        normalising is the caller's, as in simpleNN.
+        One image per row, column by column: ``vec`` of its a x b x d array.  It is not normalised;
+        the caller does that, as in simpleNN.
     y_v, Z_v : array_like, optional
-        A validation set: the model with the best accuracy on it is returned.  None or empty: the
-        last one.
+        Validation set; the model with the best accuracy on it is returned.  None or empty: the
+        last model is returned.
     config_file : path or NetConfig
     options : str
-        simpleNN's option string, see :func:`parse_options`.
+        Option string of simpleNN, see :func:`parse_options`.
     seed : int, optional
-        Same seed, same model; omitted: another one each time.
+        The same seed gives the same model; by default each call uses another one.
     progress : bool
-        Print a line an iteration or epoch.
+        Whether to print one line per iteration or epoch.
 
     Returns
     -------
     Model
-        With no normalisation: :func:`cnn_predict` takes data that were treated the same way.
+        A model without normalisation: :func:`cnn_predict` needs data that are normalised like Z.
 
     Raises
     ------
     ConfigError, DataError, OptionError
-        Before any work is done.
+        If the network, the data or an option is not valid; raised before any work.
 
     Notes
     -----
-    simpleNN's ``cnn_train``.  Ctrl-C ends the training after the update under way and returns
-    what there is.
+    This is simpleNN's ``cnn_train``.  Ctrl-C ends the training after the current update and
+    returns the model so far.
     """
     chosen = parse_options(options)
     given = secrets.randbits(31) if seed is None else seed
@@ -182,36 +191,37 @@ def cnn_train(
 def cnn_predict(
     y: ArrayLike | None, Z: Any, model: Model | str | os.PathLike[str], options: str = ""
 ) -> tuple[Array, float]:
-    """Predict as simpleNN's function of that name does.
+    """Predict labels like simpleNN's function of that name.
 
     Parameters
     ----------
     y : array_like, shape (l,), optional
-        True labels; None or empty where they are not known.
+        True labels; None or empty if they are not known.
     Z : array_like or scipy.sparse matrix, shape (l, a*b*d)
         See :func:`cnn_train`.
     model : Model, or path of a ``model.npz``
     options : str
-        ``'-bsize N'``, images at a time.
+        ``'-bsize N'``, the number of images per batch.
 
     Returns
     -------
     results : ndarray, shape (l,)
         The predicted labels.
     acc : float
-        The share of them that is right; NaN without y.
+        Fraction of correct labels; NaN without y.
 
     Raises
     ------
     DataError, OptionError
+        If the data, the model or an option is not valid.
 
     Notes
     -----
-    simpleNN's ``cnn_predict``, which needs every class among the labels.
+    This is simpleNN's ``cnn_predict``, but the labels need not contain every class.
     """
     words = options.split()
     if words and (len(words) != 2 or words[0] != "-bsize"):
-        raise OptionError(f"options is {options!r}; cnn_predict has one option, -bsize N")
+        raise OptionError(f"options is {options!r}; cnn_predict has only the option -bsize N")
     batch_size = parse_options(options).batch_size if words else 128
     if not isinstance(model, Model):
         model = Model.load(Path(model))
@@ -237,15 +247,16 @@ def _rows(Z: Any, abd: int, name: str) -> Array:
     rows = np.asarray(Z.toarray() if hasattr(Z, "toarray") else Z)
     if rows.ndim != 2 or rows.shape[1] != abd or rows.shape[0] == 0:
         raise DataError(
-            f"{name} has shape {rows.shape}; it must be l x {abd}, an image a row, column by column"
+            f"{name} has shape {rows.shape}; it must be l x {abd}, one image per row, column by "
+            "column"
         )
     if rows.dtype.kind not in "uif" or not np.isfinite(rows).all():
-        raise DataError(f"{name} must be finite real numbers; remove or replace the others")
+        raise DataError(f"{name} must hold finite real numbers; remove or replace the others")
     return rows
 
 
 def _classes(labels: Array, config: NetConfig) -> Array:
-    """Return the labels of the outputs; simpleNN's are 1..nL, also where some do not occur."""
+    """Return the labels of the outputs: 1..nL as in simpleNN, even if some do not occur."""
     classes, nL = np.unique(labels), config.nL
     if classes.size == nL:
         return classes
@@ -254,6 +265,6 @@ def _classes(labels: Array, config: NetConfig) -> Array:
             if first <= classes[0] and classes[-1] < first + nL:
                 return np.arange(first, first + nL)
     raise ConfigError(
-        f"full_neurons ends with {nL} but the labels are {classes.size} classes; make it "
+        f"full_neurons ends with {nL}, but the labels have {classes.size} classes; make it "
         f"{classes.size}"
     )

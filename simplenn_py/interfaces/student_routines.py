@@ -1,6 +1,6 @@
-"""A student's own routines in place of the lecture engine's: found in a file, watched at work.
+"""Your own routines in place of the lecture engine's: loaded from a file, compared while they run.
 
-The file is run as any module is: with the rights of whoever trains with it.
+The file is run like any module: with all rights of the user.
 """
 
 from __future__ import annotations
@@ -22,37 +22,42 @@ from .. import cnn
 from ..engines.operator_table import Operators
 from ..errors import DataError
 
-#: How many calls of each routine are repeated with ours, for their values and their time.
+#: Number of calls per routine that are repeated with the package's, to compare values and times.
 _COMPARED = 20
-#: What a routine with several results returns.
+#: Names of the results of routines with several results.
 _RESULTS = {"maxpooling": ("Z", "idx_pool")}
-#: Of a float32 sum's size: what the order of adding may change.
+#: Relative change of a float32 sum that another order of adding may cause.
 _ROUNDING = 1e-4
 
 
 @dataclass
 class Watched:
-    """One routine, and what it did so far.
+    """One routine of a user, which is called in place of the package's and compared with it.
 
     Parameters
     ----------
     name : str
+        Name of the routine, such as "vTP_phi".
     routine, ours : callable
+        The user's routine and the package's.
     path : Path
-        Of the file, for messages.
+        The file, for messages.
 
     Attributes
     ----------
     calls : int
+        Number of calls so far.
     seconds : float
-        Of all calls.
+        Time of all calls.
     compared : int
-        Calls that ours repeated, without the first, which may compile; `compared_seconds` and
-        `our_seconds` are the times of both.
+        Number of calls whose time was compared; the first call, which may compile, is not among
+        them.
+    compared_seconds, our_seconds : float
+        Time of the compared calls, by the user's routine and by the package's.
     error : float
-        Largest difference from ours, relative to the largest entry.
+        Largest difference from the package's values, relative to the largest entry.
     say : callable
-        Told once, at the first call whose values differ.
+        Called with a message at the first call whose values differ.
     """
 
     name: str
@@ -70,7 +75,7 @@ class Watched:
 
     def __call__(self, *args: Any) -> Any:
         compared = self.calls <= _COMPARED
-        if compared:  # before they can be changed in place
+        if compared:  # copied, because the routine may change them in place
             kept = [a.copy(order="F") if isinstance(a, np.ndarray) else a for a in args]
         began = time.perf_counter()
         try:
@@ -97,11 +102,11 @@ class Watched:
             pairs = list(zip(result, expected, strict=False))
         agreed = self.agrees
         for k, (got, wanted) in enumerate(pairs):
-            if getattr(got, "shape", None) == wanted.shape:  # else the table of operators refuses
+            if getattr(got, "shape", None) == wanted.shape:  # else the table of operators raises
                 largest = float(np.abs(wanted).max(initial=0)) or 1.0
                 error = float(np.abs(np.asarray(got, np.float64) - wanted).max(initial=0))
                 error = np.inf if np.isnan(error) else error / largest
-                if error and wanted.dtype.kind in "iu":  # indices are right or wrong
+                if error and wanted.dtype.kind in "iu":  # an index has no rounding
                     error = max(error, 2 * _ROUNDING)
                 if error > max(self.error, _ROUNDING):
                     self._wrong = _RESULTS.get(self.name, ("",))[k]
@@ -111,7 +116,7 @@ class Watched:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as long as ours it takes; None after a single call."""
+        """Time relative to the package's routine; None after a single call."""
         return self.compared_seconds / self.our_seconds if self.compared else None
 
     @property
@@ -119,20 +124,20 @@ class Watched:
         return self.error <= _ROUNDING
 
     def summary(self) -> str:
-        """Say in a line how often it was called, how long that took, and whether it is right."""
+        """Return one line with the number of calls, the time, and whether the values agree."""
         text = f"{self.name} of {self.path.name}: {self.calls:,} calls, {self.seconds:.2f} s"
         if self.ratio is not None:
             shown = f"{self.ratio:.1f}" if self.ratio < 10 else f"{self.ratio:,.0f}"
-            text += f", {shown} times as long as ours"
-        return f"{text}; the same values" if self.agrees else f"{text}; {self.difference()}"
+            text += f", {shown} times the package's time"
+        return f"{text}; values correct" if self.agrees else f"{text}; {self.difference()}"
 
     def difference(self) -> str:
-        """Say by how much its values are not ours, and where to look."""
+        """Return by how much the values differ from the package's, and a command to check them."""
         which = f"its {self._wrong} is" if self._wrong else "its values are"
-        ties = " (of equal maxima the first counts)" if self._wrong == "idx_pool" else ""
+        ties = " (among equal maxima the first counts)" if self._wrong == "idx_pool" else ""
         return (
-            f"{which} NOT ours, off by up to {self.error:.2g} of the largest entry{ties}: "
-            f"'simplenn exercise check {self.path.name}' looks closer"
+            f"{which} WRONG, off by up to {self.error:.2g} of the largest entry{ties}; "
+            f"'simplenn exercise check {self.path.name}' shows more"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -148,7 +153,7 @@ class Watched:
 
 
 def _where(path: Path, routine: str, error: BaseException) -> str:
-    """Say in a line what was raised, and in which line of the file."""
+    """Return one line with the error and its line in the file."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     place = f", line {lines[-1]}" if lines else ""
     inside = f", in {routine}" if routine else ""
@@ -157,60 +162,74 @@ def _where(path: Path, routine: str, error: BaseException) -> str:
 
 
 def load_all(paths: Sequence[str | Path]) -> list[Watched]:
-    """Take the routines of several files, or of all Python files in a folder.
+    """Load the routines of several files, or of all Python files in a folder.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Python files and folders; files in a folder need not all define a routine.
+
+    Returns
+    -------
+    list of Watched
 
     Raises
     ------
     DataError
-        As :func:`load_routines`, and where two files define the same routine.  A folder's files
-        need not all define one.
+        As :func:`load_routines`, and if two files define the same routine.
     """
     found: dict[str, Watched] = {}
     for path in map(Path, paths):
         if path.is_dir():
             own = [watched for file in sorted(path.glob("*.py")) for watched in _routines(file)[0]]
             if not own:
-                raise DataError(f"{path} holds no file with a routine of the lecture engine")
+                raise DataError(
+                    f"{path} holds no Python file with a routine of the lecture engine; name "
+                    "another folder, or a file"
+                )
         else:
             own = load_routines(path)
         for watched in own:
             other = found.setdefault(watched.name, watched)
             if other is not watched:
                 raise DataError(
-                    f"{other.path} and {watched.path} both define {watched.name}; name the files "
-                    "to take"
+                    f"{other.path} and {watched.path} both define {watched.name}; name only one of "
+                    "these files"
                 )
     return list(found.values())
 
 
 def load_routines(path: str | Path) -> list[Watched]:
-    """Run a file and take from it the routines that the lecture engine calls.
+    """Run a file and load the routines in it that the lecture engine calls.
 
     Parameters
     ----------
     path : path
-        Of a Python file with functions under simpleNN's names, such as ``vTP_phi(V, g)``: those
-        of ``engines.operator_table.Operators``, called as its entries are, but without ``out``.
+        A Python file with functions under simpleNN's names, such as ``vTP_phi(V, g)``.  The names
+        and arguments are those of ``engines.operator_table.Operators``, but without ``out``.
 
     Returns
     -------
     list of Watched
-        Where a function only raises NotImplementedError, as the skeletons of the exercises do,
-        ours stands in for it and it is not listed.
+        A function that only raises NotImplementedError, as in the skeletons of the exercises, is
+        not listed; the package's routine is used instead.
 
     Raises
     ------
     DataError
-        If the file cannot be run, or has none of them.
+        If the file cannot be run, or defines none of these routines.
     """
     found, unwritten = _routines(Path(path))
     known = Operators.names()
     if not found:
         begun = [name for name in known if name in unwritten]
         if begun:
-            raise DataError(f"{path}: {' and '.join(begun)} is not written yet")
+            verb = "is" if len(begun) == 1 else "are"
+            raise DataError(
+                f"{path}: {' and '.join(begun)} {verb} not written yet; write at least one routine"
+            )
         raise DataError(
-            f"{path} has no routine of the lecture engine; write a function called "
+            f"{path} defines no routine of the lecture engine; write a function named "
             f"{', '.join(known[:-1])} or {known[-1]}"
         )
     return found
@@ -227,7 +246,7 @@ def _routines(path: Path) -> tuple[list[Watched], set[str]]:
         number = getattr(error, "lineno", None)
         line = f", line {number}" if number else ""
         reason = str(error.args[0]) if error.args else "it is nested too deeply"
-        raise DataError(f"{path}{line} is no Python: {reason}") from None
+        raise DataError(f"{path}{line} is not valid Python: {reason}") from None
     module = _run(path)
     unwritten = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)
                  and _is_unwritten(node)}  # fmt: skip
@@ -243,17 +262,23 @@ def _routines(path: Path) -> tuple[list[Watched], set[str]]:
 
 
 def operators_of(routines: list[Watched]) -> Operators:
-    """Return the lecture engine's table with these routines in it."""
+    """Return the lecture engine's table of operators with these routines in it.
+
+    Parameters
+    ----------
+    routines : list of Watched
+        From :func:`load_all` or :func:`load_routines`.
+    """
     return Operators().replace(**{watched.name: watched for watched in routines})
 
 
 def _run(path: Path) -> ModuleType:
-    name = f"simplenn_own_{path.stem}"  # a file called json.py must not become everybody's json
+    name = f"simplenn_own_{path.stem}"  # a file json.py must not replace the module json
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise DataError(f"{path} is no Python file; give one that ends in .py")
+        raise DataError(f"{path} is not a Python file; give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Numba looks its functions' modules up
+    sys.modules[name] = module  # Numba looks up the modules of its functions
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -262,7 +287,7 @@ def _run(path: Path) -> ModuleType:
 
 
 def _is_unwritten(node: ast.FunctionDef) -> bool:
-    """Whether a function does nothing but raise NotImplementedError."""
+    """Return whether a function only raises NotImplementedError."""
     body = [
         statement
         for statement in node.body

@@ -10,7 +10,7 @@ import numpy as np
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """Return strict JSON: infinities, which JSON lacks, become the strings "inf" and "-inf"."""
+    """Return strict JSON; numbers that JSON lacks become the strings "inf", "-inf" and "nan"."""
 
     def strict(value: Any) -> Any:
         if isinstance(value, dict):

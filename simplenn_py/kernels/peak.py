@@ -64,7 +64,19 @@ def triad_everywhere(a, b, c, x):
 
 
 def peak(dtype: DTypeLike, threads: int) -> float:
-    """Measure how many operations a second `threads` cores do on registers alone."""
+    """Measure the peak rate of multiply-adds on registers.
+
+    Parameters
+    ----------
+    dtype : {float32, float64}
+    threads : int
+        Number of threads, one per core.
+
+    Returns
+    -------
+    float
+        Operations per second.
+    """
     dtype = np.dtype(dtype)
     numbers, rounds = np.ones((threads, CHAINS * lanes_of(dtype.itemsize)), dtype), 1_000_000
     x, y = np.array([0.5, 1.0], dtype)  # v stays between 1 and 2

@@ -1,4 +1,4 @@
-"""What this package stands on, on this computer, and what to do where something is wrong."""
+"""What this package depends on, on this machine, and a remedy for each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _THREAD_VARIABLES = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-# Variables whose value slows things down: the values meant, what they do.  None: any value.
+# Variables that slow computations down: the values that do (None: any value), and their effect.
 _SLOW: dict[str, tuple[tuple[str, ...] | None, str]] = {
-    "OPENBLAS_L2_SIZE": (None, "OpenBLAS cuts its blocks for another cache"),
-    "OMP_WAIT_POLICY": (("active",), "idle threads spin, on cores that BLAS or Numba need"),
+    "OPENBLAS_L2_SIZE": (None, "OpenBLAS chooses its block sizes for another cache"),
+    "OMP_WAIT_POLICY": (("active",), "idle threads spin on cores that BLAS or Numba need"),
     "NUMBA_DISABLE_JIT": (("1",), "nothing is compiled"),
     "NUMBA_BOUNDSCHECK": (("1",), "compiled code checks every index"),
-    "NUMBA_ENABLE_AVX": (("0",), "Numba uses no AVX"),
+    "NUMBA_ENABLE_AVX": (("0",), "Numba does not use AVX"),
     "NUMBA_OPT": (("0", "1", "2"), "Numba optimises less"),
     "NUMBA_CPU_NAME": (None, "Numba compiles for another processor"),
     "NUMBA_CPU_FEATURES": (None, "Numba compiles for another processor"),
@@ -45,10 +45,12 @@ class Finding:
 
     Parameters
     ----------
-    topic, value : str
-        What was looked at, and what is there.
+    topic : str
+        Subject of the check, such as "BLAS".
+    value : str
+        State that was found.
     remedy : str
-        What to do about it; "" where all is well.
+        Action that solves the problem; "" if there is none.
     """
 
     topic: str
@@ -61,7 +63,13 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; what cannot be looked at is a finding too."""
+    """Run all checks.
+
+    Returns
+    -------
+    list of Finding
+        A check that cannot be run is a finding, too.
+    """
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "versions": _versions,
         "SIMD": _simd,
@@ -78,12 +86,12 @@ def examine() -> list[Finding]:
         try:
             findings += check()
         except UserError as error:
-            findings.append(Finding(topic, "cannot be told", str(error)))
+            findings.append(Finding(topic, "unknown", str(error)))
     return findings
 
 
 def old_caches() -> list[Path]:
-    """Return the folders of code that other versions of our kernels, or of Numba, compiled."""
+    """Return the folders of code that was compiled from other versions of our kernels or Numba."""
     from ..kernels.policy import cache_folder
 
     folder = cache_folder()
@@ -94,7 +102,15 @@ def old_caches() -> list[Path]:
 
 
 def clean_caches() -> tuple[int, int]:
-    """Delete what :func:`old_caches` finds; return how many folders, and how many bytes."""
+    """Delete the folders that :func:`old_caches` finds.
+
+    Returns
+    -------
+    folders : int
+        Number of folders deleted.
+    size : int
+        Their size in bytes.
+    """
     folders = old_caches()
     count = sum(map(_bytes_in, folders))
     for folder in folders:
@@ -116,8 +132,8 @@ def _simd() -> Iterator[Finding]:
     yield Finding("processor", cpu_name())
     remedy = ""
     if VARIABLE in os.environ:
-        remedy = f"{VARIABLE} is for tests; unset it, and the processor's own width is used"
-    yield Finding("SIMD", f"{float32_lanes()} float32 numbers a vector: {why()}", remedy)
+        remedy = f"{VARIABLE} is for tests; unset it to use the processor's own width"
+    yield Finding("SIMD", f"{float32_lanes()} float32 numbers per vector: {why()}", remedy)
 
 
 def _cores() -> Iterator[Finding]:
@@ -127,18 +143,18 @@ def _cores() -> Iterator[Finding]:
     if hasattr(os, "getloadavg"):
         value += f", load {os.getloadavg()[0]:.1f}"
     if hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5 * cores:
-        remedy = "other programs run on these cores: what is timed now, and trained, will be slower"
+        remedy = "other programs use these cores, so training and timings are slower; stop them"
     if limit is not None and limit < cores:
         whole = max(1, int(limit))
         remedy = (
-            f"this container may use {limit:g} cores' time; more threads than that wait for each "
-            f"other, so set NUMBA_NUM_THREADS={whole} and OPENBLAS_NUM_THREADS={whole}"
+            f"this container may use the time of {limit:g} cores, and more threads than that wait "
+            f"for each other; set NUMBA_NUM_THREADS={whole} and OPENBLAS_NUM_THREADS={whole}"
         )
     yield Finding("cores", value, remedy)
 
 
 def _container_limit() -> float | None:
-    """Return how many cores' time a Linux control group grants."""
+    """Return the limit that a Linux control group sets, in cores."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return int(quota) / int(period)
@@ -155,7 +171,7 @@ def _memory() -> Iterator[Finding]:
     remedy = ""
     if memory.available < _LITTLE_MEMORY:
         remedy = "close other programs, or train with a smaller --batch-size"
-    value = f"{human_bytes(memory.total)}, {human_bytes(memory.available)} of it free"
+    value = f"{human_bytes(memory.total)}, of which {human_bytes(memory.available)} are free"
     yield Finding("memory", value, remedy)
 
 
@@ -165,14 +181,14 @@ def _threading() -> Iterator[Finding]:
     from ..kernels.elementwise import mask
 
     tiny = np.ones((1, 1), np.float32)
-    mask(tiny, tiny, 1)  # Numba chooses when it first runs a parallel kernel
+    mask(tiny, tiny, 1)  # Numba chooses its layer at the first parallel kernel
     import numba
 
     layer, remedy = numba.threading_layer(), ""
     if layer == "workqueue":
         remedy = (
-            "every parallel loop starts slowly; install OpenMP's run-time library (libgomp on "
-            "Linux, libomp on a Mac) or 'pip install tbb'"
+            "every parallel loop starts slowly; install the run-time library of OpenMP (libgomp "
+            "on Linux, libomp on a Mac), or run 'pip install tbb'"
         )
     yield Finding(
         "threading", f"Numba on {layer}, {numba.config.NUMBA_NUM_THREADS} threads", remedy
@@ -185,7 +201,7 @@ def _blas() -> Iterator[Finding]:
     np.ones((2, 2)) @ np.ones((2, 2))  # loads it
     libraries = blas()
     if not libraries:
-        yield Finding("BLAS", "none that threadpoolctl knows; on a Mac it is Apple's Accelerate")
+        yield Finding("BLAS", "unknown to threadpoolctl; on a Mac it is Apple's Accelerate")
     for library in libraries:
         kernel = library["architecture"]
         value = f"{library['internal_api']} {library['version']}"
@@ -195,14 +211,14 @@ def _blas() -> Iterator[Finding]:
             own = _own_kernel()
             if own not in (None, kernel):
                 remedy = (
-                    f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']} forbids the better ones "
-                    f"for {own}; unset it"
+                    f"OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']} prevents the faster "
+                    f"kernels for {own}; unset it"
                 )
         yield Finding("BLAS", f"{value}, {library['num_threads']} threads", remedy)
 
 
 def _own_kernel() -> str | None:
-    """Ask a new process which kernel OpenBLAS chooses where nobody chooses for it."""
+    """Ask a new process which kernels OpenBLAS chooses by itself."""
     code = (
         "import numpy, threadpoolctl\n"
         "for pool in threadpoolctl.threadpool_info():\n"
@@ -227,10 +243,10 @@ def _variables() -> Iterator[Finding]:
         value = os.environ.get(name, "")
         if value.isdigit() and 0 < int(value) < cores:
             found = True
-            remedy = f"{cores} cores are there; unset it, or give --threads to a single run"
+            remedy = f"there are {cores} cores; unset it, and give --threads to limit a single run"
             yield Finding("variable", f"{name}={value}", remedy)
     if not found:
-        yield Finding("variables", "none that slows things down")
+        yield Finding("variables", "none that slows computations down")
 
 
 def _cache() -> Iterator[Finding]:
@@ -242,15 +258,18 @@ def _cache() -> Iterator[Finding]:
         where = os.environ.get("NUMBA_CACHE_DIR") or "your cache folder"
         yield Finding(
             "compile cache",
-            f"{where} cannot be written: every start compiles anew",
-            "set NUMBA_CACHE_DIR to a folder that you can write to",
+            f"{where} is not writable: every start compiles again",
+            "set NUMBA_CACHE_DIR to a writable folder",
         )
         return
     value = f"{folder}, writable, {human_bytes(_bytes_in(folder))}"
     old = old_caches()
     if old:
         size = human_bytes(sum(map(_bytes_in, old)))
-        value += f"; {len(old)} old beside it, {size}: 'simplenn doctor --clean-cache'"
+        value += (
+            f"; {len(old)} old folder{'s' * (len(old) > 1)} beside it, {size} (to delete: "
+            "'simplenn doctor --clean-cache')"
+        )
     yield Finding("compile cache", value)
 
 
@@ -266,8 +285,11 @@ def _data() -> Iterator[Finding]:
         missing = not folder.is_dir()
         remedy = ""
         if missing and chosen and folder == Path(chosen).expanduser():
-            remedy = f"{ENVIRONMENT} names a folder that does not exist; make it, or unset it"
-        state = "not there yet, made by the first download" if missing else "there"
+            remedy = (
+                f"{ENVIRONMENT} names a folder that does not exist; create it, or unset the "
+                "variable"
+            )
+        state = "does not exist yet, the first download creates it" if missing else "exists"
         if not missing and not os.access(folder, os.W_OK):
-            state = "there, read only"
+            state = "exists, read only"
         yield Finding("data folder", f"{folder}: {state}", remedy)

@@ -1,11 +1,11 @@
-"""Every figure: training curves, confusions, filters, where the time goes.
+"""Figures: training curves, confusion matrix, filters, times of the layers.
 
-Each function draws into the axes that it is given, or into a new
-``matplotlib.figure.Figure``, and returns the axes; :func:`save` writes their figure to a
-file, ``axes.figure`` shows it in a notebook.  ``matplotlib.pyplot`` and its global state are
-never touched, so no display is needed.  Matplotlib is imported where it is first needed.
+Each function draws into the given axes, or into a new ``matplotlib.figure.Figure``, and returns
+the axes.  :func:`save` writes their figure to a file; ``axes.figure`` shows it in a notebook.
+``matplotlib.pyplot`` and its global state are not used, so no display is needed.  Matplotlib is
+imported when it is first needed.
 
-Colours are those of Okabe and Ito (2008), which people with colour-blind eyes tell apart.
+The colours are those of Okabe and Ito (2008), which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 GREY = "#555555"
 
-_NUMBERS_UP_TO = 20  # classes; beyond, the counts in the cells of a confusion are too small
-_INDICES_UP_TO = 128  # filters
-_GAP = 0.2  # between two filters, of their size
+_NUMBERS_UP_TO = 20  # maximum number of classes for counts in the cells of a confusion matrix
+_INDICES_UP_TO = 128  # maximum number of filters with an index
+_GAP = 0.2  # gap between two filters, relative to their size
 
 
 def plot_curves(
@@ -47,19 +47,22 @@ def plot_curves(
     Parameters
     ----------
     history : sequence of mapping
-        One record an epoch, or an iteration of Newton, with its number, ``loss`` (mean training
-        loss) and ``train_accuracy``, and maybe ``validation_loss`` and ``validation_accuracy``.
-        Accuracies are fractions.  What is absent, None or not finite is left out.
+        One record per epoch, or per iteration of Newton, with its number, ``loss`` (mean training
+        loss) and ``train_accuracy``, and optionally ``validation_loss`` and
+        ``validation_accuracy``.  Accuracies are fractions.  Values that are absent, None or not
+        finite are left out.
     data : str
         Name of the data set, for the title.
     test_accuracy : float, optional
-        Fraction; marked by a horizontal line.
+        Accuracy on the test set, a fraction; marked by a horizontal line.
     axes : pair of Axes, optional
+        New ones by default.
 
     Returns
     -------
     pair of Axes
-        Loss, on a logarithmic scale where it spans more than a decade; accuracy in percent.
+        The loss, on a logarithmic scale if it spans more than a decade, and the accuracy in
+        percent.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def plot_curves(
         If the history has no record.
     """
     if not history:
-        raise DataError("the history has no record, so there is no curve; train for an epoch first")
+        raise DataError("the history has no record to draw; train for at least one epoch")
     left, right = new_axes(2, (9.6, 4.0)) if axes is None else axes
     drawn = _curves(left, history, ("loss", "validation_loss"), 1)
     _curves(right, history, ("train_accuracy", "validation_accuracy"), 100)
@@ -92,7 +95,7 @@ def plot_curves(
 def _curves(
     axes: Axes, history: Sequence[Mapping[str, Any]], keys: tuple[str, str], factor: int
 ) -> list[float]:
-    """Draw the training and the validation curve, times `factor`; return all values drawn."""
+    """Draw the training and the validation curve, times `factor`; return the values drawn."""
     drawn: list[float] = []
     curves = zip(keys, ("training", "validation"), (BLUE, VERMILLION), strict=True)
     for key, label, colour in curves:
@@ -100,7 +103,7 @@ def _curves(
         points = [(r[step], factor * r[key]) for r in history if is_number(r.get(key))]
         if points:
             epochs, values = zip(*points, strict=True)
-            # One epoch is a point, which only a marker shows; many markers hide the line.
+            # A single epoch is only visible with a marker; many markers hide the line.
             marker = "o" if len(points) <= 15 else ""
             axes.plot(epochs, values, color=colour, marker=marker, markersize=5, label=label)
             drawn += values
@@ -112,12 +115,19 @@ def _step_of(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether `value` can be drawn: neither absent nor infinite nor NaN."""
+    """Return whether `value` can be drawn: it is not None, infinite or NaN."""
     return value is not None and math.isfinite(value)
 
 
 def log_scale(axes: Axes, decades: float) -> None:
-    """Make the vertical scale logarithmic, with ticks in plain decimal numbers."""
+    """Make the vertical scale logarithmic, with ticks in plain decimal numbers.
+
+    Parameters
+    ----------
+    axes : Axes
+    decades : float
+        Number of decades that the values span.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.set_yscale("log")
@@ -127,7 +137,14 @@ def log_scale(axes: Axes, decades: float) -> None:
 
 
 def step_axis(axes: Axes, epochs: list[int]) -> None:
-    """Finish a panel over `epochs`, or iterations: whole numbers below, a grid, the legend."""
+    """Finish a panel over epochs or iterations: whole numbers on its axis, a grid, the legend.
+
+    Parameters
+    ----------
+    axes : Axes
+    epochs : list of int
+        Numbers of the epochs or iterations.
+    """
     from matplotlib.ticker import MaxNLocator
 
     first, last = min(epochs), max(epochs)
@@ -142,14 +159,14 @@ def step_axis(axes: Axes, epochs: list[int]) -> None:
 
 
 def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
-    """Count how often each class was taken for each class.
+    """Count the images of each class by their predicted class.
 
     Parameters
     ----------
     y, predicted : ndarray, shape (l,)
         True and predicted labels.
     classes : ndarray, shape (k,)
-        Labels in the order wanted; an image with a label that is not among them is left out.
+        Labels in the order of the result; an image with another label is left out.
 
     Returns
     -------
@@ -167,7 +184,7 @@ def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
 def plot_confusion(
     counts: Array, classes: Sequence[Any] | Array, *, part: str = "", axes: Axes | None = None
 ) -> Axes:
-    """Draw which class was taken for which.
+    """Draw a confusion matrix.
 
     Parameters
     ----------
@@ -176,19 +193,25 @@ def plot_confusion(
     classes : sequence of length k
         The labels.
     part : str
-        What the images are, for the title: "test images", "digits (test)".
+        Name of the images, for the title: "test images", "digits (test)".
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
     Axes
-        A row a true class; colours are fractions of its images.  Mistakes and the diagonal
-        have each a colour and a scale of their own, or the diagonal would swamp the mistakes.
-        Up to 20 classes every cell that is not 0 shows its count.
+        One row per true class; colours show fractions of its images.  Mistakes and the diagonal
+        have their own colours and scales, so that mistakes are visible.  With 20 classes or fewer
+        each cell that is not 0 shows its count.
+
+    Raises
+    ------
+    DataError
+        If `counts` has another shape.
     """
     k = len(classes)
     if counts.shape != (k, k):
-        raise DataError(f"counts has shape {counts.shape}; {k} classes need ({k}, {k})")
+        raise DataError(f"counts has shape {counts.shape}; it must be ({k}, {k}) for {k} classes")
     if axes is None:
         side = min(max(5.0, 2.4 + (0.42 if k <= _NUMBERS_UP_TO else 0.11) * k), 14.0)
         (axes,) = new_axes(1, (side + 0.9, side))
@@ -214,7 +237,7 @@ def plot_confusion(
 
 
 def _write_counts(axes: Axes, counts: Array, shade: Array) -> None:
-    """Write each count that is not 0; `shade` in [0, 1] is the darkness of a mistake's cell."""
+    """Write each count that is not 0; `shade` in [0, 1] is the darkness of the mistakes' cells."""
     size = 9 if len(counts) <= 12 else 7
     for i, j in zip(*np.nonzero(counts), strict=True):
         dark = (i == j and counts[i, i] > 0.6 * counts[i].sum()) or shade[i, j] > 0.75
@@ -225,11 +248,11 @@ def _write_counts(axes: Axes, counts: Array, shade: Array) -> None:
 
 
 def _class_ticks(axes: Axes, labels: list[str]) -> None:
-    """Label both axes with the classes, leaving some out where more than 100 would overlap."""
+    """Label both axes with the classes; if there are more than 100, some are left out."""
     k = len(labels)
     places = range(0, k, -(-k // 100))
     shown = [labels[i] if len(labels[i]) <= 24 else labels[i][:21] + "..." for i in places]
-    # A label with dollar signs is no formula.
+    # A label with dollar signs is not a formula.
     size = 10 if k <= 12 else 8 if k <= 40 else 6
     style: dict[str, Any] = {"fontsize": size, "parse_math": False}
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
@@ -257,19 +280,20 @@ def plot_filters(
     Parameters
     ----------
     model : Weights, such as a Model
-        Without convolutional layers the rows of its first ``W`` are drawn as images.
+        If it has no convolutional layer, the rows of its first ``W`` are drawn as images.
     channel : int, optional
-        Draw this input channel, from 0, of each filter; by default all, which are grey for
-        d = 1, red, green, blue for d = 3, else their mean.
+        Index of the input channel to draw, from 0.  By default all channels: grey for d = 1,
+        red, green and blue for d = 3, else their mean.
     data : str
         Name of the data set that the model was trained on, for the title.
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
     Axes
-        Filter offset ``u`` runs down and ``w`` to the right, as rows and columns of the
-        images do.  Weight 0 is middle grey in every filter.
+        Filter offset ``u`` runs down and ``w`` to the right, like rows and columns of an
+        image.  Weight 0 is middle grey in every filter.
 
     Raises
     ------
@@ -279,7 +303,7 @@ def plot_filters(
     filters = first_filters(model)
     count, height, width, d = filters.shape
     if channel is not None and not 0 <= channel < d:
-        raise DataError(f"channel is {channel}; the images have channels 0 to {d - 1}")
+        raise DataError(f"channel is {channel}; it must be 0 to {d - 1} for these images")
     if channel is not None:
         filters, how = filters[..., channel], f"input channel {channel} of {d}"
     elif d == 1:
@@ -297,7 +321,7 @@ def plot_filters(
         what, down, across = "filters of layer 1", "offset u", "offset w"
     else:
         what, down, across = "rows of W of layer 1", "image row i", "column j"
-    axes.set_xlabel(f"in each: {down} runs down, {across} to the right")
+    axes.set_xlabel(f"{down} runs down, {across} to the right")
     trained = f", trained on {data}" if data else ""
     title = f"{count} {what}, {height}x{width}x{d}, {how}{trained}"
     axes.set_title(title, fontsize=11, parse_math=False)
@@ -305,7 +329,16 @@ def plot_filters(
 
 
 def first_filters(model: Weights) -> Array:
-    """Return the first layer's weights as pictures, shape (count, h, h, d) or (count, a, b, d).
+    """Return the weights of the first layer as images.
+
+    Parameters
+    ----------
+    model : Weights, such as a Model
+
+    Returns
+    -------
+    ndarray, shape (count, h, h, d) or (count, a, b, d)
+        The filters, or the rows of W of a fully connected layer.
 
     Notes
     -----
@@ -321,14 +354,14 @@ def first_filters(model: Weights) -> Array:
 
 
 def _tile_columns(count: int, height: int, width: int) -> int:
-    """Tiles a row: about 1.6 times as wide as high, with few places empty in the last row."""
+    """Return the tiles per row: about 1.6 times as wide as high, with a nearly full last row."""
     ideal = min(count, math.sqrt(1.6 * count * height / width))
     choices = range(math.ceil(0.75 * ideal), min(count, math.floor(1.35 * ideal)) + 1)
     return min(choices, key=lambda c: (-count % c, abs(c - ideal)), default=max(1, round(ideal)))
 
 
 def _draw_tiles(axes: Axes, filters: Array, columns: int) -> None:
-    """Draw pictures ``(count, height, width[, 3])`` in rows, all on one symmetric scale."""
+    """Draw images ``(count, height, width[, 3])`` in rows, all on one symmetric scale."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -337,7 +370,7 @@ def _draw_tiles(axes: Axes, filters: Array, columns: int) -> None:
     down, across = (1 + _GAP) * height, (1 + _GAP) * width
     for k, tile in enumerate(filters):
         top, left = k // columns * down, k % columns * across
-        shown = 0.5 + tile / (2 * largest)  # a grey or an RGB picture of [0, 1]
+        shown = 0.5 + tile / (2 * largest)  # a grey or an RGB image in [0, 1]
         extent = (left, left + width, top + height, top)  # row 0 at the top
         axes.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
         if count <= _INDICES_UP_TO:
@@ -350,19 +383,19 @@ def _draw_tiles(axes: Axes, filters: Array, columns: int) -> None:
     scale = ScalarMappable(Normalize(-largest, largest), "gray")
     bar = axes.figure.colorbar(scale, cax=beside, ticks=[-largest, 0, largest])
     beside.set_yticklabels([f"{x:.2g}" for x in (-largest, 0, largest)])
-    bar.set_label("weight" if filters.ndim == 3 else "weight, in each channel")
+    bar.set_label("weight" if filters.ndim == 3 else "weight, per channel")
 
 
 def save(axes: Axes | Sequence[Axes], path: str | os.PathLike[str], dpi: int = 150) -> None:
-    """Write the figure of `axes` as a PNG, atomically; equal figures give equal bytes.
+    """Write the figure of `axes` as a PNG file, atomically; equal figures give equal bytes.
 
     Parameters
     ----------
     axes : Axes, or a sequence of Axes of one figure
     path : path
-        Ends in ``.png``; an older file is replaced.
+        Name of the file, which ends in ``.png``; an older file is replaced.
     dpi : int
-        Pixels an inch.
+        Pixels per inch.
 
     Raises
     ------
@@ -380,11 +413,21 @@ def save(axes: Axes | Sequence[Axes], path: str | os.PathLike[str], dpi: int = 1
 def check_png(path: str | os.PathLike[str]) -> None:
     """Raise a DataError if `path` does not end in ``.png``."""
     if Path(path).suffix.lower() != ".png":
-        raise DataError(f"{os.fspath(path)}: figures are written as PNG; let its name end in .png")
+        raise DataError(f"{os.fspath(path)}: the name of a PNG figure must end in .png")
 
 
 def new_axes(panels: int, inches: tuple[float, float], rows: int = 1) -> list[Axes]:
-    """Return the panels of a new figure, row by row."""
+    """Return the panels of a new figure, row by row.
+
+    Parameters
+    ----------
+    panels : int
+        Number of panels.
+    inches : pair of float
+        Width and height of the figure.
+    rows : int
+        Number of rows of panels.
+    """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -395,7 +438,7 @@ def new_axes(panels: int, inches: tuple[float, float], rows: int = 1) -> list[Ax
 
 
 def _tints(colour: str, lightest: float, darkest: float) -> LinearSegmentedColormap:
-    """Colours from a tint of `colour` on white to a deep one; 0 is white, 1 is `colour`."""
+    """Return colours between two tints of `colour`; tint 0 is white, tint 1 is `colour`."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     full = np.array(to_rgb(colour))

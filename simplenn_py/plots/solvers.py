@@ -1,6 +1,6 @@
-"""Figures of the solvers: what Newton's method did, and runs against each other.
+"""Figures of the solvers: the iterations of Newton's method, and comparisons of runs.
 
-As in :mod:`.plots`, every function returns the axes that it drew into, and
+As in :mod:`.plots`, every function returns the axes that it draws into, and
 :func:`simplenn_py.plots.save` writes their figure.
 """
 
@@ -74,11 +74,11 @@ class ComparedRun(Protocol):
 
 # Okabe and Ito's without yellow, which is too light for a line on white.
 _COLOURS = (BLUE, VERMILLION, GREEN, "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_DASHES = ("-", "--", ":", "-.")  # with the colours 28 runs that can be told apart
+_DASHES = ("-", "--", ":", "-.")  # with the colours, 28 different lines
 _MARKERS = {"sgd": "o", "adam": "^", "newton": "s"}
-_RATIOS = (-0.5, 2.0)  # beyond, a ratio is an arrow at the edge: 1 is a perfect model
-_POOR, _GOOD = 0.25, 0.75  # where lambda is changed, in the solver as in simpleNN
-_LOG_FROM = 8  # times the shortest run: longer ones would leave it no room on a linear scale
+_RATIOS = (-0.5, 2.0)  # a ratio beyond is an arrow at the edge; 1 is a perfect model
+_POOR, _GOOD = 0.25, 0.75  # limits of the ratio at which the solver changes lambda, as in simpleNN
+_LOG_FROM = 8  # longest / shortest run from which the scale is logarithmic
 
 
 def plot_newton(
@@ -88,18 +88,20 @@ def plot_newton(
     xi: float | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> tuple[Axes, Axes, Axes, Axes]:
-    """Draw what Newton's method did, in four panels.
+    """Draw the iterations of Newton's method, in four panels.
 
     Parameters
     ----------
     records : sequence of mapping
-        One an iteration, as the solver writes them; what is absent, None or not finite is left
-        out, so that the lines of history.csv will do, which lack ``cg_residuals``.
+        One record per iteration, as the solver writes them.  Values that are absent, None or not
+        finite are left out; so the lines of history.csv, which lack ``cg_residuals``, can be
+        drawn as well.
     data : str
         Name of the data set, for the title.
     xi : float, optional
-        CG's tolerance; marked in its panel.
+        Tolerance of CG, marked in its panel.
     axes : four Axes, optional
+        New ones by default.
 
     Returns
     -------
@@ -113,7 +115,7 @@ def plot_newton(
         If there is no record.
     """
     if not records:
-        raise DataError("there is no record, so there is no curve; do an iteration first")
+        raise DataError("there is no record to draw; train for at least one iteration")
     if axes is None:
         axes = new_axes(4, (11.0, 7.6), rows=2)
         if data:
@@ -129,18 +131,19 @@ def plot_newton(
 
 
 def plot_objective(records: Records, *, axes: Axes | None = None) -> Axes:
-    """Draw f, and on a scale of its own |grad f|, after each iteration.
+    """Draw f and |grad f| after each iteration, each on its own scale.
 
     Parameters
     ----------
     records : sequence of mapping
-        With ``iteration``, ``f``, ``gradient_norm``.
+        Records with ``iteration``, ``f`` and ``gradient_norm``.
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
     Axes
-        Of f; those of |grad f| share its horizontal axis.
+        The axes of f; those of |grad f| share the horizontal axis.
     """
     left = axes or _panel()
     right = left.twinx()
@@ -153,7 +156,7 @@ def plot_objective(records: Records, *, axes: Axes | None = None) -> Axes:
         _log_where_wide(side, values)
         side.set_ylabel(label, color=colour)
         side.tick_params(axis="y", colors=colour)
-        if len(values) == 1:  # or both points would lie in the middle, one on the other
+        if len(values) == 1:  # otherwise both points are in the middle and overlap
             unit = 0.1 * abs(values[0]) or 1.0
             down, up = (2, 1) if side is left else (1, 2)
             side.set_ylim(values[0] - down * unit, values[0] + up * unit)
@@ -168,20 +171,21 @@ def plot_objective(records: Records, *, axes: Axes | None = None) -> Axes:
 def plot_cg_residuals(
     records: Records, *, xi: float | None = None, axes: Axes | None = None
 ) -> Axes:
-    """Draw how CG's residual fell, a line an iteration.
+    """Draw the residuals of CG, one line per iteration.
 
     Parameters
     ----------
     records : sequence of mapping
-        With ``iteration`` and ``cg_residuals``, ``||r_k||/||grad f||`` for k = 0, 1, ...
+        Records with ``iteration`` and ``cg_residuals``, ``||r_k||/||grad f||`` for k = 0, 1, ...
     xi : float, optional
-        The tolerance.
+        Tolerance of CG.
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
     Axes
-        A dot ends each line: below the tolerance CG has converged.
+        Each line ends with a dot; if it is below the tolerance, CG has converged.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -206,28 +210,29 @@ def plot_cg_residuals(
     if kept:
         _log_where_wide(axes, [10.0, *_heights(axes)])
     else:
-        axes.text(0.5, 0.5, "no residuals were kept", transform=axes.transAxes, ha="center",
+        axes.text(0.5, 0.5, "no residuals are recorded", transform=axes.transAxes, ha="center",
                   va="center", color=GREY)  # fmt: skip
         axes.set(xticks=[], yticks=[])
     if last > first:
         beside = axes.inset_axes((1.02, 0.0, 0.03, 1.0))
         bar = axes.figure.colorbar(colours, cax=beside, ticks=_whole_numbers())
         bar.set_label("iteration")
-    title = "Conjugate gradients, a line an iteration" if len(kept) != 1 else "Conjugate gradients"
-    axes.set(xlabel="CG step k", ylabel="||r_k|| / ||grad f||", title=title)
+    each = ", one line per iteration" if len(kept) != 1 else ""
+    axes.set(xlabel="CG step k", ylabel="||r_k|| / ||grad f||", title=f"Conjugate gradients{each}")
     if kept:
         step_axis(axes, [0, most])
     return axes
 
 
 def plot_lambda(records: Records, *, axes: Axes | None = None) -> Axes:
-    """Draw Levenberg-Marquardt's lambda after each iteration.
+    """Draw the damping, lambda of Levenberg-Marquardt, after each iteration.
 
     Parameters
     ----------
     records : sequence of mapping
-        With ``iteration`` and ``lambda``.
+        Records with ``iteration`` and ``lambda``.
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
@@ -238,24 +243,25 @@ def plot_lambda(records: Records, *, axes: Axes | None = None) -> Axes:
     axes.plot(iterations, values, color=BLUE, marker=_marker(iterations, "o"), markersize=5)
     _log_where_wide(axes, values)
     axes.set_ylabel("lambda")
-    _iteration_axis(axes, records, "Levenberg-Marquardt's lambda, after the update")
+    _iteration_axis(axes, records, "Damping (lambda), after the update")
     return axes
 
 
 def plot_ratio(records: Records, *, axes: Axes | None = None) -> Axes:
-    """Draw the actual decrease of f over the one that the quadratic model predicted.
+    """Draw the ratio of the actual decrease of f to the decrease that the quadratic model predicts.
 
     Parameters
     ----------
     records : sequence of mapping
-        With ``iteration`` and ``ratio``, and maybe ``alpha``, the line search's.
+        Records with ``iteration`` and ``ratio``, and optionally ``alpha`` of the line search.
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
     Axes
-        Symbols tell whole steps, shortened ones and those not taken; an arrow at the edge is a
-        ratio beyond it.
+        Symbols distinguish full steps, shortened steps and iterations without a step.  An arrow
+        at the edge is a ratio beyond it.
     """
     axes = axes or _panel()
     iterations, values = _points(records, "ratio", finite=False)
@@ -289,8 +295,8 @@ def plot_ratio(records: Records, *, axes: Axes | None = None) -> Axes:
     inside = np.clip([_POOR, _GOOD, 1.0, *values], low, high)
     axes.set_ylim(float(inside.min()) - 0.12, float(inside.max()) + 0.12)
     axes.set_ylabel("actual / predicted decrease of f")
-    _iteration_axis(axes, records, "How good the quadratic model was")
-    if named:  # below the panel, where no point can lie
+    _iteration_axis(axes, records, "Quality of the quadratic model")
+    if named:  # below the panel, where it hides no point
         axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=4,
                     fontsize=9, columnspacing=1.2, handletextpad=0.2)  # fmt: skip
     return axes
@@ -306,32 +312,33 @@ def plot_comparison(
     runs : sequence of Run
         From :func:`simplenn_py.training.run_reader.read_run`.
     names : sequence of str, optional
-        One for each run, for the legend; omitted: the names of their folders.
+        One name per run, for the legend; by default the names of their folders.
     axes : four Axes, optional
+        New ones by default.
 
     Returns
     -------
     four Axes
-        Loss over time, loss over steps, accuracy over time, accuracy over steps.  Where one run
-        is more than 8 times as long as another the horizontal scale is logarithmic, so that both
-        can be read.  Accuracy is that of the validation part where a run has one.
+        Loss over time, loss over steps, accuracy over time, accuracy over steps.  If a run is more
+        than 8 times as long as another, the horizontal scale is logarithmic, so that both can be
+        read.  Accuracy is that on the validation set if a run has one.
 
     Raises
     ------
     DataError
-        If there is no run, or their names are fewer or more.
+        If there is no run, or the number of names is not the number of runs.
     """
     if not runs:
-        raise DataError("there is no run to compare; give the folder of one at least")
+        raise DataError("there is no run to compare; give at least one run folder")
     names = names or [run.path.resolve().name for run in runs]
     if len(names) != len(runs):
-        raise DataError(f"{len(runs)} runs have {len(names)} names; give one for each")
+        raise DataError(f"{len(runs)} runs have {len(names)} names; give one name per run")
     own = axes is None
     if axes is None:
         axes = new_axes(4, (11.0, 7.4 + 0.22 * len(runs)), rows=2)
     steps = " or ".join(sorted({run.step for run in runs}))
     over: tuple[tuple[str, str, Sequence[Sequence[float]]], ...] = (
-        ("time", "time of training (s)", [run.seconds for run in runs]),
+        ("time", "training time (s)", [run.seconds for run in runs]),
         (steps.replace("h or", "hs or") + "s", steps, [run.steps for run in runs]),
     )
     for column, (what, label, positions) in enumerate(over):
@@ -354,13 +361,13 @@ def plot_comparison(
         ncols=2 if own and len(runs) > 3 and max(map(len, labels)) < 60 else 1,
     )  # fmt: skip
     for text in legend.get_texts():
-        text.set_parse_math(False)  # a folder's name with dollar signs is no formula
+        text.set_parse_math(False)  # a folder's name with dollar signs is not a formula
     first, second, third, fourth = axes
     return first, second, third, fourth
 
 
 def _label(name: str, run: ComparedRun) -> str:
-    """Name, solver, test accuracy: a line of the legend."""
+    """Return a line of the legend: name, solver, test accuracy."""
     shown = name if name.isprintable() else repr(name)
     shown = shown if len(shown) <= 40 else f"...{shown[-37:]}"
     part = "validation" if run.validated else "training"
@@ -411,7 +418,7 @@ def _long_and_short(axes: Axes, positions: Sequence[Sequence[float]], whole: boo
 
 
 def _accuracy_scale(axes: Axes) -> None:
-    """Give accuracies near 100 % room: where errors span a decade, the scale is that of errors."""
+    """Use a logarithmic scale of errors if they span a decade, so accuracies near 100 % differ."""
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     errors = np.maximum(100 - np.array(_heights(axes)), 0.0)
@@ -421,7 +428,7 @@ def _accuracy_scale(axes: Axes) -> None:
         axes.set_ylim(max(low, -2.0), min(max(high, low + 2.0), 101.0))
         return
 
-    # The logarithm down to the smallest error; from there a straight line up to 100 % and beyond.
+    # Logarithmic down to the smallest error; from there linear up to 100 % and beyond.
     def forward(accuracy: Any) -> Any:
         error = 100 - np.asarray(accuracy, float)
         return 0.3 * np.maximum(1 - error / least, 0) - np.log10(np.maximum(error, least))
@@ -449,7 +456,7 @@ def _panel() -> Axes:
 
 
 def _points(records: Records, key: str, *, finite: bool = True) -> tuple[list[int], list[float]]:
-    """Return iterations and values; infinite ones, but no NaN, where they need not be finite."""
+    """Return iterations and values; if not `finite`, infinite values are kept, but never NaN."""
     points = [
         (r["iteration"], r[key])
         for r in records
@@ -463,11 +470,11 @@ def _is_positive(value: Any) -> bool:
 
 
 def _marker(places: Sequence[int], shape: str) -> str:
-    return shape if len(places) <= 40 else ""  # many markers hide the line, one point needs one
+    return shape if len(places) <= 40 else ""  # many markers hide the line; one point needs one
 
 
 def _log_where_wide(axes: Axes, values: Sequence[float]) -> None:
-    """Make the vertical scale logarithmic where positive values span more than a decade."""
+    """Make the vertical scale logarithmic if positive values span more than a decade."""
     if len(values) and min(values) > 0 and max(values) > 10 * min(values):
         log_scale(axes, decades=math.log10(max(values) / min(values)))
 

@@ -16,7 +16,7 @@ def human_operations(count: int) -> str:
 
 
 def _scaled(value: float, base: int, limit: float, units: tuple[str, ...]) -> tuple[float, str]:
-    """Divide by `base` until the value, as it is rounded for print, is below `base`."""
+    """Divide by `base` until the value, rounded for printing, is below `base`."""
     power = 0
     while value >= limit and power < len(units) - 1:
         value, power = value / base, power + 1

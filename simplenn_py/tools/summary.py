@@ -1,4 +1,4 @@
-"""What a network costs before it is run: sizes, parameters, operations, memory."""
+"""The costs of a network, computed without running it: sizes, parameters, operations, memory."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ class LayerSummary:
     m : int
         Number of the layer, from 1 as in the lecture; a factored layer counts as two.
     name : str
-        That number; of a factored network the layer's own, with the factor: "2 V".
+        The number as text; in a factored network the number of the layer and the factor: "2 V".
     geometry : ConvGeometry or FullGeometry
-        Every size of the layer.
+        All sizes of the layer.
     parameters : int
-        Entries of ``W`` and of the bias.
+        Number of entries of ``W`` and of the bias.
     product : tuple of int
         ``(m, k, n)`` of the forward product ``W phi(pad(Z))``, m x k times k x n.
     operations : int
-        ``2*m*n*k``, of that product.
+        Operations of that product, ``2*m*n*k``.
     step_operations : int
-        Of a training step: the forward product, (4), and (5), which layer 1 does not need.
+        Operations of a training step: the forward product, (4), and (5), which layer 1 does not
+        need.
     Z_bytes : int
-        Of the layer's input ``Z^m``.
+        Size of the layer's input ``Z^m``.
     phi_bytes : int
-        Of ``phi(pad(Z^m))``; 0 for a fully connected layer.  An engine may do without it.
+        Size of ``phi(pad(Z^m))``; 0 for a fully connected layer.  An engine may not need it.
     """
 
     m: int
@@ -74,16 +75,16 @@ class Summary:
     ----------
     layers : tuple of LayerSummary
     batch_size : int
-        Images ``l`` of a batch.
+        Number ``l`` of images per batch.
     dtype, engine : str
     training : bool
-        Whether the memory is that of a training step or of a forward pass alone.
+        Whether the memory is that of a training step, or of a forward pass alone.
     buffers : dict of str to int
-        Bytes of each buffer that the engine allocates (``Engine.forecast``).
+        Size in bytes of each buffer that the engine allocates (``Engine.forecast``).
     solver_bytes : int
-        Training: the vectors theta, v and the gradient.  Otherwise: theta.
+        Size of the vectors theta, v and gradient for training, otherwise of theta.
     free_bytes : int
-        Memory that the computer could give now without swapping.
+        Memory that is available now without swapping.
     """
 
     layers: tuple[LayerSummary, ...]
@@ -101,17 +102,17 @@ class Summary:
 
     @property
     def operations(self) -> int:
-        """Of all forward products, a batch."""
+        """Operations of all forward products, per batch."""
         return sum(layer.operations for layer in self.layers)
 
     @property
     def step_operations(self) -> int:
-        """Of all products of a training step."""
+        """Operations of all products of a training step, per batch."""
         return sum(layer.step_operations for layer in self.layers)
 
     @property
     def total_bytes(self) -> int:
-        """Memory needed besides the data set: the engine's buffers and the solver's vectors."""
+        """Memory without the data set: the engine's buffers and the solver's vectors."""
         return sum(self.buffers.values()) + self.solver_bytes
 
     @property
@@ -119,7 +120,7 @@ class Summary:
         return self.total_bytes <= self.free_bytes
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything, the totals included, as plain values for JSON."""
+        """Return everything, including the totals, as plain values for JSON."""
         layers = []
         for layer in self.layers:
             kind = "convolutional" if layer.is_convolutional else "fully connected"
@@ -140,27 +141,31 @@ def summarise(
     engine: str = "",
     training: bool = True,
 ) -> Summary:
-    """Work out what a batch costs; nothing of the network's size is allocated.
+    """Compute the costs of a batch, without allocating anything of the network's size.
 
     Parameters
     ----------
     config : NetConfig
     batch_size : int
-        Images ``l`` of a batch, 1 or more.
+        Number ``l`` of images per batch, 1 or more.
     dtype : {float32, float64}
     engine : str
-        "" chooses the default.
+        Name of an engine; "" chooses the default.
     training : bool
         False: memory of a forward pass alone.
+
+    Returns
+    -------
+    Summary
 
     Raises
     ------
     OptionError
-        If `batch_size`, `dtype` or `engine` is none of these.
+        If `batch_size`, `dtype` or `engine` is not valid.
 
     Notes
     -----
-    Only products are counted: ReLU, pooling and phi itself do few operations, but move memory.
+    Only products are counted.  ReLU, pooling and phi itself do few operations, but move memory.
     """
     if batch_size < 1:
         raise OptionError(f"batch_size is {batch_size}; it must be a whole number, 1 or more")
@@ -212,26 +217,27 @@ def _layer(
 
 
 def check_memory(config: NetConfig, images: int, dtype: str, *engines: str) -> None:
-    """Refuse a network that cannot be run, before anything of its size is allocated.
+    """Raise an error for a network that does not fit into memory, before it is allocated.
 
     Parameters
     ----------
     config : NetConfig
     images : int
-        Of the batch, 1 or more.
+        Number of images per batch, 1 or more.
     dtype : {"float32", "float64"}
     *engines : str
-        What is built of it; "" is the default, and the lecture's where none is named.
+        Names of the engines that will be built, together; "" is the default.  Without names, the
+        lecture engine.
 
     Raises
     ------
     OptionError
-        Where memory does not suffice.
+        If there is not enough memory.
     """
     costs = [summarise(config, images, dtype, engine) for engine in engines or ("lecture",)]
     need, free = sum(cost.total_bytes for cost in costs), costs[0].free_bytes
     if need > free:
         raise OptionError(
-            f"the network needs {human_bytes(need)} for {images} image{'s' * (images > 1)} and "
-            f"{human_bytes(free)} are free; give a smaller one, or smaller images"
+            f"the network needs {human_bytes(need)} for {images} image{'s' * (images > 1)}, but "
+            f"{human_bytes(free)} are free; give a smaller network, or smaller images"
         )

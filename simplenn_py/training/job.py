@@ -1,4 +1,4 @@
-"""What a run starts from: checked options, network and images, or a checkpoint of them."""
+"""The start of a run: checked options, network and images, or those of a checkpoint."""
 
 from __future__ import annotations
 
@@ -25,18 +25,37 @@ from .options import TrainOptions, default_options, default_preset
 from .run_folder import Best, RunFolder, State
 from .sampling import stratified
 
-# Seeds of the four uses of randomness; a new one goes to the end, so that the others stay.
+# Seeds of the four uses of random numbers; add a new one at the end, so that the others stay.
 _INITIAL, _ORDER, _SUBSET, _FLIPS = range(4)
 
 
 @dataclass
 class Job:
-    """Everything between the checks and the result."""
+    """A training that is checked and ready to run.
+
+    Parameters
+    ----------
+    model : Model
+        The network with its initial or resumed weights.
+    problem : Problem
+        Images, labels, loss and regularisation.
+    training, validation : ndarray of int64
+        Indices of the images to train on, and of those held out.
+    options : TrainOptions
+    state : State
+        State of the solver.
+    best : Best
+        The best epoch so far.
+    run : RunFolder or None
+        None: no files are written.
+    fingerprint : str
+        Checksum of the training images, to recognise them when the run is resumed.
+    """
 
     model: Model
     problem: Problem
-    training: Array  # indices of the instances to train on
-    validation: Array  # and of those held out
+    training: Array
+    validation: Array
     options: TrainOptions
     state: State
     best: Best
@@ -51,6 +70,18 @@ def new_job(
     out: str | os.PathLike[str] | None,
     start: Model | None = None,
 ) -> Job:
+    """Check everything that a new run needs, and create its folder.
+
+    Parameters
+    ----------
+    data, config, options, out, start
+        See :func:`simplenn_py.train`.
+
+    Raises
+    ------
+    ConfigError, OptionError, DataError
+        If network, options, data and folder do not fit together.
+    """
     options = options or default_options(data.name)
     classes, y = np.unique(data.train.y, return_inverse=True)
     if start is not None:
@@ -76,6 +107,20 @@ def new_job(
 
 
 def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.PathLike[str]) -> Job:
+    """Read the checkpoint of a run and check that it can be continued.
+
+    Parameters
+    ----------
+    data, options, resume
+        See :func:`simplenn_py.train`.
+
+    Raises
+    ------
+    OptionError
+        If an option changes that must not, or the run is longer already.
+    DataError
+        If there is no checkpoint, it is damaged, or the images are not those of the run.
+    """
     run = RunFolder(resume)
     model, state, best, saved, fingerprint = run.load_checkpoint()
     options = options or saved
@@ -90,16 +135,17 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
         begun += state.position > 0
     if getattr(options, length) < begun:
         raise OptionError(
-            f"{length} is {getattr(options, length)}; the run in {resume} has begun {step} "
-            f"{begun}, give at least {begun}"
+            f"{length} is {getattr(options, length)}, but the run in {resume} has already begun "
+            f"{step} {begun}; give at least {begun}"
         )
     if options.schedule == "one-cycle" and options.epochs != saved.epochs:
         raise OptionError(
-            f"epochs is {options.epochs}; the schedule one-cycle was laid out for {saved.epochs}"
+            f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
+            f"{saved.epochs}; leave epochs out"
         )
     if _fingerprint(data.train) != fingerprint:
         raise DataError(
-            f"{resume} was trained on other images than {data.name}'s; give the same data set"
+            f"{resume} was not trained on the images of {data.name}; give the same data set"
         )
     y = np.unique(data.train.y, return_inverse=True)[1]
     training, validation = subsets(y, options)
@@ -110,23 +156,32 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
 def fresh_job(
     model: Model, problem: Problem, training: Array, validation: Array, options: TrainOptions
 ) -> Job:
-    """Put a job together that writes no files."""
+    """Return a job that writes no files.
+
+    Parameters
+    ----------
+    model : Model
+    problem : Problem
+    training, validation : ndarray of int64
+        Indices of the images to train on, and of those held out.
+    options : TrainOptions
+    """
     state = _new_state(options, model.theta)
     return Job(model, problem, training, validation, options, state, Best())
 
 
 def _check_start(start: Model, config: object, options: TrainOptions, classes: Array) -> None:
     if config is not None:
-        raise OptionError("start brings its own network; leave config away")
+        raise OptionError("config is given, but start has its own network; leave config out")
     if not np.array_equal(start.classes, classes):
         raise ConfigError(
-            f"the model to start from knows the classes {_few(start.classes)}, the training images "
-            f"have {_few(classes)}; both must be the same"
+            f"the model to start from knows the classes {_few(start.classes)}, but the training "
+            f"images have {_few(classes)}; both must be the same"
         )
     if start.loss != options.loss:
         raise OptionError(
-            f"loss is {options.loss!r}; the model to start from was trained with {start.loss!r}, "
-            "give that"
+            f"loss is {options.loss!r}, but the model to start from was trained with "
+            f"{start.loss!r}; give that loss"
         )
 
 
@@ -138,12 +193,20 @@ def _few(classes: Array) -> str:
 def network_for(
     config: NetConfig | str | os.PathLike[str] | None, data: Dataset, classes: int
 ) -> NetConfig:
-    """Find the network: a NetConfig, a preset fitted to the data, or a ``.config`` file.
+    """Return the network: a NetConfig, a preset fitted to the data, or that of a ``.config`` file.
+
+    Parameters
+    ----------
+    config : NetConfig, preset name or path of a ``.config`` file, or None
+        None: the data set's usual network.
+    data : Dataset
+    classes : int
+        Number of classes in the training set.
 
     Raises
     ------
     ConfigError
-        For an unknown name, and where the network takes other images or classes.
+        If the name is unknown, or the network takes other images or another number of classes.
     """
     images = data.train
     if config is None:
@@ -161,48 +224,95 @@ def network_for(
     check_size(images, config, "training")
     if config.nL != classes:
         raise ConfigError(
-            f"full_neurons ends with {config.nL} but the training images have {classes} classes; "
+            f"full_neurons ends with {config.nL}, but the training images have {classes} classes; "
             f"make it {classes}"
         )
     return config
 
 
 def check_size(images: Images, config: NetConfig, part: str) -> None:
+    """Raise a ConfigError if the network takes images of another size.
+
+    Parameters
+    ----------
+    images : Images
+    config : NetConfig
+    part : str
+        "training", "validation" or "test", for the message.
+    """
     a, b, d = config.image_shape
     if (images.a, images.b, images.d) != (a, b, d):
         raise ConfigError(
-            f"the network takes {a}x{b} images with {d} channels, the {part} images are "
-            f"{images.a}x{images.b} with {images.d}; change the network or the data"
+            f"the network takes {a}x{b}x{d} images, but the {part} images are "
+            f"{images.a}x{images.b}x{images.d}; change the network or the data"
         )
 
 
 def check_images(images: Images, part: str) -> None:
+    """Check shape, order and values of the images.
+
+    Parameters
+    ----------
+    images : Images
+    part : str
+        "training", "validation" or "test"; training images must have two classes or more.
+
+    Raises
+    ------
+    DataError
+        If something is wrong.
+    """
     expected = (images.d, images.a * images.b * images.l)
     if images.l == 0 or images.Z.shape != expected:
         raise DataError(
-            f"Z of the {part} images has shape {images.Z.shape}; {images.l} labels and "
-            f"{images.a}x{images.b} pixels make {expected}, with at least one image"
+            f"Z of the {part} images has shape {images.Z.shape}; it must be {expected} for "
+            f"{images.l} labels and {images.a}x{images.b} pixels, with at least one image"
         )
     if images.Z.dtype.kind not in "uif" or not images.Z.flags.f_contiguous:
         raise DataError(f"Z of the {part} images must be real numbers in Fortran order")
     if images.Z.dtype.kind == "f" and not np.isfinite(images.Z).all():
-        raise DataError(f"the {part} images hold NaN or infinite values; remove or replace them")
+        raise DataError(f"the {part} images contain NaN or infinite values; remove or replace them")
     if part == "training" and np.all(images.y == images.y[0]):
         label = images.y[0].item()
-        raise DataError(f"all training images have the label {label!r}; two classes are needed")
+        raise DataError(
+            f"all training images have the label {label!r}; give images of two classes or more"
+        )
 
 
 def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
-    """Split the training images into those to train on and those held out."""
+    """Split the training images into those to train on and those held out.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (l,)
+        Indices of the classes.
+    options : TrainOptions
+        Its ``limit``, ``validation`` and ``seed`` are used.
+
+    Returns
+    -------
+    training, validation : ndarray of int64
+        Indices of images.
+
+    Raises
+    ------
+    OptionError
+        If there are not enough images.
+    """
     rng = _rng(options, _SUBSET)
     chosen = np.arange(y.size)
     if options.limit > y.size:
-        raise OptionError(f"limit is {options.limit}; there are {y.size} training images")
+        raise OptionError(
+            f"limit is {options.limit}, but there are {y.size} training images; make it smaller"
+        )
     if options.limit:
         chosen = stratified(y, options.limit, rng)
     held_out = round(options.validation * chosen.size)
     if held_out == chosen.size:
-        raise OptionError(f"validation is {options.validation}; that leaves no image to train on")
+        raise OptionError(
+            f"validation is {options.validation}, which leaves no image to train on; make it "
+            "smaller"
+        )
     is_held_out = np.zeros(chosen.size, bool)
     is_held_out[stratified(y[chosen], held_out, rng)] = True
     return chosen[~is_held_out], chosen[is_held_out]
@@ -235,6 +345,7 @@ def _new_state(options: TrainOptions, theta: Array) -> State:
 
 
 def flip_seed(options: TrainOptions) -> int | None:
+    """Return the seed that decides which images are mirrored; None: no image is."""
     if options.augment != "flip":
         return None
     return int(_rng(options, _FLIPS).integers(2**63))

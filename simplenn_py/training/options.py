@@ -1,4 +1,4 @@
-"""Training options: one frozen dataclass, its constraints, and the defaults of each data set."""
+"""Training options: one frozen dataclass, its rules, and the defaults of each data set."""
 
 from __future__ import annotations
 
@@ -21,104 +21,112 @@ def _one_of(default: str, help: str, *choices: str) -> Any:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train.  Each field's metadata hold its meaning and its rule.
+    """Options of training.  The metadata of each field hold its help text and its rule.
 
     Raises
     ------
     OptionError
-        Naming every option that breaks its rule, its value and the rule.
+        If an option breaks its rule; the message names every such option, its value and its
+        rule.
     """
 
     solver: str = _one_of(
-        "sgd", "sgd, with momentum; adam; newton, the Gauss-Newton method of simpleNN",
+        "sgd", "sgd (with momentum), adam, or newton (the Gauss-Newton method of simpleNN)",
         "sgd", "adam", "newton",
     )  # fmt: skip
     epochs: int = _option(
-        20, "passes over the training images", "a whole number, 1 or more", lambda v: v >= 1
-    )
+        20, "number of passes over the training images",
+        "a whole number, 1 or more", lambda v: v >= 1,
+    )  # fmt: skip
     batch_size: int = _option(
-        128, "images an update", "a whole number, 1 or more", lambda v: v >= 1
+        128, "images per update", "a whole number, 1 or more", lambda v: v >= 1
     )
     lr: float = _option(
-        0.0, "learning rate, the largest of the run; 0: the solver's own, sgd 0.01, adam 0.001",
+        0.0, "peak learning rate; 0: the solver's default, 0.01 for sgd and 0.001 for adam",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     momentum: float = _option(
-        0.9, "share of the last step that the next one keeps",
+        0.9, "momentum: factor that carries the previous update into the next",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     schedule: str = _one_of(
-        "decay", "how the rate of update t falls: decay, lr/(1 + decay*t) as in the lecture; "
-        "one-cycle, up to lr over the first fifth of the run, then down to 0",
+        "decay", "learning rate of update t; decay: lr/(1 + decay*t), as in the lecture; "
+        "one-cycle: up to lr during the first fifth of the run, then down to 0",
         "decay", "one-cycle",
     )  # fmt: skip
     decay: float = _option(
-        0.0, "how fast the learning rate falls with the schedule decay",
+        0.0, "decay of the learning rate per update, for the schedule decay",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     augment: str = _one_of(
-        "none", "change training images at random; flip: mirror half of them left to right",
+        "none", "random change of the training images; flip: mirror half of them left to right",
         "none", "flip",
     )  # fmt: skip
     C: float = _option(
-        math.inf, "regularisation theta'theta/(2*C*l), l training images; inf: none",
+        math.inf, "regularisation theta'theta/(2*C*l) for l training images; inf: none",
         "a number above 0, or inf", lambda v: v > 0,
     )  # fmt: skip
     GNsize: int = _option(
-        0, "newton: images in the subsample of a Gauss-Newton product; 0: a twentieth of all",
+        0, "newton: number of images in the subsample of the Gauss-Newton matrix; 0: one "
+        "twentieth of all",
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
     iter_max: int = _option(
-        100, "newton: most iterations", "a whole number, 1 or more", lambda v: v >= 1
-    )
+        100, "newton: maximum number of iterations",
+        "a whole number, 1 or more", lambda v: v >= 1,
+    )  # fmt: skip
     xi: float = _option(
-        0.1, "newton: CG stops when its residual is below xi*|gradient|",
+        0.1, "newton: tolerance of CG, which stops when |residual| <= xi*|gradient|",
         "a number above 0 and below 1", lambda v: 0 < v < 1,
     )  # fmt: skip
     CGmax: int = _option(
-        250, "newton: most CG steps an iteration", "a whole number, 1 or more", lambda v: v >= 1
-    )
+        250, "newton: maximum number of CG steps per iteration",
+        "a whole number, 1 or more", lambda v: v >= 1,
+    )  # fmt: skip
     lambda_: float = _option(
-        1.0, "newton: Levenberg-Marquardt's first lambda",
+        1.0, "newton: initial damping (lambda of Levenberg-Marquardt)",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     drop: float = _option(
-        2 / 3, "newton: lambda's factor after a good step, ratio 3/4 or more",
+        2 / 3, "newton: factor of the damping after a good step (ratio rho of 3/4 or more)",
         "a number above 0, 1 at most", lambda v: 0 < v <= 1,
     )  # fmt: skip
     boost: float = _option(
-        3 / 2, "newton: lambda's factor after a poor step, ratio below 1/4",
+        3 / 2, "newton: factor of the damping after a poor step (ratio rho below 1/4)",
         "a number, 1 or more", lambda v: 1 <= v < math.inf,
     )  # fmt: skip
     eta: float = _option(
-        1e-4, "newton: share of the predicted decrease that the line search asks for",
+        1e-4, "newton: share of the predicted decrease that the line search requires",
         "a number above 0 and below 1", lambda v: 0 < v < 1,
     )  # fmt: skip
     Jacobian: str = _one_of(
-        "auto", "newton, engine lecture: keep the Jacobian of the subsample in memory; auto: "
-        "where it takes less than 1 GiB and the last iteration's CG was long enough to gain by it",
+        "auto", "newton with the engine lecture: whether to keep the Jacobian of the subsample in "
+        "memory; auto: if it takes less than 1 GiB and CG ran long enough in the previous "
+        "iteration to benefit",
         "auto", "no", "yes",
     )  # fmt: skip
-    loss: str = _one_of("cross-entropy", "what is minimised", "squared", "cross-entropy")
+    loss: str = _one_of("cross-entropy", "loss to minimise", "squared", "cross-entropy")
     dtype: str = _one_of("float32", "precision of all arithmetic", "float32", "float64")
     engine: str = _one_of(
-        "direct", "how layers are run: direct is fast, lecture the text made code",
+        "direct", "engine that runs the layers: direct (fast), or lecture (the lecture's steps, "
+        "one by one)",
         "direct", "lecture",
     )  # fmt: skip
     threads: int = _option(
-        0, "threads to compute with; 0: all cores that this process may use",
+        0, "number of threads; 0: all cores that this process may use",
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
     seed: int = _option(
-        0, "where random numbers start; same seed, same result",
+        0, "seed of the random numbers; the same seed gives the same result",
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
     validation: float = _option(
-        0.0, "share of the training images held out to pick the best epoch; 0: none",
+        0.0, "share of the training images held out as validation set, to choose the best epoch; "
+        "0: none",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     limit: int = _option(
-        0, "train on that many images only, drawn evenly from the classes; 0: all",
+        0, "number of training images to use, drawn evenly from the classes; 0: all",
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
 
@@ -137,18 +145,19 @@ class TrainOptions:
             raise OptionError("; ".join(problems))
 
 
-#: The learning rate where none is given: SGD's of simpleNN's example, Adam's of its authors.
+#: The learning rate if none is given: for SGD that of simpleNN's example, for Adam its authors'.
 DEFAULT_LR = {"sgd": 0.01, "adam": 0.001}
 _BATCHES = ("epochs", "lr", "schedule", "decay", "augment")
 _NEWTON = ("GNsize", "iter_max", "xi", "CGmax", "lambda_", "drop", "boost", "eta", "Jacobian")
-#: Options that a solver has no use for.
+#: Options that a solver does not use.
 _UNUSED = {
     "sgd": _NEWTON,
     "adam": (*_NEWTON, "momentum"),
     "newton": (*_BATCHES, "momentum"),
 }
 
-# Chosen on a validation part of each training set, never on a test set; CONTRIBUTING says how.
+# Chosen on a validation set held out of each training set, never on a test set; CONTRIBUTING
+# says how.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "digits": {"epochs": 30, "batch_size": 32, "lr": 0.05, "decay": 1e-3, "C": 1.0},
     "mnist": {"epochs": 5, "lr": 0.1, "schedule": "one-cycle", "C": 0.1},
@@ -177,12 +186,23 @@ _PRESETS = {"digits": "digits"}
 
 
 def default_options(dataset: str, **given: Any) -> TrainOptions:
-    """Return the defaults for data set and solver, with the options `given` in their place.
+    """Return the default options for a data set and solver, with those in `given` replaced.
+
+    Parameters
+    ----------
+    dataset : str
+        Name or path of the data set.
+    **given
+        Fields of TrainOptions; ``solver`` chooses the solver.
+
+    Returns
+    -------
+    TrainOptions
 
     Raises
     ------
     OptionError
-        For an unknown option, one that the solver does not use, or a value that breaks its rule.
+        If an option is unknown, is not used by the solver, or breaks its rule.
     """
     known = [f.name for f in fields(TrainOptions)]
     for name in given:
@@ -193,7 +213,7 @@ def default_options(dataset: str, **given: Any) -> TrainOptions:
         if name in _UNUSED.get(solver, ()):
             takers = ", ".join(s for s, unused in _UNUSED.items() if name not in unused)
             raise OptionError(
-                f"{name.strip('_')} is given, and the solver {solver} does not use it; leave it "
+                f"{name.strip('_')} is given, but the solver {solver} does not use it; leave it "
                 f"out, or choose the solver {takers}"
             )
     defaults = _DEFAULTS.get(dataset, {})
@@ -204,5 +224,5 @@ def default_options(dataset: str, **given: Any) -> TrainOptions:
 
 
 def default_preset(dataset: str) -> str:
-    """Return the name of the network that the data set is trained with unless told otherwise."""
+    """Return the name of the preset that the data set `dataset` is trained with by default."""
     return _PRESETS.get(dataset, "layer4")

@@ -1,4 +1,4 @@
-"""What the user sees while a network trains: a bar on a terminal, and a line an epoch."""
+"""The progress of a training: a bar on a terminal, and one line per epoch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 class ProgressHook(Hook):
-    """Shows loss, images a second and the time left.
+    """Shows loss, images per second and the time left.
 
     Parameters
     ----------
     console : rich.console.Console
-        A terminal or a notebook gets a bar, anything else plain lines only.
+        A terminal or a notebook shows a bar and lines, anything else only lines.
     epochs : int
+        Number of epochs.
     l : int
-        Images an epoch.
+        Number of images per epoch.
     """
 
     def __init__(self, console: Console, epochs: int, l: int) -> None:
@@ -41,7 +42,7 @@ class ProgressHook(Hook):
             self._bar.start()
 
     def on_batch(self, state: BatchState) -> None:
-        # Drawn from here and not from a thread of its own, which would take turns with Python.
+        # Drawn here, because a separate thread would compete for the interpreter's lock.
         now = time.perf_counter()
         if self._bar is not None and now - self._drawn > 0.1:
             self._drawn = now
@@ -80,13 +81,14 @@ class ProgressHook(Hook):
 
 
 class NewtonProgressHook(Hook):
-    """Shows simpleNN's line after every iteration of Newton's method, and the CG steps of the next.
+    """Shows simpleNN's line after every iteration of Newton's method, and the current CG step.
 
     Parameters
     ----------
     console : rich.console.Console
-        A terminal or a notebook gets a bar, anything else plain lines only.
+        A terminal or a notebook shows a bar and lines, anything else only lines.
     iter_max : int
+        Maximum number of iterations.
     """
 
     def __init__(self, console: Console, iter_max: int) -> None:

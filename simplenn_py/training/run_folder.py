@@ -1,4 +1,4 @@
-"""The folder of a run: model, checkpoint, history, report and figures, each written atomically."""
+"""The run folder: model, checkpoint, history, report and figures, each written atomically."""
 
 from __future__ import annotations
 
@@ -29,20 +29,30 @@ from .options import TrainOptions
 
 State = SGDState | AdamState | NewtonState
 FORMAT = "simplenn_py checkpoint 2"
-#: What each solver goes on from.
+#: The state of each solver, from which it continues.
 STATES: dict[str, Any] = {"sgd": SGDState, "adam": AdamState, "newton": NewtonState}
 _FIGURE_BYTES = 4 << 20
 
 
 class Best:
-    """The weights of the best epoch on the validation part, where there is one."""
+    """The best epoch on the validation set.
+
+    Parameters
+    ----------
+    theta : ndarray or None
+        Its weights; None without a validation set.
+    epoch : int
+        Its number.
+    accuracy : float
+        Its accuracy on the validation set, a fraction.
+    """
 
     def __init__(self, theta: Array | None = None, epoch: int = 0, accuracy: float = -1.0) -> None:
         self.theta, self.epoch, self.accuracy = theta, epoch, accuracy
 
 
 class RunFolder:
-    """Where a run is kept.
+    """The folder that holds the files of a run.
 
     Parameters
     ----------
@@ -54,20 +64,28 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], parameters: int, images: int) -> RunFolder:
-        """Make the folder, and find out now what would go wrong after hours of training.
+        """Create the folder, and check it before hours of training.
+
+        Parameters
+        ----------
+        path : path
+        parameters : int
+            Number of parameters of the network.
+        images : int
+            Number of images to train on.
 
         Raises
         ------
         DataError
-            Where it holds a run already, cannot be written, or the disk has too little room.
+            If the folder already holds a run or is not writable, or the disk is too full.
         """
         run = cls(path)
-        # What an interrupted start or a diverged first epoch leaves, a report alone, is no run.
+        # An interrupted start or a diverged first epoch leaves only a report: the folder is free.
         present = [name for name in ("model.npz", "checkpoint.npz") if (run.path / name).exists()]
         if present:
             raise DataError(
-                f"{path} holds a run already ({', '.join(present)}); "
-                f"choose another --out, or go on with --resume {path}"
+                f"{path} already holds a run ({', '.join(present)}); "
+                f"choose another --out, or continue it with --resume {path}"
             )
         run._check_room(parameters, images)
         return run
@@ -83,13 +101,13 @@ class RunFolder:
             raise DataError(
                 f"cannot write into {self.path}: {error.strerror or error}; choose another --out"
             ) from None
-        # theta, m, v and the best theta in a checkpoint, theta in a model, at most 8 bytes each;
-        # a new file stands beside the old one until it is complete.
+        # A checkpoint holds theta, m, v and the best theta, a model holds theta, with at most 8
+        # bytes per number; a new file is beside the old one until it is complete.
         needed = 2 * (5 * 8 * parameters + 8 * images) + _FIGURE_BYTES
         if free < needed:
             raise DataError(
-                f"{self.path} has {free >> 20} MiB free; the run needs {(needed >> 20) + 1} MiB, "
-                "make room or choose another --out"
+                f"{self.path} has {free >> 20} MiB free, but the run needs {(needed >> 20) + 1} "
+                "MiB; free some space or choose another --out"
             )
 
     def save_checkpoint(
@@ -100,7 +118,18 @@ class RunFolder:
         options: TrainOptions,
         fingerprint: str,
     ) -> None:
-        """Write all that :meth:`load_checkpoint` needs to go on bit for bit."""
+        """Write the checkpoint, from which a run continues bit for bit.
+
+        Parameters
+        ----------
+        model : Model
+        state : State
+            State of the solver.
+        best : Best
+        options : TrainOptions
+        fingerprint : str
+            Checksum of the training images.
+        """
         values: dict[str, Any] = {}
         about: dict[str, Any] = {
             "format": FORMAT,
@@ -129,16 +158,16 @@ class RunFolder:
         Returns
         -------
         model, state, best, options, fingerprint
-            As they were given to :meth:`save_checkpoint`.
+            The arguments of :meth:`save_checkpoint`.
 
         Raises
         ------
         DataError
-            Where there is none, or it is damaged.
+            If there is no checkpoint, or it is damaged.
         """
         path = self.path / "checkpoint.npz"
         if not path.is_file():
-            raise DataError(f"{self.path} has no checkpoint.npz; --resume takes a run's folder")
+            raise DataError(f"{self.path} has no checkpoint.npz; give a run folder to --resume")
         arrays = read_arrays(path)
         model = Model.from_arrays(
             {k.removeprefix("model_"): v for k, v in arrays.items() if k.startswith("model_")},
@@ -147,7 +176,10 @@ class RunFolder:
         try:
             about = json.loads(str(arrays["checkpoint"][()]))
             if about["format"] != FORMAT:
-                raise DataError(f"{path} is {about['format']!r}; this version reads {FORMAT!r}")
+                raise DataError(
+                    f"{path} has the format {about['format']!r}, but this version reads "
+                    f"{FORMAT!r}; train again"
+                )
             best = Best(arrays.get("best_theta"), *about["best"])
             options = TrainOptions(**about["options"])
             values = about["state"] | {
@@ -161,22 +193,28 @@ class RunFolder:
             same = [values[k] for k in ("m", "v") if k in values]
             same += [] if best.theta is None else [best.theta]
             if any(x.shape != model.theta.shape or x.dtype != model.theta.dtype for x in same):
-                raise DataError(f"{path}: its vectors differ in length; use another run")
+                raise DataError(f"{path} is damaged: its vectors differ in length; train again")
             return model, state, best, options, str(about["fingerprint"])
         except (LookupError, TypeError, AttributeError, json.JSONDecodeError):
-            raise DataError(f"{path} is no checkpoint of simplenn_py; train anew") from None
+            raise DataError(f"{path} is not a checkpoint of simplenn_py; train again") from None
 
     def forget_checkpoint(self) -> None:
-        """Remove the checkpoint of a run that came to nothing."""
+        """Remove the checkpoint of a run in which nothing was learnt."""
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     def forget_folder(self) -> None:
-        """Remove the folder again if nothing is in it."""
-        with contextlib.suppress(OSError):  # it was there before, with something in it
+        """Remove the folder if it is empty."""
+        with contextlib.suppress(OSError):  # it already existed and is not empty
             self.path.rmdir()
 
     def save_history(self, history: list[Record]) -> None:
-        """Write ``history.csv``, one line an epoch."""
+        """Write ``history.csv``, one line per epoch or iteration.
+
+        Parameters
+        ----------
+        history : list of dict
+            One record per epoch or iteration; entries that are lists are left out.
+        """
         columns: list[str] = list(
             dict.fromkeys(k for record in history for k, v in record.items() if type(v) is not list)
         )
@@ -187,7 +225,7 @@ class RunFolder:
         self._write("history.csv", text.getvalue())
 
     def save_model(self, model: Model, best: Best) -> None:
-        """Write ``model.npz``: the best epoch's weights where a validation part chose it."""
+        """Write ``model.npz``, with the weights of the best epoch if there is a validation set."""
         arrays = model.arrays()
         if best.theta is not None:
             arrays["theta"] = best.theta
@@ -214,13 +252,13 @@ class RunFolder:
         model : Model
         history : list of dict
         test_accuracy : float or None
-            A fraction.
+            Fraction of the test images that are predicted correctly.
         confusion : ndarray of int64, shape (nL, nL)
-            Images counted by true and by predicted class.
+            Number of images by true and by predicted class.
         data, part : str
-            Name of the data set, and which of its images the confusion counts.
+            Name of the data set, and of the images that `confusion` counts.
         xi : float
-            Where Newton's CG stopped.
+            Tolerance of Newton's CG.
         """
         from ..plots import figures as plots
 
@@ -240,7 +278,7 @@ class RunFolder:
 
 
 class CheckpointHook(Hook):
-    """Keeps the run folder up to date: after every epoch, and when a run is interrupted."""
+    """Updates the run folder after every epoch, and when a run is interrupted."""
 
     def __init__(
         self,
@@ -257,7 +295,7 @@ class CheckpointHook(Hook):
         self._save(state)
 
     def on_epoch(self, state: State) -> None:
-        # The checkpoint comes first: whatever is lost after it, a resumption writes again.
+        # The checkpoint comes first: a resumed run writes the files again that come after it.
         self._save(state)
         self._run.save_history(state.history)
         self._run.save_model(self._model, self._best)

@@ -1,4 +1,4 @@
-"""Reading back what a run's folder tells: ``run.json`` and ``history.csv``."""
+"""Read the files of a run folder: ``run.json`` and ``history.csv``."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from ..errors import ConfigError, DataError
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
 
-_MENDS = "copy the folder anew, or train anew"
+_MENDS = "copy the folder again, or train again"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run was, and how it went.
+    """The report and the history of a run.
 
     Parameters
     ----------
     path : Path
-        Its folder, as it was given.
+        The run folder, as it was given.
     solver : str
         "sgd", "adam" or "newton".
     network : str
-        The preset that it equals, else its numbers of channels and neurons.
+        Name of the preset that it equals, else its numbers of channels and neurons.
     dataset : str
     training_images : int
     objective : str
-        The loss that was minimised: "cross-entropy" or "squared".
+        Loss that was minimised: "cross-entropy" or "squared".
     status : str
-        "finished", "interrupted", "diverged"; or "running", which a run that was killed is too.
+        "finished", "interrupted", "diverged", or "running"; a run that was killed stays "running".
     records : tuple of dict
-        The lines of its history in order; an empty cell is None.
+        Lines of the history in order; an empty cell is None.
     report : mapping
-        All that run.json holds.
+        Content of run.json.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def step(self) -> str:
-        """What a line of its history is: "epoch" or "iteration"."""
+        """Unit of the history: "epoch" or "iteration"."""
         return _step(self.solver)
 
     @property
@@ -65,35 +65,35 @@ class Run:
 
     @property
     def seconds(self) -> list[float]:
-        """Time of training until each epoch or iteration was complete."""
+        """Training time up to the end of each epoch or iteration."""
         return list(accumulate(record["seconds"] or 0.0 for record in self.records))
 
     @property
     def validated(self) -> bool:
-        """True where part of the training images was held out."""
+        """Whether there was a validation set."""
         return any(record.get("validation_accuracy") is not None for record in self.records)
 
     @property
     def test_accuracy(self) -> float | None:
-        """Fraction of the test images; None without them, and before the end."""
+        """Accuracy on the test images, a fraction; None if not measured (yet)."""
         return _measured(self.report, "test_accuracy")
 
     @property
     def measured(self) -> bool:
-        """True where the weights that were kept have been run on all training images."""
+        """Whether the weights in model.npz were run on all training images."""
         return _measured(self.report, "train_accuracy") is not None
 
     def results(self) -> dict[str, float | None]:
-        """Return loss and accuracies of the weights that were kept.
+        """Return loss and accuracies of the weights in model.npz.
 
         Returns
         -------
         dict
-            ``loss``, ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``; None for
-            what nobody measured.  Of a run that did not finish they come from its history, where
-            SGD's and Adam's are means over an epoch in which the weights changed.
+            ``loss``, ``train_accuracy``, ``validation_accuracy``, ``test_accuracy``; None if not
+            measured.  For a run that did not finish they come from its history, in which SGD and
+            Adam record means over an epoch while the weights change.
         """
-        # model.npz keeps the first of the best epochs on the validation part, else the last.
+        # model.npz holds the first of the best epochs on the validation set, else the last epoch.
         kept = max(self.records, key=lambda r: r.get("validation_accuracy") or 0.0)
         kept = kept if self.validated else self.records[-1]
         source = self.report if self.measured else kept
@@ -107,12 +107,12 @@ class Run:
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run:
-    """Read the report and the history in the folder of a run.
+    """Read the report and the history in a run folder.
 
     Parameters
     ----------
     folder : path
-        What ``simplenn train`` wrote; the run may have been interrupted, or still go on.
+        Run folder that ``simplenn train`` wrote; the run may be interrupted or still running.
 
     Returns
     -------
@@ -121,23 +121,23 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     Raises
     ------
     DataError
-        If the folder holds no run, no epoch was completed, or a file is damaged.
+        If the folder does not hold a run, no epoch was completed, or a file is damaged.
     """
     folder = Path(folder)
     path = folder / "run.json"
     if not folder.is_dir():
         is_file = folder.is_file()
-        raise DataError(f"{folder} is {'a file' if is_file else 'not there'}; give the folder of a "
-                        "run, which 'simplenn train' wrote")  # fmt: skip
+        raise DataError(f"{folder} {'is a file' if is_file else 'does not exist'}; give a run "
+                        "folder that 'simplenn train' wrote")  # fmt: skip
     if not path.is_file():
-        raise DataError(f"{folder} holds no run.json; give the folder of a run, which 'simplenn "
-                        "train' wrote")  # fmt: skip
+        raise DataError(f"{folder} holds no run.json; give a run folder that 'simplenn train' "
+                        "wrote")  # fmt: skip
     report = _report(path)
     solver, history = report["options"].get("solver", "sgd"), folder / "history.csv"
     if not history.is_file():
         raise DataError(
-            f"{folder} holds no history.csv: not one {_step(solver)} was completed; go on with "
-            f"'simplenn train ... --resume {folder}', or leave it out"
+            f"{folder} holds no history.csv, because no {_step(solver)} was completed; continue "
+            f"with 'simplenn train ... --resume {folder}', or leave the run out"
         )
     return Run(
         path=folder,
@@ -160,20 +160,20 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
-        raise DataError(f"{path} is damaged: it is no text; {_MENDS}") from None
+        raise DataError(f"{path} is damaged: it is not a text file; {_MENDS}") from None
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{path} cannot be read ({reason}); check its permissions") from None
 
 
 def _report(path: Path) -> dict[str, Any]:
-    """Read run.json, and see that it holds what a report must."""
+    """Read run.json and check its content."""
     text = _text(path)
     try:
         report = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(f"{path} is damaged: it is no JSON{where}; {_MENDS}") from None
+        raise DataError(f"{path} is damaged: it is not valid JSON{where}; {_MENDS}") from None
     needed: dict[str, dict[str, type]] = {
         "": {"status": str, "dataset": dict, "options": dict, "network": dict},
         "dataset": {"name": str, "training_images": int},
@@ -185,16 +185,19 @@ def _report(path: Path) -> dict[str, Any]:
             if not isinstance(holder, dict) or type(holder.get(key)) is not kind:
                 name = f"{part}.{key}" if part else key
                 raise DataError(
-                    f"{path} is no report of a run: it has no {name}; give a folder that 'simplenn "
-                    "train' wrote"
+                    f"{path} is not the report of a run: it has no {name}; give a folder that "
+                    "'simplenn train' wrote"
                 )
     solver = report["options"].get("solver", "sgd")  # older reports do not name it
     if solver not in ("sgd", "adam", "newton"):
-        raise DataError(f"{path}: its solver is {solver!r}; this version knows sgd, adam, newton")
+        raise DataError(
+            f"{path}: its solver is {solver!r}; it must be sgd, adam or newton in this version; "
+            f"{_MENDS}"
+        )
     for key in ("train_loss", "train_accuracy", "test_accuracy"):
         value = report.get(key)
         try:
-            # JSON lacks infinities: a loss that is none is a string there.
+            # JSON lacks infinities: an infinite loss is a string in the file.
             number = 0.0 if value is None else float(value)
         except (TypeError, ValueError, OverflowError):
             _wrong(path, key, value, "a number")
@@ -213,14 +216,14 @@ def _measured(source: Mapping[str, Any], key: str) -> float | None:
 
 
 def _network(path: Path, fields: dict[str, Any]) -> str:
-    """Name the preset that the network equals, else its layers: "conv 32-64, full 10"."""
+    """Return the preset that the network equals, else its layers: "conv 32-64, full 10"."""
     try:
         given: dict[str, Any] = {k: tuple(v) if type(v) is list else v for k, v in fields.items()}
         config = NetConfig(**given)
         for name in PRESETS:
             try:
                 preset = NetConfig.preset(name, *config.image_shape, config.nL)
-            except ConfigError:  # its layers would shrink these images to nothing
+            except ConfigError:  # the preset needs larger images
                 continue
             if preset == config:
                 return name
@@ -234,7 +237,7 @@ def _network(path: Path, fields: dict[str, Any]) -> str:
 
 
 def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
-    """Read history.csv, whose first column counts by `step`."""
+    """Read history.csv, whose first column is `step`."""
     text = _text(path)
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
@@ -244,21 +247,21 @@ def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
     absent = [k for k in (step, "loss", "train_accuracy", "seconds") if k not in columns]
     if absent:
         raise DataError(
-            f"{path} has no column {', '.join(absent)}, which the run of its run.json writes; "
-            "give a folder whose files are of one run"
+            f"{path} has no column {', '.join(absent)}, but the run in its run.json writes it; "
+            "give a folder whose files come from a single run"
         )
-    # Every line that training writes ends in a line break, so half a number is found out.
+    # Every line that training writes ends with a line break, so a cut number is detected.
     if not text.endswith("\n") or any(len(line) != len(columns) for line in lines):
         raise DataError(f"{path} is damaged: a line is not complete; {_MENDS}")
     if len(lines) == 1:
-        raise DataError(f"{path} has no line below the first: train for an {step} first")
+        raise DataError(f"{path} has no line after the header; train for at least one {step}")
     records = []
     for number, line in enumerate(lines[1:], 2):
         where = f"{path}, line {number}"
         records.append({k: _cell(where, k, v) for k, v in zip(columns, line, strict=True)})
         before = records[-2][step] if number > 2 else 0.0
         if not (records[-1][step] or 0.0) > (before or 0.0):
-            _wrong(where, step, line[columns.index(step)], "more than in the line before")
+            _wrong(where, step, line[columns.index(step)], "larger than in the previous line")
     return tuple(records)
 
 
@@ -274,7 +277,7 @@ def _cell(where: str, key: str, text: str) -> float | None:
         value = float(text)
     except ValueError:
         _wrong(where, key, text, "a number")
-    # A loss on the validation part may be infinite one epoch before the run diverges.
+    # The loss on the validation set may be infinite one epoch before the run diverges.
     if key in _FINITE and not math.isfinite(value):
         _wrong(where, key, text, "finite")
     if key.endswith("_accuracy") and not 0 <= value <= 1:

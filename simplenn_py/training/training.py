@@ -1,4 +1,4 @@
-"""``train``: from a data set to a trained model; what the command line calls."""
+"""``train``: train a network on a data set; ``simplenn train`` calls it."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class History:
-    """What happened.
+    """The records and the report of a training.
 
     Attributes
     ----------
     records : list of dict
-        One an epoch: ``epoch``, ``updates``, ``lr``, ``loss`` (mean over the epoch's batches,
-        each before its update), ``train_accuracy`` (likewise), ``seconds``, and with a
-        validation part ``validation_loss`` and ``validation_accuracy``.  Newton's method has one
-        an iteration, see ``opt.newton.NewtonState``.
+        One record per epoch: ``epoch``, ``updates``, ``lr``, ``loss`` (mean over the epoch's
+        batches, each before its update), ``train_accuracy`` (computed in the same way),
+        ``seconds``, and with a validation set ``validation_loss`` and ``validation_accuracy``.
+        Newton's method has one record per iteration, see ``opt.newton.NewtonState``.
     report : dict
-        What ``run.json`` holds: options, versions, timings, accuracies as fractions.
+        The content of ``run.json``: options, versions, timings, accuracies as fractions.
     interrupted : bool
-        True where Ctrl-C ended the run early.
+        Whether Ctrl-C ended the run early.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -78,46 +78,47 @@ def train(
     Parameters
     ----------
     data : Dataset
-        From :func:`simplenn_py.load_dataset`, or put together by hand.
+        From :func:`simplenn_py.load_dataset`, or your own.
     config : NetConfig, preset name or path of a ``.config`` file, optional
-        A preset takes the images' size and the number of classes from the data.  Omitted:
-        the data set's usual network.
+        The network.  A preset takes the size of the images and the number of classes from the
+        data.  By default the data set's usual network.
     options : TrainOptions, optional
-        Omitted: the data set's defaults.  ``options.solver`` chooses the solver.
+        By default the data set's own.  ``options.solver`` chooses the solver.
     out : path, optional
-        Folder for the model, checkpoints, history, report and figures; omitted: no files.
+        Run folder for the model, checkpoints, history, report and figures; by default no files
+        are written.
     resume : path, optional
-        Folder of a run to go on with; `config` must then be omitted, and `options` may
-        change nothing but ``epochs`` (``iter_max`` of Newton) and ``threads``.
+        Run folder of a run to continue.  `config` must then be omitted, and `options` may
+        change only ``epochs`` (``iter_max`` for Newton) and ``threads``.
     start : Model, optional
-        Go on from its weights, on other images or with other options: its network (`config` must
-        then be omitted), its normalisation and its loss are kept.
+        Model to start from, on other images or with other options.  Its weights, network (`config`
+        must then be omitted), normalisation and loss are kept.
     operators : Operators, optional
-        Routines to put in the place of the lecture engine's, see ``interfaces.student_routines``.
+        Routines to use in place of the lecture engine's, see ``interfaces.student_routines``.
     hooks : sequence of Hook
-        Called after our own.
+        Your own hooks, called after those of the package.
     progress : bool
-        Show a bar on a terminal or in a notebook, else a line an epoch.
+        Whether to show a bar (on a terminal or in a notebook) and one line per epoch.
     console : rich.console.Console, optional
-        Where to show it.
+        Console for the progress.
 
     Returns
     -------
     model : Model
-        The best epoch's on the validation part where there is one, else the last's.
+        The model of the best epoch on the validation set if there is one, else of the last epoch.
     history : History
 
     Raises
     ------
     ConfigError, OptionError, DataError
-        Before any work is done, where network, options, data and folder do not go together.
+        If network, options, data and folder do not fit together; raised before any work.
     DivergedError
-        When the loss is no longer finite; the files of the last complete epoch stay.
+        If the loss is no longer finite; the files of the last complete epoch are kept.
 
     Notes
     -----
-    Ctrl-C (also a notebook's interrupt) ends the run after the batch under way: the checkpoint
-    is written and what there is comes back, with ``history.interrupted`` set.
+    Ctrl-C (also the interrupt of a notebook) ends the run after the current batch.  The checkpoint
+    is written, and the model so far is returned with ``history.interrupted`` set.
     """
     began = time.perf_counter()
     check_images(data.train, "training")
@@ -125,8 +126,8 @@ def train(
         job = new_job(data, config, options, out, start)
     else:
         if config is not None or out is not None or start is not None:
-            raise OptionError("resume goes on with the run's own network, folder and weights; "
-                              "leave config, out and start away")  # fmt: skip
+            raise OptionError("resume continues with the run's own network, folder and weights; "
+                              "leave config, out and start out")  # fmt: skip
         job = resumed_job(data, options, resume)
     if data.test is not None:
         check_images(data.test, "test")
@@ -141,10 +142,10 @@ def train(
             report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
         except BaseException:
             if job.run is not None and resume is None:
-                job.run.forget_folder()  # nothing was begun: the name is free again
+                job.run.forget_folder()  # nothing was trained, so the name is free again
             raise
         if job.run is not None:
-            # Only now: a folder that holds a report also holds a checkpoint to go on from.
+            # Only now, so that a folder with a report also has a checkpoint to continue from.
             job.run.save_checkpoint(job.model, job.state, job.best, job.options, job.fingerprint)
             job.run.save_report({"status": "running"} | report)
         history = History(job.state.history, report)
@@ -157,12 +158,21 @@ def train(
 
 
 def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool:
-    """Train a job put together by hand; its model gets the best weights.
+    """Train a job that writes no files; its model gets the best weights.
+
+    Parameters
+    ----------
+    job : Job
+        From :func:`simplenn_py.job.fresh_job`.
+    hooks : sequence of Hook
+        Your own hooks, called after those of the package.
+    progress : bool
+        Whether to show the progress.
 
     Returns
     -------
     bool
-        True where it was interrupted.
+        Whether the run was interrupted.
 
     Raises
     ------
@@ -185,15 +195,15 @@ def _engine(job: Job, operators: Operators | None = None) -> Engine:
     options, config = job.options, job.model.config
     if operators is not None and options.engine != "lecture":
         raise OptionError(
-            f"engine is {options.engine!r}; routines of one's own run in the engine 'lecture'"
+            f"engine is {options.engine!r}; your own routines need the engine 'lecture'"
         )
     batch = min(options.batch_size, job.training.size)
     needed = sum(engine_class(options.engine).forecast(config, batch, options.dtype).values())
     free = free_bytes()
     if needed > free:
         raise OptionError(
-            f"batch_size {options.batch_size} needs {needed >> 20} MiB of memory and {free >> 20} "
-            "MiB are free; make it smaller ('simplenn summary' shows what each layer takes)"
+            f"batch_size {options.batch_size} needs {needed >> 20} MiB of memory, but {free >> 20} "
+            "MiB are free; make it smaller ('simplenn summary' shows the memory of each layer)"
         )
     if operators is not None:
         from ..engines.lecture import LectureEngine
@@ -203,11 +213,11 @@ def _engine(job: Job, operators: Operators | None = None) -> Engine:
 
 
 def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> float:
-    """Run one image through every kernel, so that compiling is not counted as training."""
+    """Run every kernel on one image, so that training time does not include compiling."""
     from ..kernels.policy import cached, cold, compilations
 
     if progress and cold():
-        console.print("compiling, once: up to half a minute ...", highlight=False)
+        console.print("compiling once, up to half a minute ...", highlight=False)
     began, before = time.perf_counter(), compilations()
     gradient = np.empty_like(job.model.theta)
     if job.options.solver == "newton":
@@ -229,7 +239,7 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
 
 
 class _ValidationHook(Hook):
-    """Measures each epoch on the validation part and keeps the best one's weights."""
+    """Measures each epoch on the validation set and keeps the weights of the best one."""
 
     def __init__(self, job: Job, engine: Engine) -> None:
         self._job, self._engine = job, engine
@@ -245,7 +255,7 @@ class _ValidationHook(Hook):
 
 
 def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, console: Console) -> bool:
-    """Train; return True where the run was interrupted."""
+    """Train; return whether the run was interrupted."""
     ours: list[Hook] = [InterruptHook()]
     if job.validation.size:
         ours.append(_ValidationHook(job, engine))
@@ -259,7 +269,7 @@ def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, consol
             ours.append(NewtonProgressHook(console, options.iter_max))
         else:
             ours.append(ProgressHook(console, options.epochs, job.training.size))
-    with np.errstate(over="ignore", invalid="ignore"):  # the solvers look at the loss themselves
+    with np.errstate(over="ignore", invalid="ignore"):  # the solvers check the loss themselves
         _solve(job, engine, Hooks([*ours, *hooks]))
     if isinstance(state, NewtonState):
         if not state.reason and state.iteration == options.iter_max:
@@ -294,7 +304,14 @@ def _solve(job: Job, engine: Engine, hook: Hook) -> None:
 
 
 def _stores_jacobian(job: Job, GNsize: int) -> bool | None:
-    """Whether the Jacobian of a subsample is kept, None: now and then; OptionError where not."""
+    """Return whether to store the Jacobian of a subsample; None: decide in each iteration.
+
+    Raises
+    ------
+    OptionError
+        If it is wanted, but the engine does not store it or it does not fit into memory.
+    """
+
     options, config = job.options, job.model.config
     if options.Jacobian == "auto":
         return False if options.engine == "direct" else None
@@ -302,15 +319,15 @@ def _stores_jacobian(job: Job, GNsize: int) -> bool | None:
         return False
     if options.engine == "direct":
         raise OptionError(
-            "Jacobian is 'yes'; the direct engine keeps none and is faster without, choose the "
-            "engine lecture or leave it out"
+            "Jacobian is 'yes', but the direct engine does not store it and is faster without; "
+            "choose the engine lecture, or leave Jacobian out"
         )
     needed = stored_bytes(config, min(GNsize, job.training.size), np.dtype(options.dtype).itemsize)
     free = free_bytes()
     if needed > free * 3 // 4:
         raise OptionError(
-            f"Jacobian is 'yes'; that of {GNsize} instances needs {needed:,} bytes and {free:,} "
-            "are free; give a smaller GNsize or leave it out"
+            f"Jacobian is 'yes', but for {GNsize} images it needs {needed:,} bytes, and {free:,} "
+            "are free; give a smaller GNsize, or leave Jacobian out"
         )
     return True
 
@@ -345,7 +362,7 @@ def _finish(
     operators: Operators | None,
     began: float,
 ) -> None:
-    """Choose the best weights, measure them, and write everything that remains."""
+    """Choose the best weights, measure them, and write the remaining files."""
     report, records = history.report, history.records
     if job.best.theta is not None:
         job.model.theta[:] = job.best.theta
@@ -391,7 +408,7 @@ def _finish(
 
 
 def _test(job: Job, engine: Engine, test: Images) -> tuple[Array, Array, float | None]:
-    """Run the test images; a label that training never saw gets index nL, always a mistake."""
+    """Predict the test images; a label unknown to the model gets index nL, always a mistake."""
     classes = job.model.classes
     y = np.minimum(np.searchsorted(classes, test.y), classes.size - 1)
     known = classes[y] == test.y
@@ -407,5 +424,5 @@ def _diverged(job: Job, report: dict[str, Any], error: DivergedError) -> Diverge
         if job.state.epoch == 0:
             job.run.forget_checkpoint()  # nothing was learnt: the folder is free for another try
         else:
-            kept = f"; {job.run.path / 'model.npz'} keeps epoch {job.state.epoch}"
+            kept = f"; {job.run.path / 'model.npz'} holds epoch {job.state.epoch}"
     return DivergedError(f"{error}{kept}")

@@ -43,7 +43,7 @@ def test_a_right_network(config: Path, capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert "direct engine, squared loss, 3 random images" in shown
     assert "conv 3x3, 1 -> 2, stride 2" in shown
-    assert "all derivatives are right" in shown
+    assert "all derivatives are correct" in shown
     assert f"written: {out}" in shown
     assert "\x1b" not in shown
     table = [line for line in shown.splitlines() if str(config.parent) not in line]
@@ -57,7 +57,7 @@ def test_a_factored_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     wide.write(tmp_path / "thin.config")
     out = tmp_path / "v.png"
     assert call(tmp_path / "thin.config", "--images", "2", "--out", out) == 0
-    assert "all derivatives are right" in capsys.readouterr().out
+    assert "all derivatives are correct" in capsys.readouterr().out
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
@@ -108,9 +108,9 @@ def test_a_fault_is_shown_and_is_status_1(
     monkeypatch.setattr(library, "check_derivatives", broken)
     assert call(config, "--out", config.parent / "v.png") == 1
     shown = capsys.readouterr().out
-    assert "worst: layer 1, " in shown
+    assert "worst entry: layer 1, " in shown
     assert "cause: layer 1, from (5) of layer 2 or (3) of layer 1 on" in shown
-    assert "1.001 times the right one" in shown
+    assert "1.001 times the correct one" in shown
     assert "a derivative is WRONG" in shown
     assert call(config, "--out", config.parent / "v.png", "--json") == 1
     report = json.loads(capsys.readouterr().out)

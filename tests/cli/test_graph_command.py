@@ -63,7 +63,8 @@ def test_a_models_own_weights(
     out = tmp_path / "m.svg"
     words = [str(tmp_path / "model.npz"), "--gradient", "--out", str(out)]
     assert main(["graph", *words]) == 0
-    assert f"mean cross-entropy loss {np.log(3):.6g} of 2 random images" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"mean cross-entropy loss of 2 random images: {np.log(3):.6g}" in shown
     shown = texts(out)
     assert "conv 3x3, stride 2" in shown
     assert any(text.startswith("|adjoint| ") for text in shown)

@@ -81,7 +81,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "9x8"], "--size is '9x8'; it must be like 28x28x1"),
+        (["--size", "9x8"], "--size is '9x8'; it must be height, width and channels"),
         (["--size", "3x3x1", "--filter", "5"], "this network cannot be built"),
         (["--size", "9x8x1", "--stride", "0"], "this network cannot be built"),
         (["digits", "--size", "9x8x1"], "leave the network and --image-shape out"),
@@ -89,7 +89,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["digit"], "did you mean 'digits'"),
         (["digits", "--dtype", "int8"], "dtype is 'int8'"),
         (["digits", "--batch-size", "0"], "l is 0"),
-        (["digits", "--out", "p.pdf"], "let its name end in .png"),
+        (["digits", "--out", "p.pdf"], "must end in .png"),
     ],
 )
 def test_mistakes_cost_one_line_and_status_2(

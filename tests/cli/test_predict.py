@@ -109,7 +109,7 @@ class TestDataset:
         assert call(saved, "digits") == 0
         text = capsys.readouterr().out
         share = f"{100 * report['accuracy']:.2f} %"
-        assert f"digits, test part: {share} correct, {report['correct']} of" in text
+        assert f"digits, test set: {share} correct, {report['correct']} of" in text
         row = next(row for row in report["classes"] if row["mistaken_images"] > 1)
         cells = f"{row['class']} {row['images']} {row['correct']} {100 * row['accuracy']:.2f} %"
         mistake = f"{row['mistaken_for']} ({row['mistaken_images']})"
@@ -169,7 +169,7 @@ class TestDataset:
         assert report["classes"][0]["accuracy"] is None
         assert call(saved, tmp_path / "few.npz") == 0
         text = capsys.readouterr().out
-        assert "the data set has no image: 0, 1, 2, 5, 6, 7, 8, 9" in text
+        assert "without an image in the data set: 0, 1, 2, 5, 6, 7, 8, 9" in text
         assert f"counted as mistakes: {np.sum(y == 77)} images with labels" in text
         assert "does not know: 77" in text
 
@@ -331,5 +331,5 @@ class TestMistakes:
 
     def test_no_test_part(self, saved: Path, tmp_path: Path) -> None:
         np.savez(tmp_path / "d.npz", X=np.zeros((2, 8, 8)), y=np.arange(2))
-        with pytest.raises(OptionError, match="has no test part; leave --split out"):
+        with pytest.raises(OptionError, match="has no test set; leave --split out"):
             call(saved, tmp_path / "d.npz", "--split", "test")

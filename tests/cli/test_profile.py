@@ -87,7 +87,7 @@ def test_the_table_fits_100_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["digits", "--repeat", "0"], "repeat is 0"),
         (["digits", "--batch-size", "0"], "batch_size is 0"),
         (["digits", "--dtype", "int8"], "dtype is 'int8'"),
-        (["digits", "--out", "times.pdf"], r"let its name end in .png"),
+        (["digits", "--out", "times.pdf"], r"must end in .png"),
     ],
 )
 def test_mistakes_are_one_line_before_any_work(

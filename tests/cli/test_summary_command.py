@@ -111,7 +111,7 @@ def test_network_without_convolution(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("words", "error", "match"),
     [
-        (["layr4"], ConfigError, "'layr4' is no preset and there is no such file.*'layer4'"),
+        (["layr4"], ConfigError, "'layr4' is not a preset, and there is no such file.*'layer4'"),
         (["no.npz"], DataError, "no.npz: there is no such file"),
         (["layer4", "--image-shape", "28x0x1"], OptionError, "--image-shape is '28x0x1'; it must"),
         (["layer4", "--image-shape", "4x4x1"], ConfigError, "pooling 2x2 leaves nothing"),

@@ -296,11 +296,11 @@ def test_a_search_in_several_processes():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"image_shape": (6, 5, 1), "config": None}, r"image_shape is \(6, 5, 1\) but X is a tab"),
+        ({"image_shape": (6, 5, 1), "config": None}, r"image_shape is \(6, 5, 1\), but X is a ta"),
         ({"image_shape": (60,), "config": None}, "image_shape is .* is 60"),
         ({"image_shape": (6.0, 5, 2), "config": None}, "give three whole numbers"),
-        ({"config": "digits"}, "config is 'digits', a network for images, and X a table; give"),
-        ({"config": NetConfig.preset("digits", 8, 8)}, "the image shape of config is .8, 8, 1. bu"),
+        ({"config": "digits"}, "config is 'digits', a network for images, but X is a table"),
+        ({"config": NetConfig.preset("digits", 8, 8)}, "the image shape of config is .8, 8, 1., b"),
         ({"lr": -1.0}, "lr is -1.0; it must be"),
         ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
         ({"solver": "sdg"}, "did you mean 'sgd'"),
@@ -314,20 +314,20 @@ def test_wrong_parameters_are_told_by_fit(given, message):
 
 def test_wrong_data_is_told():
     X, y = images()
-    with pytest.raises(DataError, match="one class only, 1; a classifier needs two or more"):
+    with pytest.raises(DataError, match="only one class, 1; a classifier needs two or more"):
         net().fit(X, np.ones(len(X), int))
-    with pytest.raises(OptionError, match=r"image_shape is \(5, 6, 2\) but X is images of 6x5x2"):
+    with pytest.raises(OptionError, match=r"image_shape is \(5, 6, 2\), but X is images of 6x5x2"):
         net(config=None, image_shape=(5, 6, 2)).fit(X, y)
-    with pytest.raises(ConfigError, match="takes 6x5 images"):
+    with pytest.raises(ConfigError, match="takes 6x5x2 images"):
         net().fit(X.transpose(0, 2, 1, 3), y)
-    with pytest.raises(ConfigError, match="ends with 3 but the training images have 2 classes"):
+    with pytest.raises(ConfigError, match="ends with 3, but the training images have 2 classes"):
         net().fit(X[y < 2], y[y < 2])
     with pytest.raises(ValueError, match="Found array with dim 5"):
         net().fit(X[..., np.newaxis], y)
     with pytest.raises(ValueError, match="0 sample"):
         net().fit(X[:0], y[:0])
     fitted = net().fit(X, y)
-    with pytest.raises(DataError, match="X holds images of 5x6x2, the network takes 6x5x2"):
+    with pytest.raises(DataError, match="X holds images of 5x6x2, but the network takes 6x5x2"):
         fitted.predict(X.transpose(0, 2, 1, 3))
     with pytest.raises(ValueError, match="X has 64 features, but CNNClassifier is expecting 60"):
         fitted.predict(np.zeros((2, 8, 8)))

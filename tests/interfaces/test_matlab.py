@@ -53,7 +53,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ("-c 1", r"-c is no option of simpleNN.*-C"),
+            ("-c 1", r"-c is not an option of simpleNN.*-C"),
             ("-iter_mx 3", r"did you mean '?-iter_max"),
             ("-s", "-s has no value"),
             ("-C one", "-C is 'one'; it must be a number"),
@@ -139,11 +139,11 @@ class TestTraining:
         y, Z = stripes
         with pytest.raises(DataError, match=r"Z has shape \(120, 29\); it must be l x 30"):
             cnn_train(y, Z[:, 1:], None, None, STRIPES)
-        with pytest.raises(DataError, match="Z_v must be finite"):
+        with pytest.raises(DataError, match="Z_v must hold finite"):
             cnn_train(y, Z, y, np.full_like(Z, np.nan), STRIPES)
         with pytest.raises(DataError, match="119 labels"):
             cnn_train(y[1:], Z, None, None, STRIPES)
-        with pytest.raises(ConfigError, match="full_neurons ends with 3 but the labels are 4"):
+        with pytest.raises(ConfigError, match="full_neurons ends with 3, but the labels have 4"):
             cnn_train(np.arange(120) % 4, Z, None, None, STRIPES)
-        with pytest.raises(OptionError, match="cnn_predict has one option"):
+        with pytest.raises(OptionError, match="cnn_predict has only the option"):
             cnn_predict(y, Z, train(stripes, "-iter_max 1"), "-C 1")

@@ -70,7 +70,7 @@ def test_wrong_values_are_said(tmp_path):
     (own,), _ = small_run(written(tmp_path, text))
     assert not own.agrees
     assert own.error == pytest.approx(0.01, rel=1e-3)
-    assert "NOT ours, off by up to 0.01" in own.summary()
+    assert "WRONG, off by up to 0.01" in own.summary()
 
 
 def test_two_results_are_both_compared(tmp_path):
@@ -101,12 +101,12 @@ def test_its_own_line_is_named_where_it_fails(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("def vTP_phi(V, g):\nreturn V\n", r"mine\.py, line 2 is no Python"),
+        ("def vTP_phi(V, g):\nreturn V\n", r"mine\.py, line 2 is not valid Python"),
         ("x = 1 / 0\n", r"mine\.py, line 1: ZeroDivisionError"),
         ("def vTP(V, g):\n    return V\n", r"no routine of the lecture engine; write .*vTP_phi"),
         ("def vTP_phi(V, g):\n    raise NotImplementedError\n", "vTP_phi is not written yet"),
-        ("a\0b", "is no Python"),
-        ("x = " + "-" * 100_000 + "1", "is no Python"),
+        ("a\0b", "is not valid Python"),
+        ("x = " + "-" * 100_000 + "1", "is not valid Python"),
         ("import sys\nsys.exit(3)\n", r"line 2: SystemExit: 3"),
         ("raise ValueError('one\\ntwo')\n", r"line 1: ValueError: one$"),
     ],
@@ -127,8 +127,8 @@ def test_the_result_that_differs_is_named_at_once(tmp_path):
     data, options = nn.load_dataset("digits"), {"engine": "lecture", "epochs": 1, "limit": 60}
     train(data, "digits", nn.TrainOptions(**options), operators=operators_of(own), progress=False)
     (said,) = told
-    assert "its idx_pool is NOT ours" in said
-    assert "of equal maxima the first counts" in said
+    assert "its idx_pool is WRONG" in said
+    assert "among equal maxima the first counts" in said
 
 
 def test_one_wrong_index_is_enough(tmp_path):
@@ -150,7 +150,7 @@ def test_a_folder_gives_all_its_routines(tmp_path):
         load_all([tmp_path])
     nothing = tmp_path / "nothing"
     nothing.mkdir()
-    with pytest.raises(DataError, match="holds no file with a routine"):
+    with pytest.raises(DataError, match="holds no Python file with a routine"):
         load_all([nothing])
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 def test_another_engine_has_no_such_routines(tmp_path):
-    with pytest.raises(OptionError, match="run in the engine 'lecture'"):
+    with pytest.raises(OptionError, match="your own routines need the engine 'lecture'"):
         small_run(written(tmp_path, GOOD), engine="direct")
 
 

@@ -173,7 +173,7 @@ class TestConfusion:
         assert [t.get_text() for t in axes.texts] == ["3"]
 
     def test_shape_is_checked(self) -> None:
-        with pytest.raises(DataError, match=r"shape \(2, 3\); 3 classes need \(3, 3\)"):
+        with pytest.raises(DataError, match=r"shape \(2, 3\); it must be \(3, 3\) for 3 classes"):
             plots.plot_confusion(np.zeros((2, 3)), [0, 1, 2])
 
 
@@ -227,7 +227,7 @@ class TestFilters:
         assert axes.get_title().startswith("2 rows of W of layer 1, 2x3x1")
 
     def test_unknown_channel(self) -> None:
-        with pytest.raises(DataError, match="channel is 2; the images have channels 0 to 1"):
+        with pytest.raises(DataError, match="channel is 2; it must be 0 to 1"):
             plots.plot_filters(conv_model(np.ones((1, 2)), 1, 2), channel=2)
 
     @pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (7, 4), (8, 4), (32, 8)])
@@ -250,5 +250,5 @@ class TestSave:
         assert sorted(p.name for p in tmp_path.iterdir()) == ["one.png", "two.png"]
 
     def test_other_formats_are_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"let its name end in \.png"):
+        with pytest.raises(DataError, match=r"the name of a PNG figure must end in \.png"):
             plots.save(plots.plot_confusion(np.eye(2), [0, 1]), tmp_path / "figure.pdf")

@@ -165,7 +165,7 @@ class TestNewton:
         del lacking["cg_residuals"]
         records = [lacking, record(2, cg_residuals=residuals)]
         panels = solver_plots.plot_newton(records)
-        assert [text.get_text() for text in panels[1].texts] == ["no residuals were kept"]
+        assert [text.get_text() for text in panels[1].texts] == ["no residuals are recorded"]
         assert_no_overlap(panels)
 
     def test_an_exact_solution_leaves_a_line_without_its_zero(self) -> None:
@@ -203,7 +203,7 @@ class TestNewton:
         assert all(a is b for a, b in zip(mine, again, strict=True))
 
     def test_no_record(self) -> None:
-        with pytest.raises(DataError, match="do an iteration first"):
+        with pytest.raises(DataError, match="train for at least one iteration"):
             solver_plots.plot_newton([])
 
 

@@ -93,14 +93,14 @@ def test_sizes_that_cannot_be():
     model = of_low_rank()
     with pytest.raises(OptionError, match=r"smaller is 0\.5; it must be above 1"):
         ranks_by_size(model, 0.5)
-    with pytest.raises(OptionError, match="smaller is 1000; ranks of 1 make this network"):
+    with pytest.raises(OptionError, match="smaller is 1000, but ranks of 1 make this network"):
         ranks_by_size(model, 1000)
 
 
 @pytest.mark.parametrize(
     ("ranks", "error", "message"),
     [
-        ((2, 3), OptionError, "rank has 2 entries; the network has 4 layers"),
+        ((2, 3), OptionError, "rank has 2 entries, but the network has 4 layers"),
         ((0,), OptionError, "rank is 0; it must be 1 or more"),
         ((0, 25, 0, 0), ConfigError, "layer 2: rank is 25"),
         ((0, 0, 0, 0), OptionError, "no layer would have fewer parameters"),
@@ -163,14 +163,14 @@ def test_a_layer_of_zeros_loses_nothing():
 def test_what_a_start_must_be():
     data = nn.load_dataset("digits")
     model = Model.initialise(CONFIG, np.arange(10), np.random.default_rng(0))
-    with pytest.raises(OptionError, match="leave config away"):
+    with pytest.raises(OptionError, match="leave config out"):
         train(data, "digits", start=model)
-    with pytest.raises(OptionError, match="loss is 'cross-entropy'; the model to start from"):
+    with pytest.raises(OptionError, match="loss is 'cross-entropy', but the model to start from"):
         train(data, options=nn.TrainOptions(loss="cross-entropy"), start=model)
     model.classes = np.arange(1, 11)
     with pytest.raises(ConfigError, match=r"knows the classes 1, 2, 3, 4, 5, \.\.\. \(10\)"):
         train(data, options=nn.TrainOptions(), start=model)
-    with pytest.raises(OptionError, match="leave config, out and start away"):
+    with pytest.raises(OptionError, match="leave config, out and start out"):
         train(data, start=model, resume="somewhere")
 
 

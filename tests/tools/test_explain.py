@@ -174,8 +174,8 @@ def test_image_of_the_models_own_size_gets_its_normalisation() -> None:
     raw = data.test.Z[:, 3 * 64 : 4 * 64].astype(float)
     np.testing.assert_allclose(picture.Z[0], (raw[0] - 2) * 0.5 - mean)
     assert picture.target == data.test.y[3]
-    assert picture.about == f"image 3 of the test part of digits, label {data.test.y[3]}"
-    with pytest.raises(OptionError, match=r"--image is 9999; the test part .* 0 to \d+"):
+    assert picture.about == f"image 3 of the test set of digits, label {data.test.y[3]}"
+    with pytest.raises(OptionError, match=r"--image is 9999; the test set .* 0 to \d+"):
         explain_picture.choose_picture(data, 9999, model)
     with pytest.raises(OptionError, match="--image is -1"):
         explain_picture.choose_picture(data, -1, model)
@@ -190,7 +190,7 @@ def test_image_of_another_size_is_resized_and_scaled_by_its_own_range() -> None:
     picture = explain_picture.choose_picture(data, 0, model)
     rows = np.array([0, 0, 10, 10, 20, 20, 30, 30, 40, 40, 50, 50]) / 50
     np.testing.assert_allclose(picture.Z, np.stack([rows, rows]) - mean.reshape((2, 12), order="F"))
-    assert "training part of six, label 1, resized from 2x3x1 to 4x3x2" in picture.about
+    assert "training set of six, label 1, resized from 2x3x1 to 4x3x2" in picture.about
     np.testing.assert_allclose(picture.raw[..., 0], np.array([[0, 20, 40], [10, 30, 50]]) / 50)
 
 
@@ -243,7 +243,7 @@ def test_label_that_the_network_does_not_know() -> None:
     index = int(np.flatnonzero(data.test.y == 7)[0])
     picture = explain_picture.choose_picture(data, index, model)
     assert picture.target == 0
-    assert "label 7 (no class of this network: the loss takes 0 instead)" in picture.about
+    assert "label 7 (not a class of this network: the loss uses 0 instead)" in picture.about
 
 
 # -- the page
@@ -279,7 +279,7 @@ def test_page_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explain, "_LARGEST", len(text.encode()) - 1)
     less, layers = explain.fitting_page(data)
     assert layers == [1]
-    assert "No room was left for layer 2; --layer shows it alone." in less
+    assert "no room for layer 2; use --layer to show a single layer." in less
     monkeypatch.setattr(explain, "_LARGEST", 1000)
     with pytest.raises(OptionError, match="layer 1 has 9x8 pixels, too many for a page"):
         explain.fitting_page(data)

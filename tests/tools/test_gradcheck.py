@@ -170,8 +170,8 @@ OPERATORS = {
     "all entries of a window": ("vTP_pool", everywhere_in_the_window, 3),
     "the first of the window": ("vTP_pool", first_of_the_window, 3),
     "ignores the stride": ("vTP_phi", without_stride, 1),
-    "(5) has the filter transposed": ("vTP_phi", transposed_filter, 2),
-    "(5) has another patch order": ("vTP_phi", channel_fastest, 2),
+    "(5) transposes the filter": ("vTP_phi", transposed_filter, 2),
+    "(5) uses another patch order": ("vTP_phi", channel_fastest, 2),
     "(5) overwrites": ("vTP_phi", overwriting, 2),
     "does not remove the padding": ("unpad", with_border, 2),
 }
@@ -186,7 +186,7 @@ def test_a_wrong_operator_is_named(fault: str) -> None:
     assert verdicts(report) == ["wrong"] * wrong + ["ok"] * (SMALL.L - wrong)
     (text,) = names(report)
     assert fault in text
-    place = "layer 2: " if "stride" in fault else "every layer that has it: "
+    place = "layer 2: " if "stride" in fault else "every layer with this step: "
     assert text.startswith(place)
     assert all((layer.worst is None) == (layer.m > wrong) for layer in report.layers)
 
@@ -233,14 +233,14 @@ def test_a_constant_factor_is_named(ratio: float, cause: str) -> None:
     assert verdicts(report) == ["wrong"] * SMALL.L
     (text,) = names(report)
     assert text.startswith("layers 1, 2, 3, 4, 5: the gradient is")
-    assert f"{ratio:.6g} times the right one" in text
+    assert f"{ratio:.6g} times the correct one" in text
     assert cause in text
 
 
 def test_a_constant_factor_in_one_part() -> None:
     report = check_derivatives(SMALL, engine=scaled(1.001, "bias", 1))
     assert verdicts(report) == ["ok", "wrong", "ok", "ok", "ok"]
-    assert "layer 2: the gradient of bias is 1.001 times the right one" in names(report)[0]
+    assert "layer 2: the gradient of bias is 1.001 times the correct one" in names(report)[0]
     assert any("only the bias gradient is wrong" in hint.text for hint in report.hints)
     pixels = SMALL.conv_layers[2].a_conv * SMALL.conv_layers[2].b_conv
     report = check_derivatives(SMALL, engine=scaled(1 / pixels, "bias", 2))
@@ -277,7 +277,7 @@ def test_a_derivative_without_the_one_hot_and_a_wrong_Hessian() -> None:
     report = check_derivatives(SMALL, softmax)
     assert not report.ok
     assert [hint.certain for hint in report.hints] == [False]
-    assert "its derivative is not that of its value" in report.hints[0].text
+    assert "its derivative is not the derivative of its value" in report.hints[0].text
     bent = loss_of(SquaredLoss, hessian_product=lambda self, z, V: V)
     report = check_derivatives(SMALL, bent)
     assert verdicts(report) == ["ok"] * SMALL.L
@@ -297,7 +297,7 @@ def test_the_worst_entry_has_its_place() -> None:
     assert worst.place == "layer 2, W, filter k = 2, channel c = 2, offset (u, w) = (1, 0)"
     assert worst.computed - worst.expected == pytest.approx(10.0 / l)
     assert [hint.certain for hint in report.hints] == [False]
-    assert "layer 2 is the first that is wrong on the way back" in report.hints[0].text
+    assert "layer 2 is the first wrong one in the backward pass" in report.hints[0].text
 
 
 def test_bisection_finds_one_wrong_entry_of_many() -> None:
@@ -342,7 +342,7 @@ def test_another_forward_pass_is_said() -> None:
     both = with_operators(padding_and_phiZ=turned, vTP_phi=transposed_filter)
     report = check_derivatives(SMALL, engine=both)  # consistent, and still another network
     assert verdicts(report) == ["ok"] * SMALL.L
-    assert [c.name for c in report.network if not c.ok] == ["forward pass as the lecture's"]
+    assert [c.name for c in report.network if not c.ok] == ["forward pass against lecture's"]
     assert len(report.hints) == 1
 
 
@@ -398,8 +398,8 @@ def test_mistakes() -> None:
         ({"engine": "fast"}, "engine is 'fast'"),
         ({"engine": LectureEngine(other, l, np.float64)}, "another network"),
         ({"engine": LectureEngine(SMALL, l, np.float32)}, "float32"),
-        ({"engine": LectureEngine(SMALL, 4, np.float64)}, "takes 4 images"),
-        ({"engine": LectureEngine(SMALL, l, np.float64, training=False)}, "for training"),
+        ({"engine": LectureEngine(SMALL, 4, np.float64)}, "has batch_size 4"),
+        ({"engine": LectureEngine(SMALL, l, np.float64, training=False)}, "training False"),
     ]
     for options, message in cases:
         with pytest.raises(OptionError, match=message):

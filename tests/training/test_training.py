@@ -113,7 +113,9 @@ def test_one_cycle_and_mirrored_images_resume_bit_identically_too(data, tmp_path
     longer = TrainOptions(
         epochs=4, batch_size=16, lr=0.05, schedule="one-cycle", augment="flip", validation=0.2
     )
-    with pytest.raises(OptionError, match="epochs is 4; the schedule one-cycle was laid out for 3"):
+    with pytest.raises(
+        OptionError, match="epochs is 4, but the schedule one-cycle was planned for 3"
+    ):
         fit(data, longer, config=None, resume=tmp_path / "run")
 
 
@@ -131,11 +133,11 @@ def test_a_resumed_run_keeps_its_options_and_images(data, tmp_path):
     with pytest.raises(OptionError, match="lr, seed cannot change in a resumed run"):
         fit(data, changed, config=None, resume=tmp_path / "run")
     others = Dataset("others", stripes(90, 3), None, "made by the test")
-    with pytest.raises(DataError, match="trained on other images than others's"):
+    with pytest.raises(DataError, match="was not trained on the images of others"):
         fit(others, None, config=None, resume=tmp_path / "run")
     with pytest.raises(DataError, match=r"has no checkpoint\.npz"):
         fit(data, None, config=None, resume=tmp_path)
-    with pytest.raises(OptionError, match="leave config, out and start away"):
+    with pytest.raises(OptionError, match="leave config, out and start out"):
         fit(data, None, resume=tmp_path / "run")
 
 
@@ -143,7 +145,9 @@ def test_fewer_epochs_than_were_begun_are_refused(data, tmp_path):
     fit(data, out=tmp_path / "run", hooks=[InterruptAt(8)])  # in the second epoch of six updates
     before = (tmp_path / "run" / "checkpoint.npz").read_bytes()
     fewer = TrainOptions(epochs=1, batch_size=16, lr=0.05, C=1.0)
-    with pytest.raises(OptionError, match=r"epochs is 1; .* has begun epoch 2, give at least 2"):
+    with pytest.raises(
+        OptionError, match=r"epochs is 1, .* has already begun epoch 2; give at least 2"
+    ):
         fit(data, fewer, config=None, resume=tmp_path / "run")
     assert (tmp_path / "run" / "checkpoint.npz").read_bytes() == before
 
@@ -191,7 +195,7 @@ def test_limit_takes_that_many_images_of_all_classes(data):
     _, history = fit(data, TrainOptions(epochs=1, batch_size=8, limit=30))
     assert history.report["dataset"]["training_images"] == 30
     assert history.report["updates"] == 4
-    with pytest.raises(OptionError, match="limit is 91; there are 90"):
+    with pytest.raises(OptionError, match="limit is 91, but there are 90"):
         fit(data, TrainOptions(limit=91))
 
 
@@ -201,7 +205,7 @@ def test_divergence_keeps_the_last_good_model(data, tmp_path):
             if state.epoch == 2:
                 state.v[:] = np.inf  # the next update carries the weights off
 
-    with pytest.raises(DivergedError, match=r"epoch 3.*too large.*model\.npz keeps epoch 2"):
+    with pytest.raises(DivergedError, match=r"epoch 3.*too large.*model\.npz holds epoch 2"):
         fit(data, out=tmp_path / "run", hooks=[Poison()])
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "diverged"
     two = fit(data, TrainOptions(epochs=2, batch_size=16, lr=0.05, C=1.0))[0]
@@ -217,7 +221,7 @@ def test_a_far_too_large_rate_says_so(data):
 def test_an_existing_run_is_never_written_over(data, tmp_path):
     fit(data, out=tmp_path / "run")
     before = (tmp_path / "run" / "model.npz").read_bytes()
-    with pytest.raises(DataError, match=r"holds a run already.*--resume"):
+    with pytest.raises(DataError, match=r"already holds a run.*--resume"):
         fit(data, out=tmp_path / "run")
     assert (tmp_path / "run" / "model.npz").read_bytes() == before
 
@@ -232,7 +236,7 @@ def test_a_full_disk_is_told_before_training(data, tmp_path, monkeypatch):
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
-    with pytest.raises(DataError, match="has 0 MiB free; the run needs"):
+    with pytest.raises(DataError, match="has 0 MiB free, but the run needs"):
         fit(data, out=tmp_path / "run")
 
 
@@ -243,14 +247,14 @@ def test_too_little_memory_is_told_before_training(data, monkeypatch):
         available = 1000
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Little)
-    with pytest.raises(OptionError, match=r"batch_size 16 needs .* MiB of memory and 0 MiB are"):
+    with pytest.raises(OptionError, match=r"batch_size 16 needs .* MiB of memory, but 0 MiB are"):
         fit(data)
 
 
 def test_network_and_data_must_fit(data, tmp_path):
-    with pytest.raises(ConfigError, match=r"takes 8x8 images with 1 channels.*are 6x5 with 1"):
+    with pytest.raises(ConfigError, match=r"takes 8x8x1 images, .* are 6x5x1"):
         fit(data, config=NetConfig.preset("digits", 8, 8, 1, 3))
-    with pytest.raises(ConfigError, match=r"ends with 10 but the training images have 3 classes"):
+    with pytest.raises(ConfigError, match=r"ends with 10, but the training images have 3 classes"):
         fit(data, config=NetConfig.preset("digits", 6, 5, 1, 10))
     with pytest.raises(ConfigError, match=r"must be a preset .* did you mean 'layer4'"):
         fit(data, config="layer44")
@@ -267,7 +271,7 @@ def test_network_and_data_must_fit(data, tmp_path):
     [
         (lambda Z, y: (Z[:, :-1], y), "has shape"),
         (lambda Z, y: (Z.astype(complex), y), "must be real numbers"),
-        (lambda Z, y: (np.where(Z > 200, np.nan, Z), y), "hold NaN or infinite values"),
+        (lambda Z, y: (np.where(Z > 200, np.nan, Z), y), "contain NaN or infinite values"),
         (lambda Z, y: (Z, np.zeros_like(y)), "all training images have the label"),
     ],
 )

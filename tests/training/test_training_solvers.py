@@ -86,7 +86,7 @@ def test_more_iterations_go_on_where_fewer_ended(data, tmp_path):
     model, _ = fit(data, longer, config=None, resume=tmp_path / "run")
     assert np.array_equal(model.theta, whole.theta)
     fewer = TrainOptions(**{**vars(NEWTON), "iter_max": 3})
-    with pytest.raises(OptionError, match=r"iter_max is 3; .* has begun iteration 8"):
+    with pytest.raises(OptionError, match=r"iter_max is 3, .* has already begun iteration 8"):
         fit(data, fewer, config=None, resume=tmp_path / "run")
     epochs = TrainOptions(**{**vars(longer), "epochs": 7})
     with pytest.raises(OptionError, match=r"epochs cannot change.*only iter_max and threads"):
@@ -122,10 +122,10 @@ def test_a_jacobian_that_does_not_fit_is_refused_with_its_size(data, monkeypatch
         training, "_engine",
         lambda job, operators: make_engine(job.options.engine, STRIPES, 90, np.float32),
     )  # fmt: skip
-    with pytest.raises(OptionError, match=rf"needs {needed:,} bytes and {needed:,} are free"):
+    with pytest.raises(OptionError, match=rf"needs {needed:,} bytes, and {needed:,} are free"):
         fit(data, options)
     direct = TrainOptions(**{**vars(options), "engine": "direct"})
-    with pytest.raises(OptionError, match="the direct engine keeps none"):
+    with pytest.raises(OptionError, match="the direct engine does not store it"):
         fit(data, direct)
 
 
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_another_solver_is_refused(data, tmp_path):
     about["options"]["solver"] = "newton"
     arrays["checkpoint"] = np.array(json.dumps(about))
     np.savez(path, **arrays)
-    with pytest.raises(DataError, match=r"checkpoint\.npz is no checkpoint"):
+    with pytest.raises(DataError, match=r"checkpoint\.npz is not a checkpoint"):
         fit(data, None, config=None, resume=tmp_path / "run")
 
 
@@ -153,9 +153,9 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("given", "message"),
         [
-            ({"solver": "newton", "lr": 0.1}, "lr is given, and the solver newton does not use it"),
+            ({"solver": "newton", "lr": 0.1}, "lr is given, but the solver newton does not use it"),
             ({"solver": "adam", "momentum": 0.5}, "momentum is given.*choose the solver sgd"),
-            ({"xi": 0.5}, "xi is given, and the solver sgd.*choose the solver newton"),
+            ({"xi": 0.5}, "xi is given, but the solver sgd.*choose the solver newton"),
             ({"lambda_": 0.5}, "lambda is given"),
         ],
     )

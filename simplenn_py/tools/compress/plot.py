@@ -1,4 +1,4 @@
-"""The figure of a compression: every layer's singular values, and what the ranks save."""
+"""The figure of a compression: singular values of every layer, and parameters saved."""
 
 from __future__ import annotations
 
@@ -30,31 +30,33 @@ def plot_ranks(
     ----------
     layers : sequence of LayerRank
     name : str
-        What the network is, for the title.
+        Name of the network, for the title.
     of : {"weights", "outputs"}
-        What the singular values are of.
+        Matrix whose singular values are drawn.
     axes : pair of Axes, optional
+        New ones by default.
 
     Returns
     -------
     pair of Axes
-        Singular values over their number, the largest of each layer being 1, those that are
-        kept in full colour up to the mark; then the parameters before and after.
+        The first shows the singular values over their index, relative to the layer's largest;
+        those that are kept are in full colour, up to the mark.  The second shows the parameters
+        before and after.
     """
     left, right = new_axes(2, (11.0, 5.0)) if axes is None else axes
     for k, layer in enumerate(layers):
         _spectrum(left, layer, _COLOURS[k % len(_COLOURS)], _MARKS[k % len(_MARKS)])
     left.set_yscale("log")
     left.set_xscale("log")
-    left.set_xlabel("number j of the singular value")
-    left.set_ylabel("singular value, the layer's largest = 1")
+    left.set_xlabel("index j of the singular value")
+    left.set_ylabel("singular value / largest of the layer")
     left.legend(frameon=False, fontsize=9, loc="lower left")
     _bars(right, layers)
     network = f", {name}" if name else ""
     left.set_title(f"Singular values of each layer's {of}{network}", fontsize=11, parse_math=False)
     before = sum(layer.shape[0] * layer.shape[1] for layer in layers)
     after = sum(layer.parameters for layer in layers)
-    right.set_title(f"Entries of W, and of U and V: {before:,} become {after:,}", fontsize=11)
+    right.set_title(f"Entries of W: {before:,}, of U and V: {after:,}", fontsize=11)
     for panel in (left, right):
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_axisbelow(True)
@@ -65,10 +67,10 @@ def plot_ranks(
 
 def _spectrum(axes: Axes, layer: LayerRank, colour: str, mark: str) -> None:
     s = layer.singular_values / (layer.singular_values[0] or 1.0)
-    s = np.maximum(s, 1e-8)  # a layer of lower rank has zeros, which have no logarithm
+    s = np.maximum(s, 1e-8)  # a rank-deficient W has zeros, which have no logarithm
     j = np.arange(1, s.size + 1)
     rows, columns = layer.shape
-    kept = f"rank {layer.rank} of {s.size}" if layer.rank else "stays"
+    kept = f"rank {layer.rank} of {s.size}" if layer.rank else "unchanged"
     axes.plot(j, s, color=colour, alpha=0.35, linewidth=1.5)
     end = layer.rank or s.size
     label = f"layer {layer.m}, {rows}x{columns}: {kept}"

@@ -1,9 +1,9 @@
-"""Fewer parameters for a trained network: layers factored into two thin ones, W ~ U V.
+"""Fewer parameters for a trained network: each layer becomes two thin ones, W ~ U V.
 
-What ``U V`` loses can be measured on the weights, ``||W - U V||_F``, or on what the layer makes
-of images, ``||(W - U V) phi(pad(Z))||_F``: patches of images fill few directions of their space,
-and where they have nothing W need not be right.  The second is also a best approximation, of
-``W R`` with ``R R' = phi phi'/n``.
+The error of ``U V`` can be measured on the weights, ``||W - U V||_F``, or on the layer's outputs,
+``||(W - U V) phi(pad(Z))||_F``.  Patches of images fill only few directions of their space, and W
+need not be right in the others.  The minimiser of the second error is a best approximation, too:
+that of ``W R`` with ``R R' = phi phi'/n``.
 
 X. Zhang, J. Zou, K. He, J. Sun, "Accelerating very deep convolutional networks for
 classification and detection", arXiv:1505.06798 (2015), section 3.1 chooses the same measure.
@@ -27,18 +27,18 @@ from ...network.config import NetConfig
 
 @dataclass(frozen=True)
 class LayerRank:
-    """What becomes of one layer.
+    """The rank of one layer, and the singular values that it was chosen by.
 
     Parameters
     ----------
     m : int
         Number of the layer, from 1 as in the lecture.
     shape : tuple of int
-        Of ``W``: ``(d_next, h*h*d)`` or ``(n_out, n_in)``.
+        Shape of ``W``: ``(d_next, h*h*d)`` or ``(n_out, n_in)``.
     singular_values : ndarray of float64, shape (min(shape),)
-        Of ``W``, or of ``W R``; from large to small.
+        Singular values of ``W`` or of ``W R``, in descending order.
     rank : int
-        0: the layer stays as it is.
+        Rank of ``U V``; 0 leaves the layer unchanged.
     """
 
     m: int
@@ -48,20 +48,28 @@ class LayerRank:
 
     @property
     def parameters(self) -> int:
-        """Of ``U`` and ``V``, or of ``W``; without the bias."""
+        """Number of entries of ``U`` and ``V``, or of ``W``; the bias is not counted."""
         rows, columns = self.shape
         return self.rank * (rows + columns) if self.rank else rows * columns
 
     @property
     def energy(self) -> float:
-        """Share of ``||W||_F^2``, or of ``||W R||_F^2``, that is kept."""
+        """Share of ``||W||_F^2`` or of ``||W R||_F^2`` that the rank keeps."""
         squares = self.singular_values**2
         total = float(squares.sum())
         return float(squares[: self.rank].sum()) / total if self.rank and total else 1.0
 
 
 def pays(shape: tuple[int, int], rank: int) -> bool:
-    """Return whether the factors have fewer entries than W: ``r(m + n) < m n``."""
+    """Return whether the factors have fewer entries than W: ``r(m + n) < m n``.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (m, n) of W.
+    rank : int
+        Rank r of the factors.
+    """
     rows, columns = shape
     return rank * (rows + columns) < rows * columns
 
@@ -73,6 +81,7 @@ class Root:
     Parameters
     ----------
     R, inverse : ndarray of float64, shape (h*h*d, h*h*d) or (n_in, n_in)
+        The root and its inverse.
     """
 
     R: Array
@@ -85,15 +94,15 @@ def roots(model: Model, images: Array) -> list[Root]:
     Parameters
     ----------
     model : Model
-        Its factored layers, if it has some, are multiplied out first.
-    images : ndarray
-        Some hundred of the training images, as ``Model.decision_values`` takes them.
+        Factored layers are multiplied out first.
+    images : ndarray, shape (d, a*b*l)
+        A few hundred training images, as ``Model.decision_values`` takes them.
 
     Returns
     -------
     list of Root
-        Directions that hold less than 1e-6 of the largest moment count as much as that, so that
-        W is not given up where these images happen to have nothing.
+        One per layer.  Moments below 1e-6 of the largest are raised to that value, so that W is
+        not lost in directions that these images happen to leave empty.
     """
     found = []
     model = model.multiplied_out()
@@ -110,19 +119,25 @@ def ranks_by_energy(
 ) -> list[LayerRank]:
     """Choose the rank of each layer that keeps the share `energy` of its squared singular values.
 
-    A layer whose factors would be no smaller stays as it is.
+    A layer whose factors would not be smaller is left unchanged.
 
     Parameters
     ----------
     model : Model
     energy : float
+        Share to keep, above 0 and at most 1.
     measure : sequence of Root, optional
-        From :func:`roots`; by default the weights themselves are measured.
+        From :func:`roots`, to measure the outputs; by default the weights are measured.
+
+    Returns
+    -------
+    list of LayerRank
+        One per layer.
 
     Raises
     ------
     OptionError
-        Where `energy` is not above 0 and at most 1.
+        If `energy` is not above 0 and at most 1.
     """
     return [
         replace(layer, rank=rank if pays(layer.shape, rank) else 0)
@@ -134,28 +149,35 @@ def ranks_by_energy(
 def ranks_by_size(
     model: Model, times: float, measure: Sequence[Root] | None = None
 ) -> list[LayerRank]:
-    """Choose ranks that leave `times` fewer parameters than `model` has and lose little energy.
+    """Choose ranks that leave 1/`times` of the parameters of `model` and lose little energy.
 
     Parameters
     ----------
     model : Model
     times : float
-        Above 1.
-    measure
+        Factor by which to divide the number of parameters, above 1.
+    measure : sequence of Root, optional
         See :func:`ranks_by_energy`.
+
+    Returns
+    -------
+    list of LayerRank
+        One per layer.
 
     Raises
     ------
     OptionError
-        Where `times` is not above 1, or even ranks of 1 leave more.
+        If `times` is not above 1, or if even ranks of 1 leave more parameters.
 
     Notes
     -----
-    Minimises ``sum_m (1 - energy_m) + price*parameters`` for the lowest price, by bisection,
-    whose choice is small enough: a layer with few parameters is left alone.
+    Minimises ``sum_m (1 - energy_m) + price*parameters``.  Bisection finds the lowest price at
+    which the network is small enough.  A layer with few parameters is left unchanged.
     """
     if not times > 1:
-        raise OptionError(f"smaller is {times}; it must be above 1: how many times fewer")
+        raise OptionError(
+            f"smaller is {times}; it must be above 1, as it divides the number of parameters"
+        )
     layers = _spectra(model, measure)
     whole = model.multiplied_out().config
 
@@ -164,12 +186,12 @@ def ranks_by_size(
         ranks = tuple(layer.rank for layer in chosen)
         return model.config.n_parameters / replace(whole, rank=ranks).n_parameters, chosen
 
-    low, high = 0.0, 1.0  # at the price 1 a single parameter outweighs all energy
+    low, high = 0.0, 1.0  # at price 1 a single parameter outweighs all energy
     most, best = gain(high)
     if most < times:
         raise OptionError(
-            f"smaller is {times:g}; ranks of 1 make this network {math.floor(10 * most) / 10:g} "
-            "times smaller, give at most that"
+            f"smaller is {times:g}, but ranks of 1 make this network only "
+            f"{math.floor(10 * most) / 10:g} times smaller; give at most that"
         )
     for _ in range(60):
         price = (low + high) / 2
@@ -184,24 +206,28 @@ def ranks_by_size(
 def ranks_given(
     model: Model, ranks: Sequence[int], measure: Sequence[Root] | None = None
 ) -> list[LayerRank]:
-    """Take the ranks as they are given: one a layer, 0 for one that stays, or one for all.
-
-    One for all spares the layers whose factors would be no smaller; given layer by layer every
-    rank is taken.
+    """Use the given ranks: one per layer, or a single one for all layers.
 
     Parameters
     ----------
     model : Model
     ranks : sequence of int
-    measure
+        One rank per layer, 0 for an unchanged layer; or a single rank, which leaves layers
+        unchanged whose factors would not be smaller.
+    measure : sequence of Root, optional
         See :func:`ranks_by_energy`.
+
+    Returns
+    -------
+    list of LayerRank
+        One per layer.
 
     Raises
     ------
     OptionError
-        Where their number is another than the layers'.
+        If the number of ranks is not the number of layers, or a single rank is below 1.
     ConfigError
-        Where a rank does not exist.
+        If a rank is impossible.
     """
     layers = _spectra(model, measure)
     if len(ranks) == 1:
@@ -212,28 +238,37 @@ def ranks_given(
         chosen = list(ranks)
     if len(chosen) != len(layers):
         raise OptionError(
-            f"rank has {len(chosen)} entries; the network has {len(layers)} layers: give one rank "
-            "for each, 0 for a layer that stays, or a single one for all"
+            f"rank has {len(chosen)} entries, but the network has {len(layers)} layers; give one "
+            "rank per layer (0 leaves a layer unchanged), or a single one for all"
         )
     found = [replace(layer, rank=rank) for layer, rank in zip(layers, chosen, strict=True)]
-    factored(model, found)  # names a rank that does not exist
+    factored(model, found)  # raises for an impossible rank
     return found
 
 
 def factored(model: Model, layers: Sequence[LayerRank]) -> NetConfig:
-    """Return the network with these ranks.
+    """Return the configuration of the network with these ranks.
+
+    Parameters
+    ----------
+    model : Model
+    layers : sequence of LayerRank
+
+    Returns
+    -------
+    NetConfig
 
     Raises
     ------
     ConfigError
-        Where a rank does not exist.
+        If a rank is impossible.
     OptionError
-        Where no layer is factored.
+        If no layer is factored.
     """
     ranks = tuple(layer.rank for layer in layers)
     if not any(ranks):
         raise OptionError(
-            "no layer would have fewer parameters by two factors; give a smaller energy or rank"
+            "no layer would have fewer parameters as two factors; give a smaller energy or rank"
         )
     return replace(model.multiplied_out().config, rank=ranks)
 
@@ -246,16 +281,16 @@ def factor_layers(
     Parameters
     ----------
     model : Model
-        Its factored layers, if it has some, are multiplied out first.
+        Factored layers are multiplied out first.
     layers : sequence of LayerRank
         From :func:`ranks_by_energy`, :func:`ranks_by_size` or :func:`ranks_given`.
-    measure
-        See :func:`ranks_by_energy`; the same as for the ranks.
+    measure : sequence of Root, optional
+        The one that the ranks were chosen with.
 
     Returns
     -------
     Model
-        Of the same dtype, classes, normalisation and loss.
+        A new model with the same dtype, classes, normalisation and loss.
 
     Raises
     ------
@@ -264,8 +299,8 @@ def factor_layers(
 
     Notes
     -----
-    Section D of the lecture: each ``W`` becomes its best approximation of that rank, by the
-    measure: ``U V R`` is that of ``W R``.
+    Section D of the lecture: each ``W`` is replaced by its best approximation of that rank.  With
+    `measure`, ``U V R`` is the best approximation of ``W R``.
     """
     whole = model.multiplied_out()
     config = factored(model, layers)
@@ -294,7 +329,7 @@ def _spectra(model: Model, measure: Sequence[Root] | None) -> list[LayerRank]:
 
 
 def _cheapest(layer: LayerRank, price: float) -> LayerRank:
-    """Weigh the energy that each rank loses against its parameters; 0 loses nothing."""
+    """Weigh the energy that each rank loses against its parameters; rank 0 loses nothing."""
     rows, columns = layer.shape
     squares = layer.singular_values**2
     r = np.arange(1, squares.size + 1)

@@ -1,4 +1,4 @@
-"""What a compression costs and brings: parameters, operations, accuracy and time."""
+"""The effect of a compression: parameters, operations, accuracy and time, before and after."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ from ...runtime.threads import limit_threads
 from ..summary import summarise
 from .ranks import LayerRank
 
-BATCH = 128  # images of a timed pass
+BATCH = 128  # images per timed pass
 _TURNS = 20
 
 
 def first_report(
     layers: Sequence[LayerRank], whole: Model, small: Model, outputs: bool
 ) -> dict[str, Any]:
-    """Return the ranks, and parameters and operations before and after, as plain values.
+    """Return the ranks, and the parameters and operations before and after, as plain values.
 
     Parameters
     ----------
     layers : sequence of LayerRank
     whole, small : Model
-        Before and after.
+        The model before and after compression.
     outputs : bool
-        Whether the singular values are those of the layers' outputs.
+        Whether the singular values are those of the layers' outputs, not of the weights.
+
+    Returns
+    -------
+    dict
+        Values for JSON; ``"accuracy"`` is empty.
     """
     before, after = (summarise(m.config, 1, m.theta.dtype.name) for m in (whole, small))
     return {
@@ -55,7 +60,18 @@ def first_report(
 
 
 def add_accuracy(report: dict[str, Any], when: str, model: Model, data: Dataset | None) -> None:
-    """Measure on the test images, or the training images where there are no others."""
+    """Measure the accuracy of `model` on the test images, else on the training images.
+
+    Parameters
+    ----------
+    report : dict
+        From :func:`first_report`; the accuracy is added in place.
+    when : str
+        Key of the accuracy, such as "before".
+    model : Model
+    data : Dataset or None
+        None: nothing is measured.
+    """
     if data is None:
         return
     part = data.test or data.train
@@ -64,7 +80,12 @@ def add_accuracy(report: dict[str, Any], when: str, model: Model, data: Dataset 
 
 
 def time_passes(whole: Model, small: Model) -> dict[str, list[float]]:
-    """Time a forward pass and a training step of both on random images, turn by turn.
+    """Time a forward pass and a training step of both models on random images, alternately.
+
+    Parameters
+    ----------
+    whole, small : Model
+        The model before and after compression.
 
     Returns
     -------
@@ -88,6 +109,6 @@ def time_passes(whole: Model, small: Model) -> dict[str, list[float]]:
                     began = time.perf_counter()
                     target = gradient if what == "step" else None
                     lossgrad_subset(engine, model, problem, everything, target)
-                    if turn:  # the first may compile
+                    if turn:  # the first turn may compile
                         found.append(time.perf_counter() - began)
     return {what: [1e3 * float(np.median(s)) for s in both] for what, both in seconds.items()}

@@ -1,7 +1,7 @@
-"""One layer, number by number: what ``simplenn explain`` writes as a page for the browser.
+"""The numbers of ``simplenn explain``: convolutional layers for one image, as a browser page.
 
-Every number is computed here, by the routines of ``simplenn_py.cnn`` in float64, for one
-image: forwards through the network, and back by (3), (4) and (5).  The page only draws.
+The routines of ``simplenn_py.cnn`` compute every number here, in float64: the forward pass
+through the network, then the backward pass by (3), (4) and (5).  The page only draws them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .picture import Picture, thumbnail
 if TYPE_CHECKING:
     from ...network.config import NetConfig
 
-_FILTERS = 4  # rows of W that are shown
-_PHI_ROWS = 27  # rows of phi that are shown, at most, as far as whole channels allow
-_PHI_ENTRIES = 20_000  # likewise its entries
-_SMALL = 6  # an untrained network gets the smallest image that leaves the layer so many pixels
-_LARGEST = 2_000_000  # bytes of a page
+_FILTERS = 4  # maximum number of rows of W on the page
+_PHI_ROWS = 27  # maximum number of rows of phi on the page, but at least one whole channel
+_PHI_ENTRIES = 20_000  # maximum number of entries of phi on the page
+_SMALL = 6  # minimum height and width of the layer's input for an untrained network
+_LARGEST = 2_000_000  # maximum size of a page in bytes
 _PAGE = Path(__file__).with_name("page")
 
 
@@ -44,12 +44,12 @@ def smaller(config: NetConfig, m: int = 1) -> NetConfig:
     ----------
     config : NetConfig
     m : int
-        The layer that is to be shown, from 1.
+        Number of the layer to show, from 1.
 
     Returns
     -------
     NetConfig
-        `config` itself where its own images are the smallest.
+        `config` itself if no smaller image is large enough.
     """
     a, b, _ = config.image_shape
 
@@ -59,7 +59,7 @@ def smaller(config: NetConfig, m: int = 1) -> NetConfig:
     def suffices(n: int) -> bool:
         try:
             g = on(n).conv_layers[m - 1]
-        except ConfigError:  # its later layers would be left without a pixel
+        except ConfigError:  # a later layer would have no pixel
             return False
         return min(g.a, g.b) >= _SMALL
 
@@ -69,16 +69,26 @@ def smaller(config: NetConfig, m: int = 1) -> NetConfig:
 
 
 def choose_layers(config: NetConfig, layer: int | None) -> list[int]:
-    """Return the layers to explain: the one that is asked for, or all convolutional ones.
+    """Return the numbers of the layers to explain.
+
+    Parameters
+    ----------
+    config : NetConfig
+    layer : int or None
+        Number of a convolutional layer, from 1; None chooses all of them.
+
+    Returns
+    -------
+    list of int
 
     Raises
     ------
     OptionError
-        If there is no such layer, or no convolutional one at all.
+        If there is no such layer, or the network has no convolutional layer.
     """
     if config.LC == 0:
         raise OptionError(
-            "the network has no convolutional layer, and a page explains those; give another"
+            "the network has no convolutional layer to explain; choose another network"
         )
     if layer is None:
         return list(range(1, config.LC + 1))
@@ -93,7 +103,7 @@ def choose_layers(config: NetConfig, layer: int | None) -> list[int]:
 
 
 def forward_layer(g: ConvGeometry, W: Array, bias: Array, Z: Array) -> dict[str, Array]:
-    """Take one image through a convolutional layer and keep every step.
+    """Run the forward pass of a convolutional layer for one image and keep every step.
 
         S = W phi(pad(Z)) + bias 1',   Z^{m+1} = pool(sigma(S))
 
@@ -107,7 +117,7 @@ def forward_layer(g: ConvGeometry, W: Array, bias: Array, Z: Array) -> dict[str,
     Returns
     -------
     dict of ndarray
-        Z, padZ, phiZ, W, bias, product, S, sigma, Z_next, idx_pool, as the lecture shapes them.
+        Z, padZ, phiZ, W, bias, product, S, sigma, Z_next and idx_pool, in the lecture's shapes.
 
     Notes
     -----
@@ -125,13 +135,13 @@ def forward_layer(g: ConvGeometry, W: Array, bias: Array, Z: Array) -> dict[str,
 
 
 def backward_layer(g: ConvGeometry, steps: dict[str, Array], V: Array) -> dict[str, Array]:
-    """Go back through a layer by (3), (4), (5) and keep every step.
+    """Run the backward pass of a layer by (3), (4), (5) and keep every step.
 
     Parameters
     ----------
     g : ConvGeometry
     steps : dict of ndarray
-        What :func:`forward_layer` returned.
+        The result of :func:`forward_layer`.
     V : ndarray of float64, shape (d_next, a_next*b_next), Fortran order
         ``dxi/dZ^{m+1}``.
 
@@ -139,7 +149,7 @@ def backward_layer(g: ConvGeometry, steps: dict[str, Array], V: Array) -> dict[s
     -------
     dict of ndarray
         V, masked = ``V .* I[Z^{m+1}]``, dS, dW, dbias, WtV = ``W' dxi/dS``,
-        dpad = ``vTP_phi`` of it, dZ.
+        dpad = ``vTP_phi(WtV)``, and dZ.
     """
     masked = mask(V.copy(order="F"), steps["Z_next"])
     dS = vTP_pool(masked, steps["idx_pool"], g)
@@ -152,18 +162,19 @@ def backward_layer(g: ConvGeometry, steps: dict[str, Array], V: Array) -> dict[s
 
 
 def network_numbers(model: Model, picture: Picture) -> tuple[list[dict[str, Array]], Array]:
-    """Take an image through the whole network and back.
+    """Run the forward and backward pass of the whole network for one image.
 
     Parameters
     ----------
     model : Model
-        Its weights are taken as float64, factored layers multiplied out.
+        Its weights are converted to float64; factored layers are multiplied out.
     picture : Picture
 
     Returns
     -------
     layers : list of dict of ndarray
-        Of every convolutional layer what :func:`forward_layer` and :func:`backward_layer` keep.
+        For every convolutional layer, the results of :func:`forward_layer` and
+        :func:`backward_layer`.
     z : ndarray of float64, shape (nL,)
         ``z^{L+1}``.
 
@@ -203,24 +214,33 @@ def network_numbers(model: Model, picture: Picture) -> tuple[list[dict[str, Arra
 def page_data(
     model: Model, picture: Picture, layers: Sequence[int], title: str, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Collect what the page shows; plain values for JSON.
+    """Return the content of the page as plain values for JSON.
 
     Parameters
     ----------
     model : Model
     picture : Picture
     layers : sequence of int
-        Convolutional layers, from 1.
+        Numbers of the convolutional layers to show, from 1.
     title : str
-        The network's name.
+        Name of the network.
     notes : sequence of str
-        What the reader must know besides.
+        Notes for the reader.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    DataError
+        If a number is not finite.
 
     Notes
     -----
-    Of a layer the first filters and the first channels are kept.  What the others add to
-    ``W phi(pad(Z))`` and to ``W' dxi/dS`` is kept as one number an entry, so that all other
-    numbers are still those of the whole network.
+    Only the first filters and channels of a layer are kept.  The contribution of the others to
+    ``W phi(pad(Z))`` and to ``W' dxi/dS`` is kept as one number per entry, so that all numbers on
+    the page are those of the whole network.
     """
     numbers, z = network_numbers(model, picture)
     factored = ["Factored layers are shown multiplied out, W = U V."] if model.config.rank else []
@@ -247,7 +267,7 @@ def _layer(m: int, g: ConvGeometry, A: dict[str, Array]) -> dict[str, Any]:
     cut["W"], cut["dW"] = cut["W"][:, :k], cut["dW"][:, :k]
     cut["product_rest"] = A["W"][:f, k:] @ A["phiZ"][k:]
     cut["WtV_rest"] = A["W"][f:, :k].T @ A["dS"][f:]
-    # P_pool's places count in vec(S); of one filter, column i + a_conv*j of S is what they say.
+    # idx_pool counts in vec(S); divided by d_next it is a column i + a_conv*j of S.
     cut["idx_pool"] = A["idx_pool"].reshape((g.d_next, -1), order="F")[:f] // g.d_next
     names = ("a", "b", "d", "p", "h", "s", "d_next", "h_pool", "a_pad", "b_pad", "a_conv",
              "b_conv", "a_next", "b_next")  # fmt: skip
@@ -257,14 +277,20 @@ def _layer(m: int, g: ConvGeometry, A: dict[str, Array]) -> dict[str, Any]:
 
 
 def _matrix(A: Array) -> dict[str, Any]:
-    """Return a matrix, or a vector as one column, as its rows, its columns and its vec."""
+    """Return a matrix (or a vector, as one column) as its sizes and its vec."""
     A = A[:, np.newaxis] if A.ndim == 1 else A
     return {"rows": A.shape[0], "columns": A.shape[1], "vec": vec(A).tolist()}
 
 
 def page(data: dict[str, Any]) -> str:
-    """Return the page as HTML that needs no other file; see :func:`page_data`."""
-    # In JSON "<" stands in strings only: written so, no text can end the script element.
+    """Return the page as HTML that needs no other file.
+
+    Parameters
+    ----------
+    data : dict
+        From :func:`page_data`.
+    """
+    # In JSON, "<" occurs in strings only; escaped, no text can end the script element.
     numbers = {name: value for name, value in data.items() if name != "thumbnail"}
     text = json.dumps(numbers, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     html = (_PAGE / "page.html").read_text("utf-8")
@@ -280,30 +306,45 @@ def page(data: dict[str, Any]) -> str:
 
 
 def fitting_page(data: dict[str, Any]) -> tuple[str, list[int]]:
-    """Return the page, and the layers on it: the last ones are left out until 2 MB suffice.
+    """Return a page of 2 MB at most; the last layers are left out if necessary.
+
+    Parameters
+    ----------
+    data : dict
+        From :func:`page_data`.
+
+    Returns
+    -------
+    html : str
+    layers : list of int
+        Numbers of the layers on the page.
 
     Raises
     ------
     OptionError
-        If one layer alone is too large.
+        If the first layer alone is too large.
     """
     wanted = data["layers"]
     for count in range(len(wanted), 0, -1):
         layers = [layer["m"] for layer in wanted[:count]]
         left = ", ".join(str(layer["m"]) for layer in wanted[count:])
-        note = [f"No room was left for layer {left}; --layer shows it alone."] if left else []
+        note = (
+            [f"The page has no room for layer {left}; use --layer to show a single layer."]
+            if left
+            else []
+        )
         html = page(data | {"layers": wanted[:count], "notes": data["notes"] + note})
         if len(html.encode()) <= _LARGEST:
             return html, layers
     sizes = wanted[0]["sizes"]
     raise OptionError(
         f"layer {wanted[0]['m']} has {sizes['a']}x{sizes['b']} pixels, too many for a page of "
-        f"{_LARGEST // 10**6} MB; give a later one by --layer, or a network for smaller images"
+        f"{_LARGEST // 10**6} MB; choose a later layer by --layer, or a network for smaller images"
     )
 
 
 def write_page(path: str | os.PathLike[str], html: str) -> None:
-    """Write the page, atomically."""
+    """Write the page `html` to the file `path`, atomically."""
     from ...io.atomic import atomic_write_bytes
 
     atomic_write_bytes(path, html.encode())

@@ -1,4 +1,4 @@
-"""The image that ``simplenn explain`` takes through a network, and how its page shows it."""
+"""The image that ``simplenn explain`` runs through a network, and its thumbnail."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ...network.normalisation import Normalisation
 if TYPE_CHECKING:
     from ...datasets import Dataset
 
-_SIDE = 64  # pixels of the image beside the title, at most
+_SIDE = 64  # maximum height and width of the thumbnail in pixels
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The image that goes through the network.
+    """The image that is the network's input.
 
     Parameters
     ----------
     Z : ndarray of float64, shape (d, a*b), Fortran order
-        ``Z^1``: normalised.
+        The normalised image, ``Z^1``.
     target : int
-        The output that the loss compares with.
+        Index of the image's class among the outputs, for the loss.
     about : str
-        What it is, for the page's reader.
+        Description for the reader of the page.
     raw : ndarray of float64, shape (a, b, d), optional
-        The image as it is in the data set, scaled to [0, 1] and neither resized nor centred.
+        The image of the data set, scaled to [0, 1], but neither resized nor centred.
     """
 
     Z: Array
@@ -41,16 +41,20 @@ class Picture:
 
 
 def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
-    """Take one image of a data set as the network's input.
+    """Prepare one image of a data set as the network's input.
 
     Parameters
     ----------
     data : Dataset
-        Of its test part the image is taken, or of the training part where it has none.
+        The image comes from the test set, or from the training set if there is no test set.
     index : int
-        From 0.
+        Index of the image, from 0.
     model : Model
-        Its normalisation is applied; where it has none, that of `data`'s training images.
+        Its normalisation is applied, or that of the training images of `data` if it has none.
+
+    Returns
+    -------
+    Picture
 
     Raises
     ------
@@ -59,20 +63,20 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
 
     Notes
     -----
-    An image of another size is resized by repeating or leaving out rows and columns; grey
-    becomes equal channels, and of several channels the mean where one is wanted.  A resized image
-    is scaled by the range of its own data set; only the mean image is the model's.
+    An image of another size is resized by repeating or leaving out rows and columns.  A grey image
+    is copied to all channels; a colour image is averaged if the network takes one channel.  A
+    resized image is scaled by the range of its own data set, and the model's mean is subtracted.
     """
     part, name = (data.train, "training") if data.test is None else (data.test, "test")
     if not 0 <= index < part.l:
         raise OptionError(
-            f"--image is {index}; the {name} part of {data.name} has the images 0 to {part.l - 1}"
+            f"--image is {index}; the {name} set of {data.name} has the images 0 to {part.l - 1}"
         )
     shape, own = model.config.image_shape, (part.a, part.b, part.d)
     size = part.a * part.b
     Z = np.asfortranarray(part.Z[:, index * size : (index + 1) * size], np.float64)
     image = to_nhwc(Z, part.a, part.b)[0]
-    about = f"image {index} of the {name} part of {data.name}, label {part.y[index]}"
+    about = f"image {index} of the {name} set of {data.name}, label {part.y[index]}"
     if own != shape:
         Z = _resized(Z, own, shape)
         about += f", resized from {_times(own)} to {_times(shape)}"
@@ -85,7 +89,7 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
     vec_Z = vec(Z) * normalisation.scale - normalisation.offset
     places = np.flatnonzero(model.classes == part.y[index])
     if places.size == 0:
-        about += f" (no class of this network: the loss takes {model.classes[0]} instead)"
+        about += f" (not a class of this network: the loss uses {model.classes[0]} instead)"
     target = int(places[0]) if places.size else 0
     raw = ((image - normalisation.shift) * normalisation.scale).clip(0, 1)
     return Picture(vec_Z.reshape(Z.shape, order="F"), target, about, raw)
@@ -97,7 +101,8 @@ def _normalisation(
     Z, l = data.train.Z, data.train.l
     if own == shape:
         return Normalisation.of(Z, np.arange(l), own[0] * own[1] * own[2])
-    # Without what is repeated, and so never larger than the data; only the mean gets its size.
+    # Computed without repeated rows and columns, so that the memory stays that of the data; then
+    # the mean alone is resized.
     least = (min(own[0], shape[0]), min(own[1], shape[1]), min(own[2], shape[2]))
     small = Normalisation.of(_resized(Z, own, least), np.arange(l), least[0] * least[1] * least[2])
     mean = small.mean.reshape((least[2], -1), order="F")
@@ -113,19 +118,19 @@ def _resized(Z: Array, own: tuple[int, int, int], shape: tuple[int, int, int]) -
 
 
 def thumbnail(image: Array) -> str:
-    """Draw an image as it is, for the page's head.
+    """Draw the original image, for the head of the page.
 
     Parameters
     ----------
     image : ndarray, shape (a, b, d)
-        Numbers from 0 to 1.  Of 3 channels or more the first are red, green and blue, else the
-        first is grey.
+        Numbers from 0 to 1.  With 3 or more channels, the first three are red, green and blue;
+        otherwise the first is grey.
 
     Returns
     -------
     str
-        An <svg> element, of at most 64 pixels a side: of a larger image rows and columns are left
-        out.
+        An <svg> element with at most 64 pixels per side; rows and columns of a larger image are
+        left out.
     """
     step = -(-max(image.shape[:2]) // _SIDE)
     channels = [0, 1, 2] if image.shape[2] >= 3 else [0, 0, 0]
@@ -138,10 +143,10 @@ def thumbnail(image: Array) -> str:
     drawn = "".join(f'<path fill="{colour}" d="{"".join(d)}"/>' for colour, d in paths.items())
     size = 80 / max(a, b)
     return (
-        f'<svg role="img" aria-label="The image as it is" viewBox="0 0 {b} {a}" '
+        f'<svg role="img" aria-label="The original image" viewBox="0 0 {b} {a}" '
         f'width="{size * b:g}" height="{size * a:g}" shape-rendering="crispEdges" '
-        'style="float: left; margin: 0 1rem .3rem 0"><title>The image as it is, before it is '
-        f"normalised</title>{drawn}</svg>"
+        'style="float: left; margin: 0 1rem .3rem 0"><title>The original image, before '
+        f"normalisation</title>{drawn}</svg>"
     )
 
 

@@ -1,4 +1,4 @@
-"""Are the derivatives right?  Random directions against central differences, layer by layer."""
+"""Check derivatives layer by layer: random directions against central differences."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ...network.config import NetConfig
 from .hints import Evidence, Hint, constant_ratio, likely_causes
 from .report import Check, Entry, GradcheckReport, LayerCheck, SweepPoint
 
-TOLERANCE = 1e-6  # differences reach 1e-9 here; a factor of 1.001 is off by 1e-3
-EXACT = 1e-9  # for identities, which only rounding disturbs
+TOLERANCE = 1e-6  # differences reach 1e-9 here; a factor of 1.001 is an error of 1e-3
+EXACT = 1e-9  # for identities, which hold up to rounding
 CURVATURE = 1e-5  # second differences are less exact
 
-_STEPS = (1e-6, 1e-6, 1e-7, 1e-7, 1e-8, 1e-8)  # of the tries for a direction without a kink
+_STEPS = (1e-6, 1e-6, 1e-7, 1e-7, 1e-8, 1e-8)  # steps of the tries to avoid a kink
 _SWEEP = tuple(10.0 ** (-k / 2) for k in range(2, 25))
 _DIRECTIONS = 2
 _ALL_ENTRIES, _SAMPLE = 256, 64
@@ -51,16 +51,16 @@ def check_derivatives(
     ----------
     config : NetConfig
     loss : str or Loss
-        A name, or a loss of one's own.
+        Name of a loss, or your own.
     engine : str or Engine
-        A name ("" chooses the default), or an engine of one's own in float64, such as
+        Name of an engine ("" chooses the default), or your own in float64, such as
         ``LectureEngine(config, 5, "float64", operators=Operators().replace(vTP_phi=mine))``.
     seed : int
-        Of weights, images, classes and directions.
+        Seed for weights, images, classes and directions.
     images : int
-        The batch's l.
+        Number l of images in the batch.
     theta : ndarray of float64, shape (n_parameters,), optional
-        Where to check; by default weights as for training, and random biases.
+        Parameters to check at; by default weights as for training, and random biases.
 
     Returns
     -------
@@ -69,21 +69,21 @@ def check_derivatives(
     Raises
     ------
     OptionError
-        Where an argument is out of its range or the engine does not fit.
+        If an argument is out of its range or the engine does not fit.
 
     Notes
     -----
-    Central differences are of the engine's own forward pass, which is compared with the
-    lecture's as well.  ReLU and max pooling have kinks: where the signs or the winners at
-    ``theta + step*v`` and ``theta - step*v`` differ, the direction is drawn anew, six times at
-    most.  Sections A, B and E of the lecture.
+    Central differences use the engine's own forward pass, which is compared with that of the
+    lecture engine as well.  ReLU and max pooling have kinks: if signs or maxima at
+    ``theta + step*v`` and ``theta - step*v`` differ, another direction is drawn, with at most six
+    tries.  See sections A, B and E of the lecture.
     """
     return _Checker(config, loss, engine, seed, images, theta).report()
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """Central differences along a direction: of f, of the mean loss, of ``z^{L+1}``."""
+    """Central differences of f, of the mean loss and of ``z^{L+1}`` along a direction."""
 
     f: float
     loss: float
@@ -118,7 +118,7 @@ class _Checker:
         if theta is not None:
             self.model = Model(config, np.array(theta, np.float64), classes)
         self.theta = self.model.theta.copy()
-        # With this C regularisation is 1/2: it neither drowns the loss nor goes unseen.
+        # This C makes the regularisation 1/2, neither negligible nor dominant.
         C = float(self.theta @ self.theta) or 1.0
         self.loss = get_loss(loss) if isinstance(loss, str) else loss
         self.problem = Problem(pictures, y, self.loss, C, 1.0, np.zeros(a * b * d))
@@ -175,10 +175,10 @@ class _Checker:
             ours, theirs = vec(self.lecture.Z(m)), vec(self.engine.Z(m))
             errors.append(_relative(theirs - ours, theirs, ours))
         foreign = next((m for m, error in enumerate(errors) if not error <= EXACT), None)
-        return foreign, Check("forward pass as the lecture's", float(np.max(errors)), EXACT)
+        return foreign, Check("forward pass against lecture's", float(np.max(errors)), EXACT)
 
     def _pattern(self) -> list[Array]:
-        """Which entries the ReLU lets through, and which pooling takes: all that can kink."""
+        """Return the signs at every ReLU and the maxima of every pooling, which make kinks."""
         self.winners.clear()
         feedforward(self.lecture, self.model)
         winners, patterns = iter(self.winners), []
@@ -205,7 +205,7 @@ class _Checker:
         return _Difference(f, loss, z, kinked)
 
     def _direction(self, chosen: list[_Part]) -> tuple[Array, _Difference]:
-        """Draw a direction that touches these parts alone, without a kink if possible."""
+        """Draw a direction that changes only these parts, without a kink if possible."""
         for tried, step in enumerate(_STEPS):
             v = np.zeros_like(self.theta)
             for part in chosen:
@@ -219,7 +219,7 @@ class _Checker:
     def _products(
         self, v: Array, d: _Difference, where: slice = slice(None)
     ) -> tuple[float, float]:
-        """Return the errors of Jv and of the adjoint identity; v is 0 but at `where`."""
+        """Return the errors of Jv and of the adjoint identity; v is 0 except at `where`."""
         self._forward()
         tangent = Jv(self.engine, self.model, v)
         left, right = float(np.vdot(self.U, tangent)), float(self.JTu[where] @ v[where])
@@ -239,7 +239,7 @@ class _Checker:
                     v, d = self._direction([part])
                     slope = float(
                         self.mean[part.where] @ v[part.where]
-                    )  # a NaN elsewhere stays there
+                    )  # not affected by a NaN in other parts
                     typical = float(np.linalg.norm(self.mean[part.where] * v[part.where]))
                     row[:] = (_relative(slope - d.loss, slope, d.loss, typical),
                               *self._products(v, d, part.where))  # fmt: skip
@@ -261,7 +261,7 @@ class _Checker:
         return tuple(layers), sampled
 
     def _entries(self, part: _Part) -> tuple[Array, Array]:
-        """Return places in theta and the mean loss's derivatives there, by differences."""
+        """Return indices into theta, and derivatives of the mean loss there by differences."""
         every = np.arange(part.where.start, part.where.stop)
         if every.size <= _ALL_ENTRIES:
             places = every
@@ -280,7 +280,7 @@ class _Checker:
         return places, np.array(expected)
 
     def _bisect(self, part: _Part, places: Array) -> int:
-        """Follow the half with the larger error down to one entry."""
+        """Find an entry with a large error by bisection."""
         while places.size > 1:
             errors = []
             for half in (halves := np.array_split(places, 2)):
@@ -327,7 +327,7 @@ class _Checker:
         )
 
     def _loss(self) -> tuple[list[Check], Array]:
-        """Check the loss by itself; return also its derivative by differences."""
+        """Check the loss alone; return the checks, and its derivative by differences."""
         z, y, value = self.z, self.problem.y, self.loss.value
         right = np.zeros_like(z)
         for place in np.ndindex(*z.shape):
@@ -354,26 +354,29 @@ class _Checker:
         hints = list(likely_causes(evidence))
         network = {check.name: check for check in report.network}
         if not network["loss: Hessian B"].ok:
-            hints.append(Hint(f"the {self.loss.name} loss: B v is not its second derivative", True))
+            text = f"the {self.loss.name} loss: B v is not the product with its second derivative"
+            hints.append(Hint(text, True))
         tangents = [
             x.m
             for x in report.layers
             if not all(check.ok for name, check in x.checks.items() if name.startswith("Jv"))
         ]
         if tangents and foreign is None:
-            text = f"Jv is wrong for directions in layers up to {max(tangents)}: look at the"
+            text = f"Jv is wrong for directions in layers up to {max(tangents)}: check the"
             hints.append(Hint(f"{text} tangent, R{{S}} and R{{Z}}, of that layer", False))
         outer = self.gradient - self.theta / self.problem.C
         if not network["gradient of f"].ok and not sampled:
             ratio = constant_ratio(outer, self.mean)
-            text = f"the data's part of f's gradient is {ratio} times the engine's"
+            text = "the gradient of f without regularisation is not that of the engine"
+            if ratio is not None:
+                text = f"the gradient of f without regularisation is {ratio:.6g} times the engine's"
             hints.append(Hint(text, ratio is not None))
         return tuple(hints)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Where one layer's W or bias lies in theta, and how large its entries are."""
+    """The place of one layer's W or bias in theta, and the size of its entries."""
 
     m: int
     name: str
@@ -418,7 +421,7 @@ def _sizes(g: Any) -> str:
 
 
 def _relative(error: Any, *values: Any) -> float:
-    """Return |error| over the largest of |values|; 0 where there is no error."""
+    """Return |error| divided by the largest of |values|; 0 if there is no error."""
     size = float(np.linalg.norm(error))
     return size / float(np.max([np.linalg.norm(value) for value in values])) if size else 0.0
 
@@ -429,10 +432,10 @@ def _fitting(engine: str | Engine, config: NetConfig, images: int) -> Engine:
     if engine.config != config.stages:
         raise OptionError("the engine was built for another network; build it for this config")
     if engine.dtype != np.float64:
-        raise OptionError(f"the engine is {engine.dtype}; differences need one in float64")
+        raise OptionError(f"the engine is {engine.dtype}; it must be float64 for differences")
     if engine.batch_size < images or not engine.training:
         raise OptionError(
-            f"the engine takes {engine.batch_size} images, training {engine.training}; it must "
-            f"take {images}, for training"
+            f"the engine has batch_size {engine.batch_size} and training {engine.training}; it "
+            f"must have batch_size {images} or more, and training True"
         )
     return engine

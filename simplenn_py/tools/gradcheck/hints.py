@@ -1,7 +1,7 @@
-"""What may have gone wrong in a gradient: known faults, built and compared with what was computed.
+"""Likely causes of a wrong gradient: known mistakes are built and their gradients compared.
 
-A fault that reproduces the computed gradient to six digits is named as certain; where none
-does, constant ratios and the pattern of what is wrong are told instead.
+A mistake that reproduces the computed gradient to six digits is reported as certain.  If none
+does, constant ratios and the pattern of the wrong layers are reported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...model.model import Model
 from ...network.config import NetConfig
 
 LECTURE = Operators()
-REPRODUCED = 1e-6  # relative; the loss's derivative and differences agree to about 1e-9
+REPRODUCED = 1e-6  # relative; the derivative of the loss agrees with differences to about 1e-9
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Hint:
     Parameters
     ----------
     text : str
-        One sentence that names the place.
+        One sentence that names the place and the cause.
     certain : bool
-        Whether a gradient with exactly this fault is what was computed.
+        Whether exactly this mistake gives the computed gradient.
     """
 
     text: str
@@ -44,16 +44,17 @@ class Hint:
 
 @dataclass(frozen=True)
 class Fault:
-    """A way of getting a layer's pass back wrong.
+    """A mistake in the backward pass of a layer.
 
     Parameters
     ----------
     text : str
-        What is wrong, after "layer m: ".
+        Description of the mistake, to follow "layer m: ".
     operators : Operators
-        The lecture's, with wrong ones among them.
+        The lecture's operators, with a wrong one among them.
     change : callable, optional
-        Called with ``dW``, ``dbias`` and the layer's geometry, which it changes in place.
+        Called with ``dW``, ``dbias`` and the layer's geometry; changes ``dW`` or ``dbias`` in
+        place.
     """
 
     text: str
@@ -62,12 +63,19 @@ class Fault:
 
 
 class FaultyEngine(LectureEngine):
-    """The lecture engine with a fault in the pass back of some layers; float64.
+    """The lecture engine in float64, with a mistake in the backward pass of some layers.
 
     Parameters
     ----------
     config : NetConfig
     batch_size : int
+
+    Attributes
+    ----------
+    fault : Fault
+        The mistake; set it before a backward pass.
+    layers : frozenset of int
+        Layers with the mistake, from 0.
     """
 
     def __init__(self, config: NetConfig, batch_size: int) -> None:
@@ -93,7 +101,7 @@ class FaultyEngine(LectureEngine):
             change(dW, dbias, g)
 
 
-# (3), the pooling: V is dxi/dZ^{m+1}, one value a window.
+# (3), the pooling: V is dxi/dZ^{m+1}, one value per window.
 
 
 def _windows(g: ConvGeometry, V: Array) -> tuple[Array, Array]:
@@ -116,7 +124,7 @@ def pool_shared(V: Array, idx_pool: Array, g: ConvGeometry) -> Array:
 
 
 def pool_to_first(V: Array, idx_pool: Array, g: ConvGeometry) -> Array:
-    """Send each value to the first entry of its window, whichever was the largest."""
+    """Send each value to the first entry of its window, not to the largest."""
     pooled, dS = _windows(g, V)
     n = g.h_pool
     dS[:, : g.b_next * n : n, : g.a_next * n : n] = pooled
@@ -144,11 +152,11 @@ def mask_missing(V: Array, Z: Array, columns: int = 1) -> Array:
     return V
 
 
-# (5): V is W' dxi/dS, one patch a column.
+# (5): V is W' dxi/dS, one column per patch.
 
 
 def _scatter(P: Array, g: ConvGeometry, stride: int) -> Array:
-    """Add patches ``[instance, column, row, channel, w, u]`` up at the pixels of pad(Z)."""
+    """Add patches ``[instance, column, row, channel, w, u]`` to the pixels of pad(Z)."""
     out = np.zeros((len(P), g.b_pad, g.a_pad, g.d))
     tall, wide = stride * (g.a_conv - 1) + 1, stride * (g.b_conv - 1) + 1
     for w in range(g.h):
@@ -174,7 +182,7 @@ def scatter_channels_first(V: Array, g: ConvGeometry) -> Array:
 
 
 def scatter_overwrites(V: Array, g: ConvGeometry) -> Array:
-    """Assign where values of several patches must be added."""
+    """Assign the values of overlapping patches, which must be added."""
     index = find_index_phiZ(g)
     values = V.T.reshape(-1, index.size)
     out = np.zeros((len(values), g.d * g.a_pad * g.b_pad))
@@ -208,48 +216,49 @@ def _with(**routines: Any) -> Operators:
 
 FAULTS = (
     Fault("(3) lacks the ReLU's mask .* I[Z]", _with(mask=mask_missing)),
-    Fault("(3) sends the pooled gradient to all entries of a window; only to the maximum",
+    Fault("(3) sends the pooled gradient to all entries of a window; send it to the maximum only",
           _with(vTP_pool=pool_to_all)),
-    Fault("(3) shares the pooled gradient among the entries of a window; only to the maximum",
-          _with(vTP_pool=pool_shared)),
-    Fault("(3) sends the pooled gradient to a wrong entry, the first of the window",
-          _with(vTP_pool=pool_to_first)),
-    Fault("(3) sends the pooled gradient to a wrong entry, the last of the window",
-          _with(vTP_pool=pool_to_last)),
-    Fault("(3) sends the pooled gradient to a wrong entry, the one after the maximum "
-          "(idx_pool counts from 0)", _with(vTP_pool=pool_next)),
+    Fault("(3) shares the pooled gradient among the entries of a window; send it to the maximum "
+          "only", _with(vTP_pool=pool_shared)),
+    Fault("(3) sends the pooled gradient to a wrong entry, the first of the window; send it to "
+          "the maximum", _with(vTP_pool=pool_to_first)),
+    Fault("(3) sends the pooled gradient to a wrong entry, the last of the window; send it to "
+          "the maximum", _with(vTP_pool=pool_to_last)),
+    Fault("(3) sends the pooled gradient to a wrong entry, the one after the maximum; idx_pool "
+          "counts from 0", _with(vTP_pool=pool_next)),
     Fault("(5) ignores the stride in v' P_phi", _with(vTP_phi=scatter_unit_stride)),
-    Fault("(5) has the filter transposed, u and w exchanged, in v' P_phi",
+    Fault("(5) transposes the filter in v' P_phi: u and w are exchanged",
           _with(vTP_phi=scatter_transposed)),
-    Fault("(5) has another patch order, the channel fastest, in v' P_phi",
+    Fault("(5) uses another patch order in v' P_phi: the channel runs fastest",
           _with(vTP_phi=scatter_channels_first)),
-    Fault("(5) overwrites in v' P_phi where patches overlap; their values must be added",
+    Fault("(5) overwrites values in v' P_phi where patches overlap; they must be added",
           _with(vTP_phi=scatter_overwrites)),
-    Fault("(5) does not remove the padding: the first a x b pixels of pad(Z) were kept, "
-          "border included", _with(unpad=unpad_first)),
-    Fault("(4) has the filter transposed, u and w exchanged, in dxi/dW", change=dW_transposed),
-    Fault("(4) has another patch order, the channel fastest, in dxi/dW",
+    Fault("(5) does not remove the padding: it keeps the first a x b pixels of pad(Z), border "
+          "included", _with(unpad=unpad_first)),
+    Fault("(4) transposes the filter in dxi/dW: u and w are exchanged", change=dW_transposed),
+    Fault("(4) uses another patch order in dxi/dW: the channel runs fastest",
           change=dW_channels_first),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known where a gradient failed.
+    """The evidence for the cause of a wrong gradient.
 
     Parameters
     ----------
     model : Model
     problem : Problem
-        Its loss may be the fault.
+        Its loss may be the cause.
     V, differences : ndarray, shape (nL, l)
-        The loss's derivative as it was given, and by differences of its value.
+        Derivative of the loss, as the loss computes it and by differences of its value.
     computed : ndarray, shape (n_parameters,)
         ``sum_i J_i' v_i`` with V, by the engine that is checked.
     foreign : int or None
-        The first layer whose ``Z^{m+1}`` is not the lecture's, from 0.
+        First layer whose ``Z^{m+1}`` is not the lecture engine's, from 0.
     sampled : dict of (m, part) to (computed, expected)
-        Single entries by differences where the gradient failed; m from 0, part "W" or "bias".
+        Single entries of the wrong gradients, as computed and by differences; m from 0, part "W"
+        or "bias".
     """
 
     model: Model
@@ -271,13 +280,13 @@ def likely_causes(e: Evidence) -> tuple[Hint, ...]:
     Returns
     -------
     tuple of Hint
-        Empty where nothing is known.
+        Empty if no cause is known.
     """
     found = list(_of_the_loss(e))
     if e.foreign is not None:
         text = (
-            f"layer {e.foreign + 1}: the forward pass is not the lecture's, so that a pass back "
-            "that is right for the lecture's does not fit it; mend it first"
+            f"layer {e.foreign + 1}: the forward pass is not the lecture's, so a correct backward "
+            "pass does not match it; fix the forward pass first"
         )
         return (*found, Hint(text, False), *_constant_ratios(e, e.sampled))
     engine = FaultyEngine(e.model.config, e.V.shape[1])
@@ -285,26 +294,26 @@ def likely_causes(e: Evidence) -> tuple[Hint, ...]:
     feedforward(engine, e.model)
     right = JTv(engine, e.model, e.V)
     if same(e.computed, right):
-        return tuple(found)  # the engine is right: the loss is all there is
+        return tuple(found)  # the engine is correct, so the loss is the only cause
     computed, expected = _parts(e.model, e.computed), _parts(e.model, right)
     wrong = {k: (computed[k], expected[k]) for k in computed if not same(computed[k], expected[k])}
     found += _constant_ratios(e, wrong) or _known_faults(e, engine)
     if {part for _, part in wrong} == {"bias"}:
         layers = _layers({m for m, _ in wrong})
-        text = f"{layers}: only the bias gradient is wrong; it is dxi/dS 1, summed over all pixels"
-        found.append(Hint(f"{text} and instances", False))
+        text = f"{layers}: only the bias gradient is wrong; it must be dxi/dS 1, the sum over all"
+        found.append(Hint(f"{text} pixels and instances", False))
     if not found:
         found.append(_last_resort(e, {m for m, _ in wrong}))
     return tuple(sorted(found, key=lambda hint: not hint.certain))
 
 
 def same(x: Array, y: Array) -> bool:
-    """Whether x is y to about six digits, measured by their norms."""
+    """Return whether x equals y to about six digits, measured by their norms."""
     return bool(np.linalg.norm(x - y) <= REPRODUCED * np.linalg.norm(y))
 
 
 def constant_ratio(x: Array, y: Array) -> float | None:
-    """Return r where ``x = r y`` to about six digits, else None."""
+    """Return r if ``x = r y`` to about six digits, else None."""
     if not np.any(y):
         return None
     ratio = float(np.vdot(x, y) / np.vdot(y, y))
@@ -313,22 +322,32 @@ def constant_ratio(x: Array, y: Array) -> float | None:
 
 
 def name_ratio(ratio: float, l: int, pixels: int = 1) -> str:
-    """Say what a constant ratio of a computed to a right gradient may come from."""
+    """Return a possible cause of a constant ratio between a computed and a correct gradient.
+
+    Parameters
+    ----------
+    ratio : float
+        Computed gradient divided by the correct one.
+    l : int
+        Number of instances in the batch.
+    pixels : int
+        Number of pixels ``a_conv*b_conv``, or 1 if a mean over pixels is not a possible cause.
+    """
     sign = "the sign is wrong" if ratio < 0 else ""
     size, causes = abs(ratio), [sign] if sign else []
     if abs(size) < REPRODUCED:
         return "it is 0 everywhere: nothing was written"
     known = [
         (l, f"l = {l}: the factor 1/l is missing"),
-        (1 / l, f"1/l = 1/{l}: 1/l was applied twice"),
-        (2.0, "the squared loss's 2 was applied twice"),
-        (0.5, "the squared loss's 2 is missing"),
+        (1 / l, f"1/l = 1/{l}: the factor 1/l was applied twice"),
+        (2.0, "the factor 2 of the squared loss was applied twice"),
+        (0.5, "the factor 2 of the squared loss is missing"),
     ]
     if pixels > 1:
         known.append((1 / pixels, f"1/{pixels}: a mean over a_conv*b_conv pixels, not their sum"))
         known.append((1 / (pixels * l), f"1/{pixels * l}: a mean over pixels and instances"))
     causes += [cause for value, cause in known if abs(size / value - 1) < REPRODUCED]
-    return " or ".join(causes) if causes else "no factor of the lecture's"
+    return " or ".join(causes) if causes else "this is not a factor of the lecture's formulas"
 
 
 def _of_the_loss(e: Evidence) -> list[Hint]:
@@ -336,10 +355,10 @@ def _of_the_loss(e: Evidence) -> list[Hint]:
         return []
     ratio, name = constant_ratio(e.V, e.differences), e.problem.loss.name
     if ratio is None:
-        text = f"the {name} loss: its derivative is not that of its value"
+        text = f"the {name} loss: its derivative is not the derivative of its value"
         return [Hint(text, False)]
     cause = name_ratio(ratio, e.problem.l)
-    return [Hint(f"the {name} loss: its derivative is {ratio:.6g} times the right one; {cause}",
+    return [Hint(f"the {name} loss: its derivative is {ratio:.6g} times the correct one; {cause}",
                  True)]  # fmt: skip
 
 
@@ -358,7 +377,7 @@ def _layers(ms: set[int]) -> str:
 def _constant_ratios(
     e: Evidence, wrong: Mapping[tuple[int, str], tuple[Array, Array]]
 ) -> list[Hint]:
-    """Tell constant ratios, those of several layers together; none if a part has no such ratio."""
+    """Return a hint per constant ratio; no hints if the gradient of a part has no such ratio."""
     ratios = {key: constant_ratio(x, y) for key, (x, y) in wrong.items()}
     groups: dict[str, list[tuple[int, str]]] = {}
     for key, ratio in ratios.items():
@@ -374,12 +393,12 @@ def _constant_ratios(
         where = _layers(ms)
         if max(ms) < len(e.model.W) - 1 and parts == {"W", "bias"}:
             where += f", from (5) of layer {max(ms) + 2} or (3) of layer {max(ms) + 1} on"
-        hints.append(Hint(f"{where}: the {what} is {shown} times the right one; {cause}", True))
+        hints.append(Hint(f"{where}: the {what} is {shown} times the correct one; {cause}", True))
     return hints
 
 
 def _pixels(e: Evidence, ms: set[int], parts: set[str]) -> int:
-    """Return a_conv*b_conv where a mean over pixels may be meant: one layer's bias."""
+    """Return a_conv*b_conv if a mean over pixels is a possible cause (the bias of one layer)."""
     if parts != {"bias"} or len(ms) > 1 or min(ms) >= e.model.config.stages.LC:
         return 1
     g = e.model.config.stages.conv_layers[min(ms)]
@@ -387,7 +406,7 @@ def _pixels(e: Evidence, ms: set[int], parts: set[str]) -> int:
 
 
 def _known_faults(e: Evidence, engine: FaultyEngine) -> list[Hint]:
-    """Try each of FAULTS in all layers at once, then in single ones."""
+    """Try each of FAULTS in all layers at once, then in single layers."""
     every = frozenset(range(len(e.model.W)))
     trial = np.empty_like(e.computed)
 
@@ -402,12 +421,12 @@ def _known_faults(e: Evidence, engine: FaultyEngine) -> list[Hint]:
         if alone:
             hints.append(Hint(f"layer {alone[0] + 1}: {fault.text}", True))
         elif everywhere:
-            hints.append(Hint(f"every layer that has it: {fault.text}", True))
+            hints.append(Hint(f"every layer with this step: {fault.text}", True))
     return hints
 
 
 def _last_resort(e: Evidence, ms: set[int]) -> Hint:
     m = max(ms)
     before = "the loss's derivative" if m == len(e.model.W) - 1 else f"(5) of layer {m + 2}"
-    text = f"layer {m + 1} is the first that is wrong on the way back: look at its (3) and (4)"
-    return Hint(f"{text}, and at {before}", False)
+    text = f"layer {m + 1} is the first wrong one in the backward pass: check its (3) and (4)"
+    return Hint(f"{text}, and {before}", False)

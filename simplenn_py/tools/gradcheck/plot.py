@@ -1,4 +1,4 @@
-"""The figure of a derivative check: the V-curve of the differences, and every layer's errors."""
+"""The figure of a derivative check: the V-curve of the differences, and errors of all layers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _BELOW: dict[str, Any] = {
     "frameon": False, "fontsize": 9, "ncols": 2, "loc": "upper center",
     "bbox_to_anchor": (0.5, -0.22),
 }  # fmt: skip
-_FLOOR = 1e-17  # where an error of 0 is drawn
-_FAR = 10.0  # times the rounding: from here on an error is truncation
+_FLOOR = 1e-17  # an error of 0 is drawn here
+_FAR = 10.0  # an error of this many times the rounding is truncation
 
 
 def plot_gradcheck(
@@ -31,15 +31,16 @@ def plot_gradcheck(
     report : Report
         From :func:`simplenn_py.tools.gradcheck.check.check`.
     name : str
-        What the network is, for the title.
+        Name of the network, for the title.
     axes : pair of Axes, optional
+        New ones by default.
 
     Returns
     -------
     pair of Axes
-        The V-curve, with its branches dashed: truncation grows as the square of the step,
-        what kinks do as the step, rounding as its inverse.  Then a dot a check; what is 0 is
-        drawn at 1e-17.
+        The first shows the V-curve, with its branches dashed: truncation grows as the square of
+        the step, the error from kinks as the step, rounding as its inverse.  The second has one
+        marker per check; an error of 0 is drawn at 1e-17.
     """
     left, right = new_axes(2, (11.0, 5.4)) if axes is None else axes
     _v_curve(left, report)
@@ -47,7 +48,7 @@ def plot_gradcheck(
     of = f" of {name}" if name else ""
     left.set_title(f"Central differences{of}", fontsize=11, parse_math=False)
     how = f"{report.engine} engine, {report.loss} loss, {report.images} images"
-    right.set_title(f"Each layer alone: {how}", fontsize=11, parse_math=False)
+    right.set_title(f"Single layers: {how}", fontsize=11, parse_math=False)
     for panel in (left, right):
         panel.grid(color="0.9", linewidth=0.8)
         panel.set_axisbelow(True)
@@ -84,20 +85,20 @@ def _v_curve(axes: Axes, report: GradcheckReport) -> None:
         if branch:
             axes.plot(*zip(*branch, strict=True), linestyle=dashes, label=label, **style)
     axes.set_ylim(1e-14, 3 * highest)
-    axes.set(xlabel="step (of entries as large as a layer's weights)", ylabel="relative error")
+    axes.set(xlabel="step, relative to the layer's weights", ylabel="relative error")
     axes.legend(**_BELOW)
 
 
 def _branch(report: GradcheckReport, power: int) -> float:
-    """Return c of the branch ``c*step^power``; 0 where it is not seen.
+    """Return c of the branch ``c*step^power``; 0 if the branch is not visible.
 
-    Smooth points have the truncation of Taylor's series, of the second power.  The number of
-    kinks within a step grows as the step, and so does the error that they make.
+    Points without a kink have the truncation error of the Taylor series, with power 2.  The number
+    of kinks within a step is proportional to the step, and so is the error that they cause.
     """
     ok = {check.name: check.ok for check in report.network}
     which = next((w for w, name in (("gradient", "gradient of f"), ("Jv", "Jv")) if ok[name]), "")
     if not which:
-        return 0.0  # what is wrong has a plateau in place of branches
+        return 0.0  # a wrong derivative has a plateau in place of branches
     logs = []
     for point in report.sweep:
         error = getattr(point, which)
@@ -123,7 +124,7 @@ def _layers(axes: Axes, report: GradcheckReport) -> None:
             )  # fmt: skip
     style: dict[str, Any] = {"color": GREY, "linewidth": 1.0}
     axes.axhline(TOLERANCE, linestyle="--", label="tolerance of differences", **style)
-    axes.axhline(EXACT, linestyle=":", label="of the identity", **style)
+    axes.axhline(EXACT, linestyle=":", label="tolerance of the identity", **style)
     crowded = len(report.layers) > 6
     shown = [
         f"{layer.m}\n{layer.verdict}" if crowded else f"{layer.m}: {layer.kind}\n{layer.verdict}"
@@ -139,5 +140,5 @@ def _layers(axes: Axes, report: GradcheckReport) -> None:
 
 
 def _drawable(error: float) -> float:
-    """An error as a number that a logarithmic axis takes; NaN leaves a gap."""
+    """Return an error that can be drawn on a logarithmic axis; NaN leaves a gap."""
     return max(error, _FLOOR) if math.isfinite(error) else math.nan

@@ -1,4 +1,4 @@
-"""What a derivative check found: numbers, verdicts, the worst entry of each layer."""
+"""The results of a derivative check: errors, verdicts, the worst entry of each layer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from .hints import Hint
 
 @dataclass(frozen=True)
 class Check:
-    """One number that must be small.
+    """One error, which must not exceed its tolerance.
 
     Parameters
     ----------
     name : str
     error : float
-        Relative.
+        Relative error.
     tolerance : float
+        Largest error that is accepted.
     """
 
     name: str
@@ -31,19 +32,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Entry:
-    """The entry of a layer's gradient that is most wrong; all numbers count from 0 but `m`.
+    """The entry of a layer's gradient with the largest error; all indices but `m` start from 0.
 
     Parameters
     ----------
     m : int
-        Layer, from 1.
+        Number of the layer, from 1.
     part : {"W", "bias"}
     k : int
-        Filter, or output of a fully connected layer.
+        Index of the filter, or of the output of a fully connected layer.
     c, u, w : int or None
-        Channel and offset in the filter; of a fully connected layer c is the input.
+        Channel and offset in the filter; c is the input of a fully connected layer.
     computed, expected : float
-        Of the mean loss, without regularisation.
+        Derivative of the mean loss, without regularisation.
     """
 
     m: int
@@ -67,21 +68,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """What directions that touch one layer alone gave.
+    """The checks with directions that change one layer only.
 
     Parameters
     ----------
     m : int
-        Layer, from 1.
+        Number of the layer, from 1.
     kind : {"conv", "full"}
     sizes : str
+        Sizes of the layer, such as ``"3x3, 1 -> 2"``.
     checks : dict of str to Check
         "gradient W", "gradient bias", "Jv W", "Jv bias", "adjoint W", "adjoint bias".
     kinked : bool
-        No direction without a kink was found for one of them: it is undecided.
+        Whether a check is undecided, because every direction crosses a kink.
     silent : bool
-        The network's output does not depend on the layer: nothing was checked.
+        Whether nothing was checked, because the output does not depend on the layer.
     worst : Entry or None
+        Entry with the largest error, if the gradient is wrong.
     """
 
     m: int
@@ -106,7 +109,15 @@ class LayerCheck:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """Relative errors at one step; `kinked` where a kink lies within it."""
+    """Relative errors of differences with one step.
+
+    Parameters
+    ----------
+    step, gradient, Jv : float
+        The step, and the relative errors of the gradient and of Jv.
+    kinked : bool
+        Whether the step crosses a kink.
+    """
 
     step: float
     gradient: float
@@ -116,21 +127,25 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class GradcheckReport:
-    """All that ``gradcheck.check`` found.
+    """The result of ``check_derivatives``.
 
     Parameters
     ----------
     engine, loss : str
     images, seed : int
     layers : tuple of LayerCheck
+        The checks of each layer alone.
     network : tuple of Check
-        All layers together, G, the loss, and the forward pass against the lecture's.
+        The checks of all layers together, of G, of the loss, and of the forward pass against the
+        lecture engine's.
     sweep : tuple of SweepPoint
+        Errors over the step.
     rounding : float
-        Rounding of f makes an error of about ``rounding/step`` in the sweep.
+        Rounding of f causes an error of about ``rounding/step`` in the sweep.
     redrawn : int
-        Directions that were drawn anew because of a kink.
+        Number of directions that were drawn again because of a kink.
     hints : tuple of Hint
+        Likely causes of wrong derivatives.
     """
 
     engine: str

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: every layer, forward and back, measured."""
+"""The time of a training step: the forward and backward pass of every layer, measured."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ...runtime.units import human_bytes
 from ..summary import summarise
 
 PASSES = ("forward", "dW", "dZ")
-_ENOUGH_SECONDS, _AT_LEAST = 10.0, 3  # large networks are repeated less often
+_ENOUGH_SECONDS, _AT_LEAST = 10.0, 3  # large networks get fewer passes
 
 
 @dataclass(frozen=True)
 class LayerTime:
-    """One layer's part of a training step.
+    """The times of one layer in a training step.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class LayerTime:
         See ``summary.LayerSummary``.
     kind : {"conv", "full"}
     sizes : str
-        The filter, and the channels before and after: ``"5x5, 1 -> 32"``.
+        Filter, and input and output channels: ``"5x5, 1 -> 32"``.
     path : str
-        How the engine ran it, in its own words.
+        How the engine runs the layer, in its own words.
     operations : int
-        ``2*m*n*k`` of the lecture's product, the same for each of the passes.
+        Operations ``2*m*n*k`` of the lecture's product, the same for each of the passes.
     seconds : dict
-        Of each of PASSES, the shortest of all repeats.  Layer 1 has no "dZ".
+        Shortest time of each of PASSES.  Layer 1 has no "dZ".
     """
 
     m: int
@@ -60,13 +60,13 @@ class LayerTime:
         return sum(self.seconds.values())
 
     def rate(self, which: str) -> float:
-        """Operations a second of one of PASSES."""
+        """Return operations per second of one of PASSES."""
         return self.operations / self.seconds[which]
 
 
 @dataclass(frozen=True)
 class LayerTimes:
-    """All layers of a network, and what the machine could do at best.
+    """The times of all layers of a network, and the peak rates of the machine.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ class LayerTimes:
     dtype, engine : str
     threads, repeats : int
     step : float
-        Seconds of a gradient, from the gathered batch on: forward, then back, layer by layer.
+        Seconds of a gradient, after the batch is gathered: the forward and the backward pass.
     peak : float
-        Operations a second of multiply-adds on registers, all threads.
+        Operations per second of multiply-adds on registers, on all threads.
     product : float or None
-        Operations a second of a large matrix product by BLAS, for an engine that calls it.
+        Operations per second of a large matrix product by BLAS, for an engine that calls it.
     """
 
     layers: tuple[LayerTime, ...]
@@ -93,11 +93,11 @@ class LayerTimes:
     product: float | None
 
     def total(self, which: str) -> float:
-        """Seconds of one of PASSES, over all layers."""
+        """Return the seconds of one of PASSES, summed over all layers."""
         return sum(layer.seconds.get(which, 0.0) for layer in self.layers)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON; times in ms, rates in 10^9 a second."""
+        """Return everything as plain values for JSON; times in ms, rates in 10^9 per second."""
         values = {k: v for k, v in asdict(self).items() if k not in ("step", "peak", "product")}
         layers = []
         for layer in self.layers:
@@ -132,30 +132,35 @@ def time_layers(
     ----------
     config : NetConfig
     batch_size : int
+        Number of images per batch.
     dtype : {float32, float64}
     engine : str
-        "" chooses the default.
+        Name of an engine; "" chooses the default.
     repeat : int
-        Passes over the network, of which the shortest times count; fewer, but at least 3, once
-        ten seconds have gone by.
+        Number of passes over the network; the shortest times count.  If they take more than ten
+        seconds, fewer passes are made, but at least 3.
+
+    Returns
+    -------
+    LayerTimes
 
     Raises
     ------
     OptionError
-        Where an option is out of its range, or memory does not suffice.
+        If an option is out of its range, or there is not enough memory.
 
     Notes
     -----
-    The weights are drawn as for training and the gradient is the squared loss's, so that ReLU
-    and pooling let through as much as at a training's start.  (4) and (5) are asked for one at
-    a time, and either begins with (3): dW and dZ together can be more than a step takes.
+    The weights are drawn as for training, and the gradient is that of the squared loss, so that
+    ReLU and pooling pass on as much as at the start of a training.  (4) and (5) are timed one at a
+    time, and each includes (3), so dW and dZ together can take longer than in a step.
     """
     if repeat < 1:
         raise OptionError(f"repeat is {repeat}; it must be a whole number, 1 or more")
     costs = summarise(config, batch_size, dtype, engine)
     if not costs.fits:
         raise OptionError(
-            f"batch_size {batch_size} needs {human_bytes(costs.total_bytes)} and "
+            f"batch_size {batch_size} needs {human_bytes(costs.total_bytes)}, but "
             f"{human_bytes(costs.free_bytes)} are free; make it smaller"
         )
     with limit_threads(0) as threads:
@@ -202,7 +207,7 @@ class _Run:
         self.engine.load(images, np.arange(l), 1.0, np.zeros(a * b * d))
 
     def once(self) -> None:
-        """Time every layer on its own, then forward and backward as training calls them."""
+        """Time every layer alone, then the forward and backward pass as in training."""
         engine, model, clock = self.engine, self.model, self.shortest
         last, is_V = len(model.W) - 1, model.config.is_V
         for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
@@ -223,7 +228,7 @@ class _Run:
 
 
 def product_rate(dtype: DTypeLike, n: int = 2048) -> float:
-    """Measure how many operations a second NumPy's BLAS does in a product of n x n matrices."""
+    """Measure the rate of NumPy's BLAS in a product of n x n matrices, in operations per second."""
     A, B = np.random.default_rng(0).random((2, n, n)).astype(dtype)
     out = np.empty_like(A)
     return 2 * n**3 / seconds(lambda: np.matmul(A, B, out=out), 4)

@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 
 
 def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = None) -> Axes:
-    """Draw where the time of a training step goes, a bar a layer.
+    """Draw the time of a training step, one bar per layer.
 
     Parameters
     ----------
     times : LayerTimes
         From :func:`simplenn_py.tools.profile.layer_times.time_layers`.
     name : str
-        What the network and its images are, for the title.
+        Name of the network and its images, for the title.
     axes : Axes, optional
+        New ones by default.
 
     Returns
     -------
     Axes
-        Layer 1 on top; in each bar forward, dW and dZ, behind it its share of the whole.
+        Layer 1 is at the top.  Each bar shows forward, dW and dZ, and after it the layer's share
+        of the whole time.
     """
     layers = times.layers
     if axes is None:
@@ -45,9 +47,9 @@ def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = N
     axes.set_yticks(places, [f"{layer.name}: {layer.kind} {layer.sizes}" for layer in layers])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.1 * ends.max())
-    axes.set_xlabel(f"ms a batch of {times.batch_size} images")
+    axes.set_xlabel(f"ms per batch of {times.batch_size} images")
     how = f"{times.engine} engine, {times.dtype}, {times.threads} threads"
-    title = f"Where the time goes: {name}\n{how}" if name else f"Where the time goes: {how}"
+    title = f"Time of each layer: {name}\n{how}" if name else f"Time of each layer: {how}"
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.grid(axis="x", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)

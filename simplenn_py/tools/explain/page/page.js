@@ -1,6 +1,6 @@
 "use strict";
-// All numbers come with the page: the package computed them.  This script looks them up, draws
-// them, and forms the sums that it shows, each beside the package's own value.
+// The package computed all numbers of the page.  This script draws them, and it computes the sums
+// that it shows, each beside the package's own value.
 
 // -- Matrices: {rows, columns, vec}, vec stacks the columns.  All indices count from 0.
 
@@ -18,18 +18,18 @@ const offsets = (L, k) => {
   return { u: k % h, w: Math.floor(k / h) % h, c: Math.floor(k / (h * h)) };
 };
 const columnOf = (L, i, j) => i + L.sizes.a_conv * j;
-// Which pixel of pad(Z) row k of phi holds at output pixel (i, j).
+// The pixel of pad(Z) that is entry k of the patch of output pixel (i, j).
 const source = (L, k, i, j) => {
   const { u, w, c } = offsets(L, k);
   return { row: i * L.sizes.s + u, column: j * L.sizes.s + w, c };
 };
-// Where the maximum of a pooling window stands in S.
+// The place in S of the maximum of a pooling window.
 const winner = (L, f, i, j) => {
   const q = at(L.idx_pool, f, i + L.sizes.a_next * j);
   return { i: q % L.sizes.a_conv, j: Math.floor(q / L.sizes.a_conv) };
 };
 
-// -- The sums: terms x*y (or x alone), the rest that is not on the page, the package's value.
+// -- The sums: terms x*y (or x alone), the terms that are not on the page, the package's value.
 
 const sums = {
   product: (L, f, q) => ({
@@ -62,7 +62,7 @@ const sums = {
   }),
 };
 
-// All patches that hold a pixel of pad(Z), each with the row of phi where it does.
+// All patches that contain a pixel of pad(Z), each with the pixel's row of phi.
 function patchesWith(L, c, row, column) {
   const { h, s, a_conv, b_conv } = L.sizes, found = [];
   for (const w of range(h)) for (const u of range(h)) {
@@ -80,10 +80,10 @@ function total(sum) {
   return { value, ok: Math.abs(value - sum.value) <= 1e-12 * size };
 }
 
-// -- The self-test: every sum that the page can show, and every entry that is only moved.
+// -- The self-test: every sum that the page can show, and every entry that is only copied.
 
 function selfTest() {
-  const result = { checked: 0, failed: 0, places: [] };  // of each matrix the first wrong place
+  const result = { checked: 0, failed: 0, places: [] };  // the first wrong place of each matrix
   const check = (ok, place) => {
     result.checked += 1;
     if (ok) return;
@@ -128,7 +128,7 @@ function selfTest() {
   return result;
 }
 
-// -- The state: which layer, step, output pixel, filter and row of phi; kept in the address.
+// -- The state: layer, step, output pixel, filter and row of phi; kept in the page's address.
 
 const state = { layer: data.layers[0].m, step: "Z", i: 0, j: 0, filter: 0, entry: 0 };
 const layer = () => data.layers.find((L) => L.m === state.layer);
@@ -149,7 +149,7 @@ function set(change) {
   draw();
 }
 
-// A first place where there is something to see: a large entry of dxi/dS, the patch's middle.
+// An interesting first place: a large entry of dxi/dS, and the middle of its patch.
 function choosePlace(m) {
   state.layer = m;
   const L = layer(), { h, s, p, a, b, a_conv } = L.sizes, middle = Math.floor(h / 2);
@@ -157,7 +157,7 @@ function choosePlace(m) {
   L.dS.vec.forEach((x, n) => {
     const q = Math.floor(n / L.dS.rows), i = q % a_conv, j = Math.floor(q / a_conv);
     const inside = i * s >= p && j * s >= p && i * s + h <= a + p && j * s + h <= b + p;
-    const weight = Math.abs(x) * (inside ? 2 : 1);  // rather a patch without padding
+    const weight = Math.abs(x) * (inside ? 2 : 1);  // prefers a patch without padding
     if (weight > best) { best = weight; Object.assign(state, { filter: n % L.dS.rows, i, j }); }
   });
   state.entry = rowOf(L, middle, middle, 0);
@@ -172,7 +172,7 @@ function readAddress() {
   set(change);
 }
 
-// Choose a pixel of pad(Z): the output pixel stays if its patch holds it, else the nearest one.
+// Choose a pixel of pad(Z), and the nearest output pixel whose patch contains it.
 function pickPadded(c, row, column) {
   const L = layer(), { i, j } = state;
   const distance = (t) => Math.abs(t.i - i) + Math.abs(t.j - j);
@@ -180,7 +180,7 @@ function pickPadded(c, row, column) {
   if (found) set({ i: found.i, j: found.j, entry: found.k });
 }
 
-// -- Drawing.  Text from outside goes in as text; `html` is given constants and numbers alone.
+// -- Drawing.  Text from outside is inserted as text; `html` takes only constants and numbers.
 
 const $ = (id) => document.getElementById(id);
 function element(tag, attributes = {}, ...children) {
@@ -257,7 +257,7 @@ function makePickable(table, spec) {
   });
 }
 
-// A large image has colours alone, a small one numbers, and indices beside them.
+// A large image is drawn as colours only, a small one with numbers and indices.
 const imageLook = (a, b) =>
   (Math.max(a, b) > 14 ? { small: true } : { rowHead: String, columnHead: String });
 
@@ -270,7 +270,7 @@ function image(A, name, r, a, b, spec) {
   });
 }
 
-// Some h h values, by row of phi, as the h x h patch of channel c.
+// The h h values in the rows of phi that belong to channel c, drawn as an h x h patch.
 function patch(L, name, value, c, scale, spec) {
   return grid({
     rows: range(L.sizes.h), columns: range(L.sizes.h),
@@ -284,7 +284,7 @@ function patch(L, name, value, c, scale, spec) {
   });
 }
 
-// A matrix; of many columns those around `centre`.
+// A matrix; if it has many columns, only those around `centre`.
 function matrix(A, name, spec) {
   const centre = spec.centre ?? 0, width = Math.min(spec.width ?? 13, A.columns);
   const first = Math.max(0, Math.min(centre - (width >> 1), A.columns - width));
@@ -328,13 +328,14 @@ function overview(L) {
     set({ i: column % L.sizes.a_conv, j: Math.floor(column / L.sizes.a_conv) });
   });
   return element("figure", { class: "overview" },
-    html("figcaption", `All of &phi;(pad(Z)), ${A.rows} &times; ${A.columns}, as colours: click a column`), canvas);
+    html("figcaption", `All of &phi;(pad(Z)), ${A.rows} &times; ${A.columns}, as colours: click to choose a column`), canvas);
 }
 
 const panels = (...parts) => element("div", { class: "panels" }, ...parts);
 const sign = (text) => element("span", { class: "sign", "aria-hidden": "true" }, text);
 
-// A sum written out beside the package's value.  `name`: of the value; `isTerm`: which is chosen.
+// A sum written out beside the package's value.  `name`: name of the value; `isTerm`: whether a
+// term is the chosen one.
 function sumLine(name, sum, isTerm = () => false) {
   const LIMIT = 12, box = element("p", { class: "sum" });
   const live = sum.terms.length > 2 ? sum.terms.filter((t) => product(t) !== 0) : sum.terms;
@@ -354,7 +355,7 @@ function sumLine(name, sum, isTerm = () => false) {
   if (zeros) box.append(element("span", { class: "dim" }, `  (${zeros} of ${sum.terms.length} terms are 0)`));
   const { value, ok } = total(sum);
   box.append(element("br"), `summed here ${exact(value)}`, element("br"), `the package ${exact(sum.value)}  `,
-    element("span", { class: ok ? "ok" : "not" }, ok ? "\u2713 equal, to rounding" : "\u2717 NOT equal"));
+    element("span", { class: ok ? "ok" : "not" }, ok ? "\u2713 equal up to rounding" : "\u2717 NOT equal"));
   if (!ok) box.classList.add("wrong");
   return box;
 }

@@ -1,6 +1,6 @@
-// -- The steps: each says its formula, a sentence, and draws its matrices.
+// -- The steps: each has a formula and a text, and draws its matrices.
 
-// Names of matrices, for captions and for what an entry is called.
+// Names of matrices, for captions and for the names of entries.
 const PHI = "\u03c6(pad(Z))", W_PHI = "W \u03c6(pad(Z))", SIGMA = "\u03c3(S)";
 const Z_NEXT = "Z\u1d50\u207a\u00b9", MASKED = "V \u2299 I[Z]";
 const D_S = "\u2202\u03be/\u2202S", D_W = "\u2202\u03be/\u2202W", WT_D_S = "W\u1d40 \u2202\u03be/\u2202S";
@@ -30,7 +30,7 @@ const onBorder = (L, r, q) => {
   return r < p || q < p || r >= a + p || q >= b + p;
 };
 
-// Every shown channel of Z or of pad(Z), or of a derivative by one of them.
+// Every shown channel of Z or pad(Z), or of the derivative with respect to one of them.
 function channels(L, A, title, padded, more = () => "") {
   const { a, b, a_pad, b_pad, p } = L.sizes, shift = padded ? 0 : p;
   const chosen = source(L, state.entry, state.i, state.j);
@@ -46,7 +46,7 @@ function channels(L, A, title, padded, more = () => "") {
   });
 }
 
-// Row f of a matrix with a column an output pixel, as an image.
+// Row f of a matrix with one column per output pixel, as an image.
 function output(L, A, title, mark = () => "") {
   const f = state.filter;
   return image(A, title, f, L.sizes.a_conv, L.sizes.b_conv, {
@@ -62,7 +62,7 @@ function pooled(L) {
   const i = Math.floor(state.i / h_pool), j = Math.floor(state.j / h_pool);
   return i < a_next && j < b_next ? { i, j } : null;
 }
-// Row f of a matrix with a column a pooled pixel; choosing one chooses where its maximum stood.
+// Row f of a matrix with one column per pooled pixel; a click chooses the place of its maximum.
 function pooledImage(L, A, title, mark = () => "") {
   const f = state.filter, here = pooled(L);
   return image(A, title, f, L.sizes.a_next, L.sizes.b_next, {
@@ -71,7 +71,7 @@ function pooledImage(L, A, title, mark = () => "") {
     pick: (i, j) => set(winner(L, f, i, j)), ...(here ? { chosen: [here.i, here.j] } : {}),
   });
 }
-// Window borders, the chosen window, its maximum, and the pixels that no window holds.
+// Window borders, the chosen window, its maximum, and the pixels that are in no window.
 function poolMarks(L) {
   const { h_pool: n, a_next, b_next } = L.sizes, here = pooled(L);
   const best = here && winner(L, state.filter, here.i, here.j);
@@ -102,7 +102,7 @@ const filterMatrix = (L, A, title, name) => grid({
   pick: (f, k) => set({ filter: f, entry: k }),
 });
 
-// "32 x 288, the first 4 rows and 27 columns" behind the name of a matrix of W's shape.
+// The text "32 x 288, the first 4 rows and 27 columns" after the name of a matrix of W's shape.
 function firstOnes(L) {
   const { h, d, d_next } = L.sizes, cut = [];
   if (!wholeFilters(L)) cut.push(`${L.W.rows} rows`);
@@ -110,21 +110,21 @@ function firstOnes(L) {
   return `, ${d_next} &times; ${h * h * d}${cut.length ? `, the first ${cut.join(" and ")}` : ""}`;
 }
 
-// The three patches of one channel whose product and sum, or whose outer product, a step is.
+// The patches of each channel, side by side in one row per channel.
 const channelPatches = (L, list) => range(L.shown.d).map((c) => panels(...list(c)));
 
 const STEPS = [
   {
-    id: "Z", group: "Forwards", short: "Z", title: "The input",
+    id: "Z", group: "Forward", short: "Z", title: "The input",
     formula: "<i>Z</i><sup>m</sup> &isin; &#8477;<sup>d &times; ab</sup>",
-    text: (L) => `A row is a channel, a column is a pixel: pixel (i, j) is column i + a&middot;j, so that the
-      row index runs fastest. Framed is what the patch of output pixel ${where()} sees of the image.`,
+    text: (L) => `One row per channel, one column per pixel: pixel (i, j) is column i + a&middot;j, so that the
+      row index runs fastest. The frame shows the pixels in the patch of output pixel ${where()}.`,
     draw: (L) => {
       const { row, column: col, c } = source(L, state.entry, state.i, state.j), { p, a, b } = L.sizes;
       const [i, j] = [row - p, col - p], inside = i >= 0 && j >= 0 && i < a && j < b;
       const spec = {
         id: "Z as a matrix", width: 24, centre: inside ? i + a * j : 0,
-        title: `<b>Z<sup>m</sup></b> as it is stored, d &times; ab, here ${L.sizes.d} &times; ${a * b}${
+        title: `<b>Z<sup>m</sup></b> as stored, d &times; ab, here ${L.sizes.d} &times; ${a * b}${
           wholeChannels(L) ? "" : ` (first ${L.shown.d} rows)`}.`,
         mark: (r, q) => `${inPatch(L, (q % a) + p, Math.floor(q / a) + p) ? "patch" : ""} ${
           inside && r === c && q === i + a * j ? "term" : ""}`,
@@ -135,16 +135,16 @@ const STEPS = [
     },
   },
   {
-    id: "pad", group: "Forwards", short: "pad", title: "Padding",
+    id: "pad", group: "Forward", short: "pad", title: "Padding",
     formula: "vec(pad(<i>Z</i>)) = P<sub>pad</sub> vec(<i>Z</i>)",
     text: (L) => `p = ${L.sizes.p} row${L.sizes.p === 1 ? "" : "s"} and columns of zeros on every side
       (hatched): ${L.sizes.a} &times; ${L.sizes.b} becomes ${L.sizes.a_pad} &times; ${L.sizes.b_pad}.
-      The patch of output pixel (i, j) begins at row i&middot;s, column j&middot;s of pad(Z), with the stride
+      The patch of output pixel (i, j) starts at row i&middot;s, column j&middot;s of pad(Z); the stride is
       s = ${L.sizes.s}.`,
     draw: (L) => [panels(...channels(L, L.padZ, "pad(Z)", true, (r, q) => (onBorder(L, r, q) ? "pad" : "")))],
   },
   {
-    id: "phi", group: "Forwards", short: "\u03c6", title: "A patch becomes a column",
+    id: "phi", group: "Forward", short: "\u03c6", title: "A patch becomes a column",
     formula: "vec(&phi;(pad(<i>Z</i>))) = P<sub>&phi;</sub> P<sub>pad</sub> vec(<i>Z</i>)",
     text: (L) => {
       const { u, w, c } = offsets(L, state.entry), { row, column: col } = source(L, state.entry, state.i, state.j);
@@ -165,11 +165,11 @@ const STEPS = [
     ],
   },
   {
-    id: "product", group: "Forwards", short: "W \u03c6", title: "The product",
+    id: "product", group: "Forward", short: "W \u03c6", title: "The product",
     formula: "<i>W</i> &phi;(pad(<i>Z</i>))",
-    text: (L) => `Row f = ${state.filter} of W is a filter, column ${column(L)} of &phi; is a patch; their inner
-      product is one entry. Put back as ${L.sizes.h} &times; ${L.sizes.h}, the patch lies on the filter,
-      entry on entry.`,
+    text: (L) => `Row f = ${state.filter} of W is a filter, and column ${column(L)} of &phi; is a patch. Their inner
+      product is one entry of the result. Drawn as ${L.sizes.h} &times; ${L.sizes.h} images, patch and filter
+      are multiplied entry by entry, and the terms are summed.`,
     draw: (L) => {
       const f = state.filter, q = column(L), scale = largest(L.phiZ) * largest(L.W);
       return [
@@ -185,7 +185,7 @@ const STEPS = [
         ]),
         sumLine(`(W \u03c6)(${f}, ${q})`, sums.product(L, f, q), (t) => t.k === state.entry),
         element("div", { class: "corner" },
-          html("p", `The entry stands where the filter's row meets the patch's column.`, { class: "dim" }),
+          html("p", `The entry is where the filter's row meets the patch's column.`, { class: "dim" }),
           matrix(L.phiZ, PHI, {
             id: "phi", title: "<b>&phi;(pad(Z))</b>.", ...columnSpec(L), mark: phiMark(L),
           }),
@@ -199,11 +199,11 @@ const STEPS = [
     },
   },
   {
-    id: "relu", group: "Forwards", short: "+ bias, \u03c3", title: "Bias and ReLU",
+    id: "relu", group: "Forward", short: "+ bias, \u03c3", title: "Bias and ReLU",
     formula: `<i>S</i> = <i>W</i> &phi;(pad(<i>Z</i>)) + bias 1<sup>T</sup>, &nbsp;
       &sigma;(<i>S</i>) = max(<i>S</i>, 0)`,
-    text: (L) => `Each row of S gets its filter's bias, here ${short(at(L.bias, state.filter, 0))}; then all
-      that is negative becomes 0. Row f of S is an image of ${L.sizes.a_conv} &times; ${L.sizes.b_conv} pixels.`,
+    text: (L) => `The bias of filter f, here ${short(at(L.bias, state.filter, 0))}, is added to row f; then
+      negative entries become 0. Row f of S is an image of ${L.sizes.a_conv} &times; ${L.sizes.b_conv} pixels.`,
     draw: (L) => [
       panels(output(L, L.product, W_PHI), arrow(), output(L, L.S, "S"), arrow(),
         output(L, L.sigma, SIGMA)),
@@ -211,24 +211,24 @@ const STEPS = [
     ],
   },
   {
-    id: "pool", group: "Forwards", short: "pool", title: "Max pooling",
+    id: "pool", group: "Forward", short: "pool", title: "Max pooling",
     formula: "vec(<i>Z</i><sup>m+1</sup>) = P<sub>pool</sub> vec(&sigma;(<i>S</i>))",
     text: (L) => {
       const n = L.sizes.h_pool, here = pooled(L);
       if (n === 1) return "h_pool = 1: this layer does not pool, so that P<sub>pool</sub> is the identity.";
-      if (!here) return `Pixel ${where()} is in no complete ${n} &times; ${n} window: nothing of it goes on.`;
+      if (!here) return `Pixel ${where()} is not in a complete ${n} &times; ${n} window, so it is dropped.`;
       const best = winner(L, state.filter, here.i, here.j);
-      return `Of each complete ${n} &times; ${n} window the maximum goes on, and its place is kept: that is
-        P<sub>pool</sub>. In the framed window, that of ${where()}, it stands at (${best.i}, ${best.j}). Of equal ones
-        the first counts, in the order u + h_pool&middot;w.`;
+      return `Pooling keeps the maximum of each complete ${n} &times; ${n} window and remembers its place, which
+        is P<sub>pool</sub>. In the framed window, that of ${where()}, the maximum is at (${best.i}, ${best.j}).
+        If several entries are equal, the first counts, in the order u + h_pool&middot;w.`;
     },
     draw: (L) => [panels(output(L, L.sigma, SIGMA, poolMarks(L)), arrow(), pooledImage(L, L.Z_next, Z_NEXT))],
   },
   {
-    id: "mask", group: "Back", short: "I[Z]", title: "Back through the ReLU", equation: 3,
+    id: "mask", group: "Backward", short: "I[Z]", title: "Backward through the ReLU", equation: 3,
     formula: `${DXI("vec(<i>Z</i><sup>m+1</sup>)<sup>T</sup>")} &#8857; vec(I[<i>Z</i><sup>m+1</sup>])<sup>T</sup>`,
-    text: (L) => `V = ${DXI("Z<sup>m+1</sup>")} comes from the next layer. Where Z<sup>m+1</sup> is 0 the ReLU
-      was closed and nothing passes: I[&middot;] is 1 where an entry is strictly positive. Choose an entry
+    text: (L) => `V = ${DXI("Z<sup>m+1</sup>")} comes from the next layer. Where Z<sup>m+1</sup> is 0, the ReLU
+      blocks the gradient: I[&middot;] is 1 where an entry is strictly positive, else 0. Choose an entry
       of V and follow it.`,
     draw: (L) => {
       const closed = (i, j) => (at(L.Z_next, state.filter, i + L.sizes.a_next * j) > 0 ? "" : "gone");
@@ -237,20 +237,19 @@ const STEPS = [
     },
   },
   {
-    id: "unpool", group: "Back", short: "P<sub>pool</sub>", title: "Back through the pooling", equation: 3,
+    id: "unpool", group: "Backward", short: "P<sub>pool</sub>", title: "Backward through the pooling", equation: 3,
     formula: `${DXI("vec(<i>S</i>)<sup>T</sup>")} = ( ${DXI("vec(<i>Z</i><sup>m+1</sup>)<sup>T</sup>")} &#8857;
       vec(I[<i>Z</i><sup>m+1</sup>])<sup>T</sup> ) P<sub>pool</sub>`,
-    text: () => `Every entry returns to where the maximum stood; the other entries of its window did not
-      matter, and get 0.`,
+    text: () => `Every entry returns to the place of its maximum. The other entries of the window had no
+      influence and get 0.`,
     draw: (L) => [panels(pooledImage(L, L.masked, MASKED), arrow(), output(L, L.dS, D_S, poolMarks(L)))],
   },
   {
-    id: "dW", group: "Back", short: "\u2202\u03be/\u2202W", title: "The derivative by the filters", equation: 4,
+    id: "dW", group: "Backward", short: "\u2202\u03be/\u2202W", title: "The gradient of the filters", equation: 4,
     formula: `${DXI("<i>W</i>")} = ${DXI("<i>S</i>")} &phi;(pad(<i>Z</i>))<sup>T</sup>`,
-    text: (L) => `One product for all pixels. Column ${column(L)} adds an outer product: entry
-      ${short(at(L.dS, state.filter, column(L)))} of ${DXI("S")} times the patch of ${where()}, to row
-      f = ${state.filter}. The sum below is that of the chosen row of &phi;, ${state.entry}, over all
-      ${L.phiZ.columns} columns.`,
+    text: (L) => `One product for all pixels. Column ${column(L)} adds an outer product; to row f = ${state.filter}
+      it adds entry ${short(at(L.dS, state.filter, column(L)))} of ${DXI("S")} times the patch of ${where()}.
+      The sum below is for the chosen row of &phi;, ${state.entry}, over all ${L.phiZ.columns} columns.`,
     draw: (L) => {
       const f = state.filter, q = column(L), v = at(L.dS, f, q);
       const sum = sums.dW(L, f, state.entry);
@@ -260,7 +259,7 @@ const STEPS = [
             { id: `patch, channel ${c}`, title: `<b>patch</b> of ${where()}, channel ${c}`, colour: "patch" }),
           sign("="),
           patch(L, "added", (k) => v * at(L.phiZ, k, q), c, largest(L.dW),
-            { id: `what it adds, channel ${c}`, title: `<b>what it adds</b> to`, colour: "" }),
+            { id: `contribution, channel ${c}`, title: `<b>contribution</b> to`, colour: "" }),
           arrow(),
           patch(L, D_W, (k) => at(L.dW, f, k), c, largest(L.dW),
             { id: `dxi/dW, channel ${c}`, title: `<b>${DXI("W")}</b>, row f = ${f}, channel ${c}`, colour: "filter" }),
@@ -272,11 +271,11 @@ const STEPS = [
     },
   },
   {
-    id: "WtV", group: "Back", short: "W\u1d40 \u2202\u03be/\u2202S", title: "Back through the product", equation: 5,
+    id: "WtV", group: "Backward", short: "W\u1d40 \u2202\u03be/\u2202S", title: "Backward through the product", equation: 5,
     formula: `<i>W</i><sup>T</sup> ${DXI("<i>S</i>")}`,
-    text: (L) => `Column ${column(L)} of ${DXI("S")} has one entry a filter; W<sup>T</sup> takes it to a column
-      as long as a patch: the filters, each times its entry, added up. Drawn is channel
-      ${offsets(L, state.entry).c}; the sum is that of row ${state.entry}, over all ${L.sizes.d_next} filters.`,
+    text: (L) => `Column ${column(L)} of ${DXI("S")} has one entry per filter. W<sup>T</sup> maps it to a column
+      of the length of a patch: the sum of all filters, each times its entry. The patches show channel
+      ${offsets(L, state.entry).c}; the sum below is for row ${state.entry}, over all ${L.sizes.d_next} filters.`,
     draw: (L) => {
       const q = column(L), { c } = offsets(L, state.entry);
       const filters = range(L.shown.d_next).map((f) => together(
@@ -307,15 +306,16 @@ const STEPS = [
     },
   },
   {
-    id: "scatter", group: "Back", short: "v\u1d40 P<sub>\u03c6</sub>", equation: 5,
-    title: "Patches are added to where they came from",
+    id: "scatter", group: "Backward", short: "v\u1d40 P<sub>\u03c6</sub>", equation: 5,
+    title: "Patches are added where they came from",
     formula: `vec( <i>W</i><sup>T</sup> ${DXI("<i>S</i>")} )<sup>T</sup> P<sub>&phi;</sub>`,
     text: (L) => {
       const { row, column: col, c } = source(L, state.entry, state.i, state.j);
-      return `Column ${column(L)}, put back as a patch, is added to the pixels that it was copied from. A pixel
-        in several patches collects from all of them: pixel (${row}, ${col}) of channel ${c} from
-        ${patchesWith(L, c, row, col).length}, those of the output pixels framed on the right.
-        This is MATLAB's accumarray.`;
+      const n = patchesWith(L, c, row, col).length;
+      return `Column ${column(L)}, as a patch, is added to the pixels that its entries were copied from. A pixel
+        in several patches collects the sum of all of them: pixel (${row}, ${col}) of channel ${c} is in ${n}
+        patch${n === 1 ? "" : "es"}, of the output pixel${n === 1 ? "" : "s"} framed on the right. MATLAB's
+        accumarray does this.`;
     },
     draw: (L) => {
       const q = column(L), { row, column: col, c: channel } = source(L, state.entry, state.i, state.j);
@@ -345,19 +345,19 @@ const STEPS = [
     },
   },
   {
-    id: "unpad", group: "Back", short: "P<sub>pad</sub>", title: "The padding is dropped", equation: 5,
+    id: "unpad", group: "Backward", short: "P<sub>pad</sub>", title: "The padding is dropped", equation: 5,
     formula: `${DXI("vec(<i>Z</i>)<sup>T</sup>")} = vec( <i>W</i><sup>T</sup> ${DXI("<i>S</i>")} )<sup>T</sup>
       P<sub>&phi;</sub> P<sub>pad</sub>`,
-    text: (L) => `The zeros of the border were no input, so that their derivative is dropped.
-      ${DXI("Z<sup>m</sup>")} is what layer m &minus; 1 starts from${
-        L.m === 1 ? "; as there is none before layer 1, training leaves (5) out here" : ""}.`,
+    text: (L) => `The zeros of the border are not part of the input, so their derivative is dropped.
+      ${L.m === 1 ? "No layer comes before layer 1, so training skips (5) here."
+        : `${DXI("Z<sup>m</sup>")} is passed on to layer m &minus; 1.`}`,
     draw: (L) => range(L.shown.d).map((c) => panels(
       channels(L, L.dpad, D_PAD, true, (r, q) => (onBorder(L, r, q) ? "pad gone" : ""))[c],
       arrow(), channels(L, L.dZ, D_Z, false)[c])),
   },
 ];
 
-// -- The page around them.
+// -- The rest of the page.
 
 function draw() {
   const L = layer(), step = STEPS.find((s) => s.id === state.step), focus = document.activeElement?.id;
@@ -368,7 +368,7 @@ function draw() {
   for (const [name, value] of Object.entries(state)) stage.dataset[name] = value;
   for (const box of stage.querySelectorAll(".scroll")) bring(box);
   const table = focus && stage.querySelector(`#${CSS.escape(focus)}`);
-  if (table) {  // who moves by keys reads the chosen entry's digits too
+  if (table) {  // keys move the selection, so show the digits of the chosen entry
     table.focus({ preventScroll: true });
     $("readout").textContent = table.querySelector("[aria-selected]")?.title ?? "";
   }
@@ -406,22 +406,23 @@ function drawControls(L) {
   if (!wholeChannels(L)) cut.push(`the first ${L.shown.d} of ${g.d} channels`);
   const notes = [...data.notes];
   if (cut.length)
-    notes.push(`Shown: ${cut.join(" and ")} of layer ${L.m}. All of them are in the numbers: what the ` +
-      "others add is one term of a sum.");
+    notes.push(`The page shows ${cut.join(" and ")} of layer ${L.m}. The numbers include all of them: ` +
+      "the contribution of the others is one term of a sum.");
   $("notes").replaceChildren(...notes.map((text) => element("li", {}, text)));
   $("subtitle").textContent = `${data.title}, layer ${L.m} of ${data.LC} convolutional: ` +
     `${g.a} \u00d7 ${g.b} pixels in ${g.d} channel${g.d > 1 ? "s" : ""}, ${g.d_next} filters of ` +
-    `${g.h} \u00d7 ${g.h}. Input: ${data.image}; the network says ${data.predicted}. ` +
+    `${g.h} \u00d7 ${g.h}. Input: ${data.image}. Prediction: ${data.predicted}. ` +
     `Loss \u03be: ${data.loss}, for class ${data.target}.`;
   $("rules").replaceChildren(...[
-    `Z<sup>m</sup> is d &times; ab = ${g.d} &times; ${g.a * g.b}: a row a channel, a column a pixel; pixel (i, j)
-     is column i + a&middot;j (a batch stands side by side, d &times; abl; here l = 1). All indices count from 0.`,
+    `Z<sup>m</sup> is d &times; ab = ${g.d} &times; ${g.a * g.b}: one row per channel, one column per pixel; pixel (i, j)
+     is column i + a&middot;j (the images of a batch are side by side, d &times; abl; here l = 1). All indices start
+     from 0.`,
     `pad: p = ${g.p}, a<sub>pad</sub> = a + 2p = ${g.a_pad}. Stride s = ${g.s}:
      a<sub>conv</sub> = &lfloor;(a<sub>pad</sub> &minus; h)/s&rfloor; + 1 = ${g.a_conv}.
      Pooling h_pool = ${g.h_pool}: a<sup>m+1</sup> = &lfloor;a<sub>conv</sub>/h_pool&rfloor; = ${g.a_next}.`,
     `&phi;(pad(Z)) has h&middot;h&middot;d = ${g.h ** 2 * g.d} rows and a<sub>conv</sub>b<sub>conv</sub> =
-     ${g.a_conv * g.b_conv} columns, a column a patch: output pixel (i, j) is column i + a<sub>conv</sub>&middot;j;
-     row u + h&middot;w + h&middot;h&middot;c is filter offset (u, w) of channel c. So are the columns of W.`,
+     ${g.a_conv * g.b_conv} columns, one per patch: output pixel (i, j) is column i + a<sub>conv</sub>&middot;j;
+     row u + h&middot;w + h&middot;h&middot;c is filter offset (u, w) of channel c. The columns of W have the same order.`,
     "vec stacks columns. Pooling comes after the ReLU; I[&middot;] is strict (&gt; 0).",
   ].map((text) => html("li", text)));
 }
@@ -458,7 +459,7 @@ const tested = selfTest();
 $("self-test").dataset.checked = tested.checked;
 $("self-test").dataset.failed = tested.failed;
 $("self-test").textContent = tested.failed
-  ? `Self-test: ${tested.failed} of ${tested.checked} sums and copies on this page are NOT the package's ` +
+  ? `Self-test: ${tested.failed} of ${tested.checked} sums and copies on this page differ from the package's ` +
     `numbers; the first: ${tested.places.join("; ")}`
   : `Self-test: all ${tested.checked.toLocaleString("en")} sums and copies on this page equal the package's ` +
-    "numbers, to rounding.";
+    "numbers up to rounding.";
