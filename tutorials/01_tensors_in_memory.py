@@ -117,9 +117,10 @@ assert counts["d x abl"] < counts["NCHW"] / 4 < counts["l x abd"] / 4
 # column of the filter covers :math:`h d` neighbouring numbers. In NCHW a run has only :math:`h`
 # numbers, and in ``l x abd`` only one.
 #
-# What does that cost? The cache reduces the cost: a line that was fetched for one patch is often
-# still there for the next. So we measure it. ``np.take`` gathers all patches of the batch into the
-# same :math:`\phi(Z)` from each storage. Only the places that it reads from differ.
+# How much time does that cost? The counts alone do not say, because a line that was fetched for one
+# patch is often still in the cache for the next. So we measure. ``np.take`` gathers all patches of
+# the batch into the same :math:`\phi(Z)` from each storage. Only the places that it reads from
+# differ.
 rng = np.random.default_rng(0)
 Z = np.asfortranarray(rng.standard_normal((d, a * b * l), dtype=np.float32))
 phiZ = nn.padding_and_phiZ(Z, g)

@@ -174,7 +174,7 @@ for rows, columns in ((1, 1), (1, 16), (6, 16), (14, 32)):
 #
 # The whole ladder
 # ----------------
-# The steps are in ``simplenn_py.linalg.products``. All give the same bits here.
+# The steps of this ladder are in ``simplenn_py.linalg.products``. All give the same bits here.
 for name, step in STEPS.items():
     assert np.array_equal(step(A, B), exact), name
 print("same bits from", ", ".join(STEPS))
@@ -184,10 +184,10 @@ print("same bits from", ", ".join(STEPS))
 # the rate of multiply-adds on registers, on all cores, without access to memory. A step that would
 # take longer than two seconds is left out. One disturbance can spoil the time of a short product,
 # most of all if its threads wait for each other. So short products are repeated for some tenths of
-# a second, and the best time counts. If NumPy was built with OpenBLAS, a star may show its rate
-# with the kernels for an older processor, because such a library chooses its kernels by the
-# processor that it finds. If a curve lies above the peak, the machine was busy with other work
-# while the peak was measured.
+# a second, and the best time counts. A BLAS library chooses its kernels by the processor that it
+# finds. If NumPy was built with OpenBLAS, a star may show the rate of its kernels for an older
+# processor. If a curve lies above the peak, the machine was busy with other work while the peak was
+# measured.
 sizes = [32, 64, 128, 256] if reduced() else [64, 128, 256, 512, 1024, 2048]
 ladder = measure(sizes, "float32", repeat=2 if reduced() else 5)
 for place, n in enumerate(sizes):
@@ -246,7 +246,7 @@ assert max(largest.values()) > 10e9 * interpreted
 # Try it yourself
 # ---------------
 # 1. There are six orders of the three loops. Compile and time the other four. Which two are the
-#    slowest, and what do they do to the memory of :math:`A`, :math:`B` and :math:`C`?
+#    slowest, and in which order do they access the memory of :math:`A`, :math:`B` and :math:`C`?
 # 2. Run the ladder with ``"float64"``. By which factor does the peak change, and why?
 # 3. In a first layer with 3 x 3 filters and one channel, :math:`k = h h d = 9`. Compute the
 #    operations per byte of its product.

@@ -126,7 +126,7 @@ g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
 rng = np.random.default_rng(0)
 Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l), dtype=np.float32))
 padded = nn.padding(Z, g)
-X = vec(padded).reshape(l, -1)  # one instance a row; a view
+X = vec(padded).reshape(l, -1)  # one row per instance; a view
 index = nn.find_index_phiZ(g)
 P = P_phi(g, np.float32)
 times_Z = index.size / (g.d * g.a * g.b)
@@ -222,18 +222,19 @@ show()
 #
 # Compare this time with that of the product:
 forming, multiplying = times["package"], times["W phi (BLAS)"]
-print(f"the package forms phi in {forming / multiplying:.2f} times the time of the product")
+print(f"time of the package's loop relative to the product: {forming / multiplying:.2f}")
 
 # %%
-# All of this time is overhead of the way "phi, then BLAS". The package's direct engine avoids it:
+# This time is pure overhead of the method "phi, then BLAS". The package's direct engine avoids it:
 # its register tile reads pad(Z) itself.
 #
 # What to take away
 # -----------------
 # :math:`\phi` copies numbers by a fixed rule. :math:`P_\phi` writes that rule as a matrix with a
-# single 1 per row. It serves to derive formulas; a computation need not form it. Two lines of NumPy
-# form :math:`\phi` quickly from an index vector. A compiled loop can do without the index and the
-# padded copy, and can use all cores. Which way is fastest depends on the machine, so measure it.
+# single 1 per row. It helps to derive formulas, but no computation needs to form it. Two lines of
+# NumPy form :math:`\phi` quickly from an index vector. A compiled loop can do without the index and
+# the padded copy, and can use all cores. Which way is fastest depends on the machine, so measure
+# it.
 #
 # Try it yourself
 # ---------------

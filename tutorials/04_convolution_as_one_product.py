@@ -80,7 +80,7 @@ assert error < 1e-10
 # NHWC: one row per patch
 # -----------------------
 # TensorFlow's buffer holds one patch per row: the channel runs fastest, then the column of the
-# filter, then its row. The filters are the columns of the matrix on the right. The patches are
+# filter, then its row. The filters are the columns of the right-hand factor. The patches are
 # ordered by instance, then row, then column, so the result is an NHWC batch again.
 rows = im2col_nhwc(nhwc, h, s, p)
 W_right = filters.transpose(2, 3, 1, 0).reshape(-1, d_next)  # [u, w, c, k]
@@ -154,8 +154,8 @@ show()
 # %%
 # What each costs
 # ---------------
-# Now a layer of ordinary size in float32. To be fair, we form each matrix from images in its own
-# order, copy all of them with the same NumPy function, and multiply them with the same BLAS.
+# Now a layer of ordinary size in float32. To be fair, we form all three matrices with the same
+# NumPy function, each from images in its own order, and multiply them with the same BLAS.
 l = 8 if reduced() else 64
 a, b, d, d_next = 28, 28, 32, 64
 nhwc = rng.standard_normal((l, a, b, d), dtype=np.float32)
@@ -213,11 +213,11 @@ show()
 # A copy is fast if it moves long runs that are contiguous in both the source and the result. With
 # stride 1 such a run has :math:`d` numbers or more for ``nhwc``, :math:`b_{conv}` for ``nchw``, and
 # only one for ``phi``, because there the channel runs fastest in the image and slowest in the
-# patch. This is the price of MATLAB's order of a filter.
+# patch. This is the price of storing filters in MATLAB's order.
 #
 # The figure does not show another difference. In the gradient (4), :math:`\partial\xi/\partial W =
 # \partial\xi/\partial S \, \phi(\mathrm{pad}(Z))'`, the product itself sums over the instances for
-# ``phi`` and ``nhwc``. For ``nchw`` we must add :math:`l` products, each as large as :math:`W`.
+# ``phi`` and ``nhwc``. For ``nchw`` we must add :math:`l` products, each of the size of :math:`W`.
 dS = rng.standard_normal((l, d_next, a * b), dtype=np.float32)  # NCHW
 summed = sum(dS[n] @ made["nchw"][n].T for n in range(l))  # columns [c, u, w]
 dS_rows = np.ascontiguousarray(dS.transpose(0, 2, 1)).reshape(-1, d_next)
@@ -231,9 +231,9 @@ assert difference < 1e-3
 # What to take away
 # -----------------
 # A convolution is a matrix product in every layout. The layouts differ by a permutation of the
-# patches and the same permutation of the filters, so the results agree up to rounding. It matters
-# that images, patches, filters and result fit together. Then nothing is reordered between layers.
-# With ``phi`` and ``nhwc`` the whole batch is also a single product.
+# patches and the same permutation of the filters, so the results agree up to rounding. If images,
+# patches, filters and result fit together, nothing must be reordered between layers. With ``phi``
+# and ``nhwc`` the whole batch is also a single product.
 #
 # Try it yourself
 # ---------------

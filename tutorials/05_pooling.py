@@ -40,12 +40,12 @@ assert (g.a_next, g.b_next) == (2, 2)
 assert Z_next.max() == 7  # the 9s of the incomplete windows are gone
 
 # %%
-# For each entry of :math:`\mathrm{vec}(Z^{m+1})`, ``idx_pool`` is the index of the entry of
-# :math:`\mathrm{vec}(S)` that it is copied from. Entry 0 is a tie: the window has a 3 at (0, 1) and
+# For each entry of :math:`\mathrm{vec}(Z^{m+1})`, ``idx_pool`` holds the index of the entry of
+# :math:`\mathrm{vec}(S)` that it is copied from. Entry 0 is a tie: its window has a 3 at (0, 1) and
 # at (1, 0). A window is scanned in the order :math:`u + h_{pool} w`, down the columns, and the
 # first of equal entries is kept: here (1, 0), index 1. PyTorch scans along the rows and would take
-# (0, 1). Entry 2 is another tie, because its window has two 5s. So is entry 1, the window of zeros:
-# its first pixel is kept.
+# (0, 1). Entries 1 and 2 are ties too: the window of entry 1 is all zeros, so its first pixel is
+# kept, and the window of entry 2 has two 5s.
 assert idx_pool[:, 0].tolist() == [1, 2, 11, 12]
 
 
@@ -168,8 +168,8 @@ assert abs(left - right) < 1e-10 * max(1, abs(left))
 # -----------------------------
 # If the largest entry of a window is not unique, the maximum has no derivative, and a package must
 # choose an entry. After a ReLU ties are frequent, because whole windows are zero. But (3) first
-# multiplies by the indicator :math:`I[Z^{m+1}]`, which is 0 for such a window. So its derivative is
-# zero, whichever entry was chosen.
+# multiplies by the indicator :math:`I[Z^{m+1}]`, which is 0 for such a window. So the window adds
+# nothing to the gradient, whichever entry was chosen.
 images = to_nhwc(S, g.a_conv, g.b_conv)[:, : 2 * g.a_next, : 2 * g.b_next]
 windows = images.reshape(l, g.a_next, 2, g.b_next, 2, g.d_next)
 largest = windows.max(axis=(2, 4), keepdims=True)
@@ -183,10 +183,10 @@ masked = nn.vTP_pool(np.asfortranarray(V * nn.indicator(Z_next)), idx_pool, g)
 assert np.array_equal(masked, back * nn.indicator(S))
 
 # %%
-# So (3) may mask with :math:`Z^{m+1}` before it applies :math:`P_{\mathrm{pool}}`, instead of with
-# the larger :math:`S` afterwards. The last line has checked that the result is the same. In the
-# forward pass the ReLU and the maximum may also be exchanged, because the ReLU never puts a smaller
-# number above a larger one.
+# So (3) may mask with :math:`Z^{m+1}` before it applies :math:`P_{\mathrm{pool}}`. The last line
+# has checked that masking with :math:`S` afterwards, which has more entries, gives the same result.
+# In the forward pass the ReLU and the maximum may also be exchanged, because the ReLU never puts a
+# smaller number above a larger one.
 raw = (nn.padding_and_phiZ(Z, g).T @ W.T).T
 assert np.array_equal(nn.relu(nn.maxpooling(raw, g)[0]), Z_next)
 print("pool(relu(S)) = relu(pool(S)): every entry equal")

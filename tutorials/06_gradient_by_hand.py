@@ -2,10 +2,10 @@ r"""
 The gradient by hand
 ====================
 
-Equations (3), (4) and (5) are all of back-propagation through a convolutional layer. Here we carry
-them out line by line for a network of one convolutional and one fully connected layer. We compute
-the product :math:`v' P_\phi` of (5) in four ways, and compare the result with the package's
-gradient and with finite differences.
+Equations (3), (4) and (5) completely describe back-propagation through a convolutional layer. Here
+we carry them out line by line for a network of one convolutional and one fully connected layer. We
+compute the product :math:`v' P_\phi` of (5) in four ways. We then compare the gradient with that of
+the package and with finite differences.
 """
 
 # %%
@@ -13,9 +13,11 @@ gradient and with finite differences.
 # ------------------------
 # The images are digits of 8 x 8 pixels. The convolutional layer has six 3 x 3 filters, padding 1,
 # ReLU and 2 x 2 pooling. A fully connected layer to ten classes follows. The loss is the squared
-# loss :math:`\xi = \|z^{L+1} - y\|^2` with :math:`y` one-hot. Everything is in float64. The digits
-# have flat areas, where windows have ties. A little noise on the images and on the parameters keeps
-# us away from these kinks of ReLU and maximum. At a kink a finite difference would prove nothing.
+# loss :math:`\xi = \|z^{L+1} - y\|^2` with :math:`y` one-hot. Everything is in float64.
+#
+# The ReLU has a kink at 0, and pooling has a kink wherever a window has a tie. Both are frequent in
+# the flat areas of the digits. At a kink a finite difference would prove nothing, so we add a
+# little noise to the images and to the parameters.
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import sparse
@@ -161,7 +163,7 @@ def sparse_P_phi(g, dtype=np.float64):
 
 
 def multiplied(V, PT):
-    v = vec(V).reshape(-1, PT.shape[1])  # one instance a row
+    v = vec(V).reshape(-1, PT.shape[1])  # one row per instance
     return np.concatenate([PT @ row for row in v])
 
 
@@ -235,8 +237,8 @@ fig.colorbar(drawn, ax=axes, shrink=0.8, label="change of loss\nper unit of ink"
 show()
 
 # %%
-# The ways, timed
-# ---------------
+# How long each way takes
+# -----------------------
 # Now a layer of ordinary size. The loops in Python would take too long here. We do not time the
 # preparation of the indices for ``bincount`` and of the matrix for the sparse product. The compiled
 # loop needs neither.

@@ -74,7 +74,7 @@ assert central[2] < 1e-2 * one_sided[2]  # at step 0.01 the truncation error dom
 # Now the objective :math:`f(\theta)` over a few digits, as the package computes it.
 # ``fungrad_minibatch`` returns :math:`f`. If it is given an array for the gradient, it also writes
 # the gradient there. We draw random biases. With zero biases, the ReLU would be exactly at its kink
-# wherever its input patch is all zeros.
+# for every patch that is all zeros.
 data = nn.load_dataset("digits").train
 mean = data.Z.reshape((64, -1), order="F").mean(axis=1) / 16  # pixel values range from 0 to 16
 problem = nn.Problem(

@@ -170,7 +170,7 @@ assert apart < 1e-10
 # ---------------------------
 # ``nn.train`` normalises the images, draws the weights, trains and tests. Here ten percent of the
 # training images are held out as a validation set, and the weights of the epoch with the best
-# result on them are kept. The learning rate falls as
+# result on this set are kept. The learning rate falls as
 # :math:`\eta_t = \eta / (1 + \mathrm{decay} \cdot t)`, where :math:`t` counts the updates. By
 # default, ``nn.train`` computes in single precision with the direct engine. Here we choose the
 # lecture engine, as above.

@@ -144,7 +144,7 @@ with limit_threads(0):
 total, parts = min(steps, key=lambda one: one[0])
 parts["products, rest"] = total - sum(parts.values())
 moving = sum(parts[name] for name in ("phi", "v'P_phi", "unpad"))
-print(f"phi and its adjoint, which multiply nothing: {100 * moving / total:.0f} % of the step")
+print(f"phi and its adjoint (no multiplications): {100 * moving / total:.0f} % of the step")
 assert all(t > 0 for t in parts.values())
 
 # %%
@@ -209,8 +209,8 @@ for layer in range(1, config.LC + 1):
     assert lost > 0
 
 # %%
-# How near do the engines come? We run the layers of the direct engine's forward pass one after
-# another, and time each. For the lecture engine we have the times already.
+# How near do the engines come to these bounds? We run the layers of the direct engine's forward
+# pass one after another, and time each. For the lecture engine we have the times already.
 
 direct = nn.make_engine("direct", config, batch_size, np.float32)
 direct.load(problem.images, batch, problem.scale, problem.offset)
