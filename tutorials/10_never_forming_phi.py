@@ -92,7 +92,7 @@ assert error < 1e-10
 # Now the same sum as compiled loops. The order of the loops matters. The innermost loop runs over
 # the output channels k, which lie side by side in S and, once W is transposed, in W. So the
 # compiler can process several channels at once. The value z of the pixel is the same for all of
-# them. (These loops run on one core; the instances could be divided among several.)
+# them. (These loops run on one core; the instances could be divided among several cores.)
 
 
 @numba.njit
@@ -175,8 +175,8 @@ for name, t in ways.items():
 # Equation (3) puts each entry of :math:`\partial\xi/\partial Z^{m+1}` at the position of its
 # window's maximum, and zeros everywhere else. With 2x2 windows at most one entry in four of
 # :math:`\partial\xi/\partial S` is nonzero, and the ReLU's mask leaves even fewer. Equations (4)
-# and (5) need only the nonzero entries. We count them on real digits, after 20 steps of gradient
-# descent.
+# and (5) need only the nonzero entries. We count them for real digits, in a network that has been
+# trained by 20 steps of gradient descent.
 
 data = nn.load_dataset("digits").train
 normalisation = Normalisation.of(data.Z, np.arange(data.l), 64)
@@ -243,8 +243,8 @@ assert np.abs(directly - winograd).max() < 1e-10
 # In two dimensions the transforms act on rows and columns. A 2x2 tile of S comes from a 4x4 piece
 # of :math:`\mathrm{pad}(Z)` with 16 multiplications per channel instead of 36. If the direct engine
 # uses Winograd's algorithm, it computes 4x4 tiles, F(4x4, 3x3), with 36 multiplications instead of
-# 144. At each position of the transformed tile, the products are summed over the channels. That is
-# again a matrix product, and the register tile computes it.
+# 144. At each position of the transformed tile, the products are summed over the channels. For all
+# tiles and all filters together this is again a matrix product, and the register tile computes it.
 
 f33, d44 = rng.standard_normal((3, 3)), rng.standard_normal((4, 4))
 directly = np.array([[np.sum(f33 * d44[i : i + 3, j : j + 3]) for j in range(2)] for i in range(2)])
@@ -291,13 +291,13 @@ print(f"the lecture engine takes {ratio:.1f} times as long as the direct engine"
 # %%
 # What to take away
 # -----------------
-# A convolution is a sum over filter offsets. Forming phi is one way to compute it, which costs
-# memory and memory traffic. The sums belong in registers. The zeros that max pooling leaves, and
-# the multiplications that Winograd's algorithm saves, are work that need not be done at all. The
-# result is the same up to rounding.
+# A convolution is a sum over filter offsets. Forming phi is one way to compute this sum, at the
+# cost of memory and memory traffic. The sums belong in registers. The products with the zeros that
+# max pooling leaves, and the multiplications that Winograd's algorithm saves, need not be computed
+# at all. The result is the same up to rounding.
 #
 # Try it yourself
 # ---------------
-# 1. Exchange the loops over c and k in ``convolve_loops``. How much slower does it become?
+# 1. Exchange the loops over c and k in ``convolve_loops``. How much slower is the function then?
 # 2. How large is phi of a 1x1 convolution, and what does it gain or cost to form it?
 # 3. What share of dxi/dS can be nonzero with 3x3 pooling, and without pooling?

@@ -172,12 +172,12 @@ assert lost > 1e3 * kept
 # %%
 # The two bounds
 # --------------
-# With 2k columns and q power iterations, the mean error at rank 2k has the bound
+# With 2k columns and q power iterations, the expected error at rank 2k is bounded by
 #
 # .. math:: E\,\|A - USV'\| \le
 #           \Bigl(1 + 4\sqrt{2\min(m,n)/(k-1)}\Bigr)^{1/(2q+1)} \sigma_{k+1},
 #
-# and with ``k + p`` columns and no power iterations, the range finder's mean error has the bound
+# and with ``k + p`` columns and no power iterations, the expected error of the range is bounded by
 #
 # .. math:: E\,\|A - QQ'A\|_F \le
 #           \sqrt{1 + k/(p-1)}\;\Bigl(\sum_{j>k}\sigma_j^2\Bigr)^{1/2}.
@@ -230,7 +230,7 @@ show()
 # %%
 # With p extra columns the range can even beat the best matrix of rank k, because it has more than
 # k dimensions. If the singular values are not known, ten random products give an upper bound on
-# the error of given factors. It holds with probability :math:`1 - 10^{-10}`.
+# the error of given factors. This bound holds with probability :math:`1 - 10^{-10}`.
 factors = randomized_svd(A, 2 * k)
 true = np.linalg.norm(A - (factors.U * factors.s) @ factors.Vt, 2)
 print(f"spectral error {true:.3f}, upper bound {error_estimate(A, *factors, rng=1):.3f}")
@@ -268,9 +268,9 @@ for name, route in routes.items():
 # %%
 # A photograph at low rank
 # ------------------------
-# A grey image is a matrix too. Its approximation of rank k takes :math:`k(m + n + 1)` numbers
-# instead of :math:`mn`, and a product with a vector takes fewer operations in the same proportion.
-# (The photograph shows Grace Hopper and comes with Matplotlib.)
+# A grey image is a matrix too. Its approximation of rank k stores :math:`k(m + n + 1)` numbers
+# instead of :math:`mn`, and the number of operations for a product with a vector shrinks in the
+# same proportion. (The photograph shows Grace Hopper and comes with Matplotlib.)
 with get_sample_data("grace_hopper.jpg") as file:
     picture = plt.imread(file, format="jpg").mean(axis=2) / 255
 m, n = picture.shape
@@ -303,5 +303,5 @@ assert relative[2] < 0.12
 # 1. Let all singular values be 1. What is the smallest possible error at rank k, and what error
 #    does the randomized SVD reach?
 # 2. Draw :math:`\Omega` with entries +1 and -1 instead of Gaussian ones. Does it matter?
-# 3. Replace the photograph by the 64 x 1797 matrix of the bundled digits. Which rank leaves an
-#    error of 10 %?
+# 3. Replace the photograph by the 64 x 1797 matrix of the bundled digits. At which rank is the
+#    error 10 %?

@@ -64,7 +64,7 @@ U, V = left[:, :rank] * np.sqrt(sigma[:rank]), np.sqrt(sigma[:rank])[:, None] * 
 (m, k), n = W.shape, phiZ.shape[1]
 before, after = 2 * m * k * n, 2 * rank * (m + k) * n
 times = seconds(lambda: W @ phiZ), seconds(lambda: U @ (V @ phiZ))
-print(f"rank {rank}: {before / after:.2f} times fewer operations and entries than W")
+print(f"rank {rank}: {before / after:.2f} times fewer operations and parameters than with W")
 print(f"measured: {1e3 * times[0]:.2f} ms with W, {1e3 * times[1]:.2f} ms with U and V")
 print(f"above rank {m * k / (m + k):.1f} the factors save nothing")
 assert np.allclose(U @ (V @ phiZ), (U @ V) @ phiZ, atol=1e-10)
@@ -174,9 +174,9 @@ assert errors["outputs"][1] < errors["weights"][1]
 
 # %%
 # Each product U V is the best in its own measure, and a small rank approximates the outputs much
-# better than W. Any images of the same kind can be used to compute R; here we take the first 500
-# training images. The package's ``roots`` computes R for every layer. All routines that choose
-# ranks or factors take the result as their last argument.
+# better than it approximates W. Any images of the same kind can be used to compute R; here we take
+# the first 500 training images. The package's ``roots`` computes R for every layer. All routines
+# that choose ranks or factors take the result as their last argument.
 
 measure = roots(model, data.train.Z[:, : 64 * 500])
 assert np.allclose(np.abs(measure[1].R.T @ W.T), np.abs(R.T @ W.T), atol=1e-6)
@@ -190,7 +190,7 @@ print("outputs: 90 % of the energy needs rank", needed)
 # ---------------------
 # ``ranks_by_energy`` keeps the same share of energy in every layer. ``ranks_by_size`` takes the
 # factor by which the network is to shrink, and weighs the energy that each layer loses against the
-# parameters that it saves. Layers with few parameters are left alone.
+# parameters that it saves. A layer keeps its W if the factors would save too few parameters.
 
 layers = ranks_by_size(model, 4, measure)
 figure, panels = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
@@ -235,7 +235,7 @@ axes.set_xscale("log")
 axes.set_xticks(sizes, sizes)
 axes.minorticks_off()
 axes.set(
-    xlabel="times fewer parameters",
+    xlabel="factor by which the number of parameters shrinks",
     ylabel="test accuracy, %",
     title="Smaller networks for the digits",
 )

@@ -43,8 +43,8 @@ assert by_hand[0] == 5.5
 # %%
 # By symbols
 # ----------
-# A computer algebra system applies the rules of calculus to an expression. SymPy is such a system
-# and an optional package. If it is not installed, this cell says so and is skipped.
+# A computer algebra system applies the rules of calculus to an expression. We use SymPy, which is
+# an optional package. If it is not installed, this cell says so and is skipped.
 if sympy is None:
     print("SymPy is not installed: this cell is skipped (pip install sympy)")
 else:
@@ -58,8 +58,8 @@ else:
 # Here the result is exact and readable. Now nest an expression: :math:`l_1 = x` and
 # :math:`l_{d+1} = 4\,l_d\,(1 - l_d)`. A program computes it with three operations per level. But a
 # formula must repeat :math:`l_d` wherever it is used, and its derivative repeats even more. This is
-# called expression swell. Automatic differentiation instead records the operations on numbers, on a
-# tape that is explained below. The table shows how both grow with the depth d.
+# called expression swell. Automatic differentiation avoids it: it records operations on numbers, on
+# a tape that is explained below. The table shows how the tape and the formula grow with the depth.
 
 
 def nested(x, depth):
@@ -135,9 +135,10 @@ assert abs(both - sum(by_hand)) < 1e-12
 # Reverse mode
 # ------------
 # Reverse mode first records the operations on a tape. Each record holds its result and, for each of
-# its inputs, the position on the tape and the local derivative. The chain rule then reads the tape
-# backwards: each record multiplies the derivative of f in its result by the local derivatives, and
-# adds the products to the derivatives in its inputs. This is all of reverse mode, for the example.
+# its inputs, the position on the tape and the local derivative. Then the tape is read backwards, by
+# the chain rule: each record multiplies the derivative of f with respect to its result by the local
+# derivatives, and adds the products to the derivatives of f with respect to its inputs. Here is all
+# of reverse mode for the example:
 x0, y0 = 2.0, 5.0
 records = [  # result, [(position of an input, local derivative), ...]
     (x0, []),
@@ -233,8 +234,8 @@ show()
 
 # %%
 # Differences run the plain function, without the Python bookkeeping of the other two. That is why
-# they look cheap for such short vectors. A function with many outputs and one input is the opposite
-# case: use forward mode.
+# they look cheap for such short vectors. If a function has many outputs and one input, the opposite
+# holds: use forward mode.
 #
 # Second derivatives
 # ------------------

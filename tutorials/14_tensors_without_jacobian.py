@@ -75,8 +75,8 @@ assert np.allclose(J, by_tape, rtol=0, atol=1e-10)
 assert zeros == 1 - 1 / K
 
 # %%
-# Only one entry in K is nonzero, and the nonzero entries repeat X for every class. Nobody needs
-# these numbers themselves. The chain rule multiplies them by
+# Only one of every K entries is nonzero, and the nonzero entries repeat X for every class. Nobody
+# needs these numbers themselves. The chain rule multiplies them by
 # :math:`\delta = \partial L / \partial S` and adds the products:
 #
 # .. math:: \frac{\partial L}{\partial W_{kj}}
@@ -89,8 +89,8 @@ assert zeros == 1 - 1 / K
 #
 # .. math:: s_P(W) = \langle S(W), \delta \rangle = \sum_{n,k} \delta_{nk} S_{nk}(W).
 #
-# Its gradient in W is the same sum. The gradient of a scalar has the shape of W, and the tensor
-# with four indices never appears.
+# Its gradient in W is the same sum. It has the shape of W, and the tensor with four indices never
+# appears.
 
 delta = rng.standard_normal((N, K))
 contracted = np.einsum("nk,nkqj->qj", delta, J)
@@ -106,8 +106,9 @@ assert np.allclose(dX, delta @ W, rtol=0, atol=1e-10)
 # %%
 # ``projection_gradient`` gives the gradients in all arguments. The gradient in X is
 # :math:`\delta W`, which is the :math:`\delta` of the previous layer. So a chain of layers needs
-# nothing more. Here L is the squared loss of a network with two layers. Each layer receives one
-# :math:`\delta` and passes on the next, and the result equals the gradient of the whole network.
+# nothing more. Here L is the squared loss of a network with two layers. Each layer receives its
+# :math:`\delta` and computes that of the previous layer. The result equals the gradient of the
+# whole network.
 
 W1, W2 = rng.standard_normal((5, m)), rng.standard_normal((K, 5))
 target = rng.standard_normal((N, K))

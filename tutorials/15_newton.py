@@ -86,9 +86,10 @@ assert abs(np.vdot(U, Jv) - JTu @ v) < 1e-10 * np.linalg.norm(U) * np.linalg.nor
 # %%
 # The product Gv
 # --------------
-# Read the formula from right to left: a forward pass with v, a multiplication of the outputs by
-# :math:`B_i`, the Hessian of the loss (:math:`\mathrm{diag}(p) - pp'` for the cross-entropy), and a
-# backward pass. Then add v/C. The cost is one forward and one backward pass, as for a gradient.
+# Read :math:`J_i' B_i J_i v` from right to left. A forward pass computes :math:`J_i v`. The product
+# is multiplied by :math:`B_i`, the Hessian of the loss (:math:`\mathrm{diag}(p) - pp'` for the
+# cross-entropy). A backward pass multiplies the result by :math:`J_i'`. Then v/C is added. The cost
+# is one forward and one backward pass, as for a gradient.
 
 
 def Gv(v: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -102,7 +103,7 @@ print(f"ours against nn.Gv: relative difference {apart:.1e}")
 assert apart < 1e-10
 
 # %%
-# Now we form the matrix itself, column by column. It is symmetric. Because no :math:`B_i` has a
+# Now we form G itself, column by column. It is symmetric. Because no :math:`B_i` has a
 # negative eigenvalue, no eigenvalue of G is below 1/C. The Hessian of f need not have that
 # property. This is why G takes its place: every step computed with G goes downhill.
 
@@ -181,8 +182,8 @@ assert steps[0] > steps[1] > steps[2]
 # Damping and the line search
 # ---------------------------
 # The quadratic model is good only near :math:`\theta`. The damping :math:`\lambda` of
-# Levenberg-Marquardt keeps the steps short if the model is bad. Let :math:`\rho` be the decrease of
-# f divided by the decrease that the model predicts. Then :math:`\lambda` is multiplied by 3/2 if
+# Levenberg-Marquardt keeps the steps short when the model is bad. Let :math:`\rho` be the decrease
+# of f divided by the decrease that the model predicts. Then :math:`\lambda` is multiplied by 3/2 if
 # :math:`\rho < 1/4` and by 2/3 if :math:`\rho \ge 3/4`. The line search halves the step until f has
 # decreased by at least a small fraction of what the slope predicts. That is all of Newton's method.
 

@@ -89,8 +89,8 @@ show()
 
 # %%
 # The training accuracy of an epoch is a mean over its batches, each measured before its update. In
-# the first epochs, most batches met a network that had learnt less than it has at the end of the
-# epoch. That is why the training accuracy can be below the test accuracy.
+# the first epochs, the network learns much within one epoch, and most batches meet a network that
+# has learnt less. That is why the training accuracy can be below the test accuracy.
 #
 # The filters
 # -----------
@@ -131,7 +131,7 @@ show()
 
 # %%
 # Judge for yourself: which of these digits would you have read as their writers meant them? And how
-# often is the network right if it is sure, with a probability above 0.99?
+# often is the network right when it is sure, that is, when one class has a probability above 0.99?
 
 sure = probabilities.max(axis=0) > 0.99
 right = np.mean(predicted[sure] == data.test.y[sure])

@@ -2,11 +2,11 @@ r"""
 CIFAR-10: colour images, one cycle, and mirrored copies
 =======================================================
 
-Ten kinds of objects in colour photographs of 32 x 32 pixels are much harder to classify than
-digits: a network easily fits the images that it has seen and fails on others. This tutorial trains
-for a few epochs, shows the one cycle of the learning rate, and measures the gain from mirroring
-images at random. If CIFAR-10 is not on this machine, the small bundled digits take its place. For
-digits, mirroring does harm.
+CIFAR-10 has ten classes of animals and vehicles in colour photographs of 32 x 32 pixels. They are
+much harder to classify than digits: a network fits the images that it has seen and fails on others.
+This tutorial trains for a few epochs, shows the one cycle of the learning rate, and measures the
+gain from mirroring images at random. If CIFAR-10 is not on this machine, the small bundled digits
+take its place. For digits, mirroring does harm.
 """
 
 import matplotlib.pyplot as plt
@@ -57,17 +57,17 @@ show()
 # One cycle
 # ---------
 # The default options for CIFAR-10 are SGD with ``schedule="one-cycle"``: the learning rate rises to
-# its peak in the first fifth of the updates and falls to 0 in the others. A large learning rate
-# moves the weights far, with the noise of the batches. The small ones at the end let the weights
+# its peak in the first fifth of the updates and falls to 0 in the others. Large learning rates move
+# the weights far, but with the noise of the batches. The small ones at the end let the weights
 # settle. The schedule depends on the length of the run, so a short run is not the beginning of a
 # long one.
 #
 # With and without mirrored images
 # --------------------------------
-# Mirroring matters if there are few images. So we train twice on a small number of images, with and
-# without mirroring, and compare. A tenth of them is held out as a validation set. The seed is the
-# same, so both runs start from the same weights and hold out the same images. The test set is not
-# used for comparisons.
+# Mirroring matters when there are few images. So we train twice on a small number of images, with
+# and without mirroring, and compare. A tenth of the images is held out as a validation set. The
+# seed is the same, so both runs start from the same weights and hold out the same images. The test
+# set is not used for comparisons.
 
 COMPARED = {
     ("cifar10", False): {"epochs": 8, "limit": 5000, "batch_size": 64},
@@ -95,12 +95,12 @@ print(f"training minus validation accuracy: {100 * gaps['none']:.1f} points with
 assert SMALL or name == "digits" or gaps["flip"] < gaps["none"]
 
 # %%
-# If the network trains on CIFAR-10 for long enough without mirroring, it learns the training images
-# by heart: the training accuracy rises far above the validation accuracy. With mirroring, an image
-# is not the same in every epoch. The training accuracy then grows more slowly and the gap is
-# smaller. The effect on the validation accuracy is printed above. (On digits, the network must also
-# learn to read mirrored digits, which nobody needs.) In the next figure, the right panel shows both
-# runs, and the left panel shows the learning rate of the run in the section after it.
+# If the network trains on CIFAR-10 for long enough without mirroring, it memorises the training
+# images: the training accuracy rises far above the validation accuracy. With mirroring, an image is
+# not the same in every epoch. The training accuracy then grows more slowly and the gap is smaller.
+# The effect on the validation accuracy is printed above. (On digits, the network must also learn to
+# read mirrored digits, which nobody needs.) In the next figure, the right panel shows both runs.
+# The left panel shows the learning rate of the run in the next section.
 
 RUN = {
     ("cifar10", False): {"epochs": 2},

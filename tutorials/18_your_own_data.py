@@ -31,8 +31,8 @@ root = Path(temporary.name) / "shapes"
 # -------------------------
 # Your own images would come from a camera. Here we draw circles, squares and triangles of random
 # colour, size and position, with 24 x 24 pixels, and save them as PNG files in
-# ``shapes/train/CLASS/`` and ``shapes/test/CLASS/``. (Without the folders ``train`` and ``test``,
-# that is with ``shapes/CLASS/``, there is only a training set.)
+# ``shapes/train/CLASS/`` and ``shapes/test/CLASS/``. (If the files were in ``shapes/CLASS/``,
+# without the folders ``train`` and ``test``, there would be no test set.)
 
 
 def draw(kind, size=24):
