@@ -1,4 +1,4 @@
-"""JAX: the step is one function that XLA compiles; images in NHWC order."""
+"""JAX: XLA compiles the step as one function; images in NHWC order."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def build(case: Case, variant: str) -> Runner:
     state = SGDState(np.zeros_like(model.theta), rng=np.random.default_rng(0))
 
     def step() -> float:
-        # The set is one batch, so that an epoch of the solver is one step.
+        # The training set is one batch, so that an epoch of the solver is one step.
         sgd(
             objective,
             state,
