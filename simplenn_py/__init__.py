@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from .opt.cg import CG
     from .opt.newton import newton
     from .training.options import TrainOptions, default_options
-    from .training.training import History, train
+    from .training.results import History
+    from .training.training import train
 
 __version__ = "0.1.0"
 
@@ -44,62 +45,27 @@ __getattr__, __dir__ = exports(
         "network.config": ("NetConfig",),
         "network.presets": ("Conv",),
         "layout": ("ConvGeometry",),
-        "cnn.operators.padding": (
-            "padding",
-            "unpad",
-        ),
-        "cnn.operators.phi": (
-            "find_index_phiZ",
-            "padding_and_phiZ",
-            "vTP_phi",
-        ),
-        "cnn.operators.pooling": (
-            "maxpooling",
-            "vTP_pool",
-            "P_pool",
-        ),
-        "cnn.operators.relu": (
-            "relu",
-            "indicator",
-        ),
-        "cnn.operators.loss": (
-            "SquaredLoss",
-            "CrossEntropy",
-        ),
+        "cnn.operators.padding": ("padding", "unpad"),
+        "cnn.operators.phi": ("find_index_phiZ", "padding_and_phiZ", "vTP_phi"),
+        "cnn.operators.pooling": ("maxpooling", "vTP_pool", "P_pool"),
+        "cnn.operators.relu": ("relu", "indicator"),
+        "cnn.operators.loss": ("SquaredLoss", "CrossEntropy"),
         "cnn.feedforward": ("feedforward",),
-        "cnn.gradient": (
-            "JTv",
-            "lossgrad_subset",
-        ),
+        "cnn.gradient": ("JTv", "lossgrad_subset"),
         "cnn.problem": ("Problem",),
         "cnn.objective": ("fungrad_minibatch",),
         "cnn.jv": ("Jv",),
         "cnn.jacobian": ("jacobian",),
-        "cnn.gauss_newton": (
-            "Gv",
-            "GaussNewton",
-        ),
+        "cnn.gauss_newton": ("Gv", "GaussNewton"),
         "opt.cg": ("CG",),
         "opt.newton": ("newton",),
         "engines": ("make_engine",),
-        "datasets": (
-            "Dataset",
-            "Images",
-            "load_dataset",
-        ),
+        "datasets": ("Dataset", "Images", "load_dataset"),
         "model.model": ("Model",),
-        "training.options": (
-            "TrainOptions",
-            "default_options",
-        ),
-        "training.training": (
-            "History",
-            "train",
-        ),
-        "interfaces.matlab": (
-            "cnn_train",
-            "cnn_predict",
-        ),
+        "training.options": ("TrainOptions", "default_options"),
+        "training.results": ("History",),
+        "training.training": ("train",),
+        "interfaces.matlab": ("cnn_train", "cnn_predict"),
         "interfaces.classifier": ("CNNClassifier",),  # needs scikit-learn: not in __all__
     },
 )

@@ -12,6 +12,7 @@ from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
     from ..interfaces.student_routines import Watched
+    from ..training.checkpoint import Checkpoint
 
 _DESCRIPTION = """\
 Train a convolutional network by stochastic gradient descent with momentum, Adam, or the
@@ -109,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     from ..datasets import load_dataset
     from ..interfaces.student_routines import operators_of
     from ..io.strict_json import to_json
-    from ..training.run_folder import RunFolder
+    from ..training.checkpoint import Checkpoint
     from ..training.training import train
 
     console = Console(stderr=args.json, highlight=False, soft_wrap=True)
@@ -118,15 +119,16 @@ def run(args: argparse.Namespace) -> int:
     own = _own_routines(args, given)
     if args.resume is not None:
         _refuse_with_resume(args)
-        saved = RunFolder(args.resume).load_checkpoint()[3]
-        options = TrainOptions(**{**asdict(saved), **given})
+        checkpoint = Checkpoint.read(args.resume)
+        options = TrainOptions(**{**asdict(checkpoint.options), **given})
     else:
+        checkpoint = None
         options = default_options(args.dataset, **given)
     data = load_dataset(
         args.dataset,
         data_dir=args.data_dir,
         test=args.test,
-        shape=_shape(args),
+        shape=_shape(args, checkpoint),
         input_format=args.input_format,
         progress=not (args.quiet or args.json),
     )
@@ -141,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         args.config,
         options,
         out=None if args.resume else out,
-        resume=args.resume,
+        resume=checkpoint,
         operators=operators_of(own) if own else None,
         progress=not args.quiet,
         console=console,
@@ -180,7 +182,7 @@ def _refuse_with_resume(args: argparse.Namespace) -> None:
             )
 
 
-def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
+def _shape(args: argparse.Namespace, checkpoint: Checkpoint | None) -> tuple[int, int, int] | None:
     """Return the images' shape from --image-shape, else from a .config file or a checkpoint."""
     from ..network.config import NetConfig
     from ..network.presets import PRESETS
@@ -191,10 +193,8 @@ def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
     flat = path.suffix.lower() in (".mat", ".npz")
     if flat and args.config is not None and args.config not in PRESETS:
         return NetConfig.read(args.config).image_shape
-    if flat and args.resume is not None:
-        from ..training.run_folder import RunFolder
-
-        return RunFolder(args.resume).load_checkpoint()[0].config.image_shape
+    if flat and checkpoint is not None:
+        return checkpoint.model.config.image_shape
     return None
 
 

@@ -37,47 +37,16 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "operators.padding": (
-            "padding",
-            "unpad",
-        ),
-        "operators.phi": (
-            "find_index_phiZ",
-            "padding_and_phiZ",
-            "vTP_phi",
-        ),
-        "operators.pooling": (
-            "maxpooling",
-            "vTP_pool",
-            "P_pool",
-        ),
-        "operators.relu": (
-            "relu",
-            "bias_relu",
-            "mask",
-            "indicator",
-        ),
-        "operators.loss": (
-            "SquaredLoss",
-            "CrossEntropy",
-            "get_loss",
-        ),
+        "operators.padding": ("padding", "unpad"),
+        "operators.phi": ("find_index_phiZ", "padding_and_phiZ", "vTP_phi"),
+        "operators.pooling": ("maxpooling", "vTP_pool", "P_pool"),
+        "operators.relu": ("relu", "bias_relu", "mask", "indicator"),
+        "operators.loss": ("SquaredLoss", "CrossEntropy", "get_loss"),
         "engine": ("Engine",),
         "problem": ("Problem",),
-        "gradient": (
-            "JTv",
-            "lossgrad_subset",
-        ),
+        "gradient": ("JTv", "lossgrad_subset"),
         "jv": ("Jv",),
-        "gauss_newton": (
-            "Gv",
-            "GaussNewton",
-        ),
-        "objective": (
-            "BatchObjective",
-            "FullObjective",
-            "evaluate",
-            "fungrad_minibatch",
-        ),
+        "gauss_newton": ("Gv", "GaussNewton"),
+        "objective": ("BatchObjective", "FullObjective", "evaluate", "fungrad_minibatch"),
     },
 )

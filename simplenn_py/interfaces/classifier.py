@@ -23,7 +23,8 @@ from ..network.config import NetConfig
 from ..network.presets import PRESETS
 from ..runtime.threads import limit_threads
 from ..training.options import TrainOptions
-from ..training.training import History, train
+from ..training.results import History
+from ..training.training import train
 
 try:  # it has no types, and the type checks also run without it
     from sklearn.base import BaseEstimator, ClassifierMixin

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .compress.ranks import ranks_given as ranks_given
     from .compress.ranks import roots as roots
     from .gradcheck.check import check_derivatives as check_derivatives
-    from .network_graph import network_graph as network_graph
     from .profile.layer_times import PASSES as PASSES
     from .profile.layer_times import time_layers as time_layers
     from .profile.plot import plot_layer_times as plot_layer_times
@@ -25,10 +24,7 @@ __getattr__, __dir__ = exports(
     {
         "summary": ("summarise",),
         "gradcheck.check": ("check_derivatives",),
-        "profile.layer_times": (
-            "PASSES",
-            "time_layers",
-        ),
+        "profile.layer_times": ("PASSES", "time_layers"),
         "profile.plot": ("plot_layer_times",),
         "compress.ranks": (
             "factor_layers",
@@ -38,6 +34,5 @@ __getattr__, __dir__ = exports(
             "roots",
         ),
         "compress.plot": ("plot_ranks",),
-        "network_graph": ("network_graph",),
     },
 )

@@ -21,8 +21,9 @@ from ..network.presets import PRESETS
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
-from .run_folder import Best, RunFolder, State
+from .run_folder import RunFolder
 from .sampling import stratified
 
 # Seeds of the four uses of random numbers; add a new one at the end, so that the others stay.
@@ -50,6 +51,8 @@ class Job:
         None: no files are written.
     fingerprint : str
         Checksum of the training images, to recognise them when the run is resumed.
+    data : Dataset or None
+        The data set: its name for the report, its test set for the end.
     """
 
     model: Model
@@ -61,6 +64,17 @@ class Job:
     best: Best
     run: RunFolder | None = None
     fingerprint: str = ""
+    data: Dataset | None = None
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the checkpoint of the job, which shares its model and state.
+
+        Only for a job that has a run folder.
+        """
+        assert self.run is not None
+        return Checkpoint(
+            self.run.path, self.model, self.state, self.best, self.options, self.fingerprint
+        )
 
 
 def new_job(
@@ -82,12 +96,14 @@ def new_job(
     ConfigError, OptionError, DataError
         If network, options, data and folder do not fit together.
     """
+    check_images(data.train, "training")
     options = options or default_options(data.name)
     classes, y = np.unique(data.train.y, return_inverse=True)
     if start is not None:
         _check_start(start, config, options, classes)
         config = start.config
     network = network_for(config, data, classes.size)
+    _check_test(data, network)
     training, validation = subsets(y, options)
     run = None
     if out is not None:
@@ -103,11 +119,13 @@ def new_job(
     state = _new_state(options, model.theta)
     problem = _problem(data.train, y, model, options, training.size)
     fingerprint = _fingerprint(data.train)
-    return Job(model, problem, training, validation, options, state, Best(), run, fingerprint)
+    return Job(model, problem, training, validation, options, state, Best(), run, fingerprint, data)
 
 
-def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.PathLike[str]) -> Job:
-    """Read the checkpoint of a run and check that it can be continued.
+def resumed_job(
+    data: Dataset, options: TrainOptions | None, resume: str | os.PathLike[str] | Checkpoint
+) -> Job:
+    """Check that a run can be continued from its checkpoint.
 
     Parameters
     ----------
@@ -121,8 +139,10 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
     DataError
         If there is no checkpoint, it is damaged, or the images are not those of the run.
     """
-    run = RunFolder(resume)
-    model, state, best, saved, fingerprint = run.load_checkpoint()
+    check_images(data.train, "training")
+    previous = resume if isinstance(resume, Checkpoint) else Checkpoint.read(resume)
+    model, state, saved = previous.model, previous.state, previous.options
+    _check_test(data, model.config)
     options = options or saved
     newton = options.solver == "newton"
     length, step = ("iter_max", "iteration") if newton else ("epochs", "epoch")
@@ -135,22 +155,26 @@ def resumed_job(data: Dataset, options: TrainOptions | None, resume: str | os.Pa
         begun += state.position > 0
     if getattr(options, length) < begun:
         raise OptionError(
-            f"{length} is {getattr(options, length)}, but the run in {resume} has already begun "
-            f"{step} {begun}; give at least {begun}"
+            f"{length} is {getattr(options, length)}, but the run in {previous.folder} has already "
+            f"begun {step} {begun}; give at least {begun}"
         )
     if options.schedule == "one-cycle" and options.epochs != saved.epochs:
         raise OptionError(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
-    if _fingerprint(data.train) != fingerprint:
+    if _fingerprint(data.train) != previous.fingerprint:
         raise DataError(
-            f"{resume} was not trained on the images of {data.name}; give the same data set"
+            f"{previous.folder} was not trained on the images of {data.name}; give the same data "
+            "set"
         )
     y = np.unique(data.train.y, return_inverse=True)[1]
     training, validation = subsets(y, options)
     problem = _problem(data.train, y, model, options, training.size)
-    return Job(model, problem, training, validation, options, state, best, run, fingerprint)
+    return Job(
+        model, problem, training, validation, options, state, previous.best,
+        RunFolder(previous.folder), previous.fingerprint, data,
+    )  # fmt: skip
 
 
 def fresh_job(
@@ -246,6 +270,12 @@ def check_size(images: Images, config: NetConfig, part: str) -> None:
             f"the network takes {a}x{b}x{d} images, but the {part} images are "
             f"{images.a}x{images.b}x{images.d}; change the network or the data"
         )
+
+
+def _check_test(data: Dataset, network: NetConfig) -> None:
+    if data.test is not None:
+        check_images(data.test, "test")
+        check_size(data.test, network, "test")
 
 
 def check_images(images: Images, part: str) -> None:

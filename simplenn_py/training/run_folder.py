@@ -5,50 +5,22 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import os
 import shutil
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import DataError
 from ..io.atomic import atomic_open
-from ..io.npz import read_arrays, write_arrays
+from ..io.npz import write_arrays
 from ..io.strict_json import to_json
 from ..layout import Array
 from ..model.model import Model
-from ..opt.adam import AdamState
 from ..opt.hooks import Hook
 from ..opt.minibatch import Record
-from ..opt.newton import NewtonState
-from ..opt.sgd import SGDState
-from .options import TrainOptions
+from .checkpoint import FILE, Best, Checkpoint, State
 
-State = SGDState | AdamState | NewtonState
-FORMAT = "simplenn_py checkpoint 2"
-#: The state of each solver, from which it continues.
-STATES: dict[str, Any] = {"sgd": SGDState, "adam": AdamState, "newton": NewtonState}
 _FIGURE_BYTES = 4 << 20
-
-
-class Best:
-    """The best epoch on the validation set.
-
-    Parameters
-    ----------
-    theta : ndarray or None
-        Its weights; None without a validation set.
-    epoch : int
-        Its number.
-    accuracy : float
-        Its accuracy on the validation set, a fraction.
-    """
-
-    def __init__(self, theta: Array | None = None, epoch: int = 0, accuracy: float = -1.0) -> None:
-        self.theta, self.epoch, self.accuracy = theta, epoch, accuracy
 
 
 class RunFolder:
@@ -81,7 +53,7 @@ class RunFolder:
         """
         run = cls(path)
         # An interrupted start or a diverged first epoch leaves only a report: the folder is free.
-        present = [name for name in ("model.npz", "checkpoint.npz") if (run.path / name).exists()]
+        present = [name for name in ("model.npz", FILE) if (run.path / name).exists()]
         if present:
             raise DataError(
                 f"{path} already holds a run ({', '.join(present)}); "
@@ -110,97 +82,9 @@ class RunFolder:
                 "MiB; free some space or choose another --out"
             )
 
-    def save_checkpoint(
-        self,
-        model: Model,
-        state: State,
-        best: Best,
-        options: TrainOptions,
-        fingerprint: str,
-    ) -> None:
-        """Write the checkpoint, from which a run continues bit for bit.
-
-        Parameters
-        ----------
-        model : Model
-        state : State
-            State of the solver.
-        best : Best
-        options : TrainOptions
-        fingerprint : str
-            Checksum of the training images.
-        """
-        values: dict[str, Any] = {}
-        about: dict[str, Any] = {
-            "format": FORMAT,
-            "options": asdict(options),
-            "fingerprint": fingerprint,
-            "state": values,
-            "best": [best.epoch, best.accuracy],
-        }
-        arrays = {f"model_{name}": array for name, array in model.arrays().items()}
-        for f in fields(state):
-            value = getattr(state, f.name)
-            if isinstance(value, np.ndarray):
-                arrays[f"state_{f.name}"] = value
-            elif isinstance(value, np.random.Generator):
-                values[f.name] = value.bit_generator.state
-            elif f.name != "stop":
-                values[f.name] = value
-        arrays["checkpoint"] = np.array(json.dumps(about))
-        if best.theta is not None:
-            arrays["best_theta"] = best.theta
-        write_arrays(self.path / "checkpoint.npz", arrays)
-
-    def load_checkpoint(self) -> tuple[Model, State, Best, TrainOptions, str]:
-        """Read the checkpoint.
-
-        Returns
-        -------
-        model, state, best, options, fingerprint
-            The arguments of :meth:`save_checkpoint`.
-
-        Raises
-        ------
-        DataError
-            If there is no checkpoint, or it is damaged.
-        """
-        path = self.path / "checkpoint.npz"
-        if not path.is_file():
-            raise DataError(f"{self.path} has no checkpoint.npz; give a run folder to --resume")
-        arrays = read_arrays(path)
-        model = Model.from_arrays(
-            {k.removeprefix("model_"): v for k, v in arrays.items() if k.startswith("model_")},
-            path,
-        )
-        try:
-            about = json.loads(str(arrays["checkpoint"][()]))
-            if about["format"] != FORMAT:
-                raise DataError(
-                    f"{path} has the format {about['format']!r}, but this version reads "
-                    f"{FORMAT!r}; train again"
-                )
-            best = Best(arrays.get("best_theta"), *about["best"])
-            options = TrainOptions(**about["options"])
-            values = about["state"] | {
-                k.removeprefix("state_"): v for k, v in arrays.items() if k.startswith("state_")
-            }
-            if "rng" in values:
-                rng = np.random.default_rng()
-                rng.bit_generator.state = values["rng"]
-                values["rng"] = rng
-            state = STATES[options.solver](**values)
-            same = [values[k] for k in ("m", "v") if k in values]
-            same += [] if best.theta is None else [best.theta]
-            if any(x.shape != model.theta.shape or x.dtype != model.theta.dtype for x in same):
-                raise DataError(f"{path} is damaged: its vectors differ in length; train again")
-            return model, state, best, options, str(about["fingerprint"])
-        except (LookupError, TypeError, AttributeError, json.JSONDecodeError):
-            raise DataError(f"{path} is not a checkpoint of simplenn_py; train again") from None
-
     def forget_checkpoint(self) -> None:
         """Remove the checkpoint of a run in which nothing was learnt."""
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        (self.path / FILE).unlink(missing_ok=True)
 
     def forget_folder(self) -> None:
         """Remove the folder if it is empty."""
@@ -278,31 +162,27 @@ class RunFolder:
 
 
 class CheckpointHook(Hook):
-    """Updates the run folder after every epoch, and when a run is interrupted."""
+    """Updates the run folder after every epoch, and when a run is interrupted.
 
-    def __init__(
-        self,
-        run: RunFolder,
-        model: Model,
-        best: Best,
-        options: TrainOptions,
-        fingerprint: str,
-    ) -> None:
-        self._run, self._model, self._best = run, model, best
-        self._options, self._fingerprint = options, fingerprint
+    Parameters
+    ----------
+    run : RunFolder
+    checkpoint : Checkpoint
+        Its model, state and best epoch change while the run goes on.
+    """
+
+    def __init__(self, run: RunFolder, checkpoint: Checkpoint) -> None:
+        self._run, self._checkpoint = run, checkpoint
 
     def on_start(self, state: State) -> None:
-        self._save(state)
+        self._checkpoint.write()
 
     def on_epoch(self, state: State) -> None:
         # The checkpoint comes first: a resumed run writes the files again that come after it.
-        self._save(state)
+        self._checkpoint.write()
         self._run.save_history(state.history)
-        self._run.save_model(self._model, self._best)
+        self._run.save_model(self._checkpoint.model, self._checkpoint.best)
 
     def on_stop(self, state: State) -> None:
         if state.stop:
-            self._save(state)
-
-    def _save(self, state: State) -> None:
-        self._run.save_checkpoint(self._model, state, self._best, self._options, self._fingerprint)
+            self._checkpoint.write()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,51 +12,28 @@ import numpy as np
 from ..cnn.engine import Engine
 from ..cnn.jacobian import stored_bytes
 from ..cnn.objective import BatchObjective, FullObjective, evaluate
-from ..datasets.dataset import Dataset, Images
+from ..datasets.dataset import Dataset
 from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
-from ..layout import Array
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..opt.adam import AdamState, adam
 from ..opt.hooks import Hook, Hooks
-from ..opt.minibatch import Record
 from ..opt.newton import NewtonState, newton
 from ..opt.sgd import sgd
-from ..runtime.environment import describe
 from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
+from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
-from .job import Job, check_images, check_size, flip_seed, new_job, resumed_job
+from .job import Job, flip_seed, new_job, resumed_job
 from .options import DEFAULT_LR, TrainOptions
-from .run_folder import CheckpointHook, State
+from .results import History, diverged, finish, first_report
+from .run_folder import CheckpointHook
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..engines.operator_table import Operators
-
-
-@dataclass
-class History:
-    """The records and the report of a training.
-
-    Attributes
-    ----------
-    records : list of dict
-        One record per epoch: ``epoch``, ``updates``, ``lr``, ``loss`` (mean over the epoch's
-        batches, each before its update), ``train_accuracy`` (computed in the same way),
-        ``seconds``, and with a validation set ``validation_loss`` and ``validation_accuracy``.
-        Newton's method has one record per iteration, see ``opt.newton.NewtonState``.
-    report : dict
-        The content of ``run.json``: options, versions, timings, accuracies as fractions.
-    interrupted : bool
-        Whether Ctrl-C ended the run early.
-    """
-
-    records: list[Record] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
-    interrupted: bool = False
 
 
 def train(
@@ -66,7 +42,7 @@ def train(
     options: TrainOptions | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
-    resume: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | Checkpoint | None = None,
     start: Model | None = None,
     operators: Operators | None = None,
     hooks: Sequence[Hook] = (),
@@ -121,7 +97,6 @@ def train(
     is written, and the model so far is returned with ``history.interrupted`` set.
     """
     began = time.perf_counter()
-    check_images(data.train, "training")
     if resume is None:
         job = new_job(data, config, options, out, start)
     else:
@@ -129,14 +104,11 @@ def train(
             raise OptionError("resume continues with the run's own network, folder and weights; "
                               "leave config, out and start out")  # fmt: skip
         job = resumed_job(data, options, resume)
-    if data.test is not None:
-        check_images(data.test, "test")
-        check_size(data.test, job.model.config, "test")
     from rich.console import Console
 
     console = console or Console()
     with limit_threads(job.options.threads) as threads:
-        report = _first_report(data, job, threads)
+        report = first_report(job, threads)
         try:
             engine = _engine(job, operators)
             report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
@@ -146,15 +118,23 @@ def train(
             raise
         if job.run is not None:
             # Only now, so that a folder with a report also has a checkpoint to continue from.
-            job.run.save_checkpoint(job.model, job.state, job.best, job.options, job.fingerprint)
+            job.checkpoint().write()
             job.run.save_report({"status": "running"} | report)
         history = History(job.state.history, report)
         try:
             history.interrupted = _run(job, engine, hooks, progress, console)
         except DivergedError as error:
-            raise _diverged(job, report | _routines(operators), error) from None
-        _finish(job, engine, data, history, operators, began)
+            raise diverged(job, report | _routines(operators), error) from None
+        finish(job, engine, history)
+        report |= _routines(operators)
+        report["timings"]["total_seconds"] = time.perf_counter() - began
+        if job.run is not None:
+            job.run.save_report(report)
     return job.model, history
+
+
+def _routines(operators: Operators | None) -> dict[str, Any]:
+    return {} if operators is None else {"student_routines": operators.report()}
 
 
 def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool:
@@ -163,7 +143,7 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
     Parameters
     ----------
     job : Job
-        From :func:`simplenn_py.job.fresh_job`.
+        From :func:`simplenn_py.training.job.fresh_job`.
     hooks : sequence of Hook
         Your own hooks, called after those of the package.
     progress : bool
@@ -260,7 +240,7 @@ def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, consol
     if job.validation.size:
         ours.append(_ValidationHook(job, engine))
     if job.run is not None:
-        ours.append(CheckpointHook(job.run, job.model, job.best, job.options, job.fingerprint))
+        ours.append(CheckpointHook(job.run, job.checkpoint()))
     options, state = job.options, job.state
     if progress:
         from .progress_bar import NewtonProgressHook, ProgressHook
@@ -330,99 +310,3 @@ def _stores_jacobian(job: Job, GNsize: int) -> bool | None:
             "are free; give a smaller GNsize, or leave Jacobian out"
         )
     return True
-
-
-def _first_report(data: Dataset, job: Job, threads: int) -> dict[str, Any]:
-    return {
-        "dataset": {
-            "name": data.name,
-            "source": data.source,
-            "training_images": int(job.training.size),
-            "validation_images": int(job.validation.size),
-            "test_images": 0 if data.test is None else data.test.l,
-        },
-        "network": asdict(job.model.config),
-        "parameters": job.model.config.n_parameters,
-        "options": asdict(job.options),
-        "seed": job.options.seed,
-        "threads": threads,
-        **describe(),
-    }
-
-
-def _routines(operators: Operators | None) -> dict[str, Any]:
-    return {} if operators is None else {"student_routines": operators.report()}
-
-
-def _finish(
-    job: Job,
-    engine: Engine,
-    data: Dataset,
-    history: History,
-    operators: Operators | None,
-    began: float,
-) -> None:
-    """Choose the best weights, measure them, and write the remaining files."""
-    report, records = history.report, history.records
-    if job.best.theta is not None:
-        job.model.theta[:] = job.best.theta
-    report["status"] = "interrupted" if history.interrupted else "finished"
-    if isinstance(job.state, NewtonState):
-        report["iterations"], report["stopped_because"] = job.state.iteration, job.state.reason
-        report["cg_steps"] = sum(record["cg_steps"] for record in records)
-    else:
-        report["epochs"], report["updates"] = job.state.epoch, job.state.updates
-    report["best_epoch"] = job.best.epoch or job.state.epoch
-    report["timings"]["train_seconds"] = sum(record["seconds"] for record in records)
-    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    report |= dict.fromkeys(keys)
-    if not history.interrupted:
-        start = time.perf_counter()
-        report["train_loss"], predicted = evaluate(engine, job.model, job.problem, job.training)
-        truth, part = job.problem.y[job.training], "training images"
-        report["train_accuracy"] = float(np.mean(predicted == truth))
-        if data.test is not None:
-            truth, predicted, loss = _test(job, engine, data.test)
-            part = "test images"
-            report["test_accuracy"], report["test_loss"] = float(np.mean(predicted == truth)), loss
-        report["timings"]["evaluate_seconds"] = time.perf_counter() - start
-        if job.run is not None:
-            nL = job.model.config.nL
-            known = truth < nL
-            confusion = np.bincount(truth[known] * nL + predicted[known], minlength=nL * nL)
-            job.run.save_model(job.model, job.best)
-            job.run.save_history(records)
-            job.run.save_figures(
-                job.model,
-                records,
-                report["test_accuracy"],
-                confusion.reshape(nL, nL),
-                data.name,
-                part,
-                job.options.xi,
-            )
-    report |= _routines(operators)
-    report["timings"]["total_seconds"] = time.perf_counter() - began
-    if job.run is not None:
-        job.run.save_report(report)
-
-
-def _test(job: Job, engine: Engine, test: Images) -> tuple[Array, Array, float | None]:
-    """Predict the test images; a label unknown to the model gets index nL, always a mistake."""
-    classes = job.model.classes
-    y = np.minimum(np.searchsorted(classes, test.y), classes.size - 1)
-    known = classes[y] == test.y
-    problem = replace(job.problem, images=test.Z, y=y.astype(np.int64))
-    loss, predicted = evaluate(engine, job.model, problem, np.arange(test.l))
-    return np.where(known, y, classes.size), predicted, loss if known.all() else None
-
-
-def _diverged(job: Job, report: dict[str, Any], error: DivergedError) -> DivergedError:
-    kept = ""
-    if job.run is not None:
-        job.run.save_report(report | {"status": "diverged", "error": str(error)})
-        if job.state.epoch == 0:
-            job.run.forget_checkpoint()  # nothing was learnt: the folder is free for another try
-        else:
-            kept = f"; {job.run.path / 'model.npz'} holds epoch {job.state.epoch}"
-    return DivergedError(f"{error}{kept}")
