@@ -167,7 +167,7 @@ POLICY_READERS = {"cli.warmup", "machine.doctor", "training.training"}
         ("opt.sgd", "from ..cnn.problem import Problem"),
         ("cnn.jv", "from ..model import Model"),
         ("tools.summary", "def f():\n    from ..training.job import Job"),
-        ("plots.figures", "if TYPE_CHECKING:\n    from ..training.run_reader import Run"),
+        ("plots.curves", "if TYPE_CHECKING:\n    from ..training.run_reader import Run"),
         ("runtime.clock", "import simplenn_py.io.atomic"),
         ("autodiff.tape_training", "from ..training.training import train"),
         ("training.job", "from simplenn_py.interfaces import matlab"),

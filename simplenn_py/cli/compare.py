@@ -54,13 +54,13 @@ def run(args: argparse.Namespace) -> int:
     UserError
         If a folder holds no run or a damaged one, or the figure cannot be written.
     """
-    from ..plots.figures import check_png, save
+    from ..plots.style import check_png, save
     from ..training.run_reader import read_run
 
     check_png(args.out)  # before the work
     runs = [read_run(folder) for folder in args.runs]
     names = _names(args.runs, runs)
-    from ..plots.solvers import plot_comparison
+    from ..plots.comparison import plot_comparison
 
     save(plot_comparison(runs, names=names), args.out)
     warnings = _warnings(runs)

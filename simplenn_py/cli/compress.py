@@ -265,7 +265,7 @@ def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
 
 
 def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
-    from ..plots.figures import save
+    from ..plots.style import save
     from ..tools.compress.plot import plot_ranks
 
     save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")

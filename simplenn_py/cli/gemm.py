@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from ..linalg.ladder import measure_ladder
     from ..linalg.plots import plot_ladder
     from ..linalg.shapes import measure_shapes
-    from ..plots.figures import check_png, save
+    from ..plots.style import check_png, save
     from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work

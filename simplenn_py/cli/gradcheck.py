@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         If there is no such network, an option is out of its range, or the figure cannot be
         written.
     """
-    from ..plots.figures import check_png, save
+    from ..plots.style import check_png, save
     from ..tools.summary import check_memory
     from .summary import find_network
 

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..linalg.im2col_costs import measure_layouts
     from ..linalg.im2col_plot import plot_layouts
-    from ..plots.figures import check_png, save
+    from ..plots.style import check_png, save
     from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work

@@ -229,7 +229,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
 
     import numpy as np
 
-    from ..plots.figures import confusion_counts
+    from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
     values = model.decision_values(images.Z, batch_size=args.batch_size)

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
     config, dtype = find_network(args)
     if args.out:
-        from ..plots.figures import check_png
+        from ..plots.style import check_png
 
         check_png(args.out)  # before the work
     from ..tools.profile.layer_times import time_layers
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     a, b, d = config.image_shape
     name = f"{args.network}, {a}x{b}x{d} images"
     if args.out:
-        from ..plots.figures import save
+        from ..plots.style import save
         from ..tools.profile.plot import plot_layer_times
 
         save(plot_layer_times(times, name=name), args.out)

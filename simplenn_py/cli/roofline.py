@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..linalg.plots import plot_roofline
     from ..linalg.roofline import layer_work, measure_machine
-    from ..plots.figures import check_png, save
+    from ..plots.style import check_png, save
     from ..runtime.threads import limit_threads
     from ..tools.profile.layer_times import time_layers
     from .summary import find_network

@@ -1,19 +1,12 @@
 """Figures: the style, and the figures of training."""
 
+from .comparison import plot_comparison
+from .confusion import confusion_counts, plot_confusion
+from .curves import plot_curves
 from .display import show
-from .figures import (
-    BLUE,
-    GREEN,
-    GREY,
-    VERMILLION,
-    check_png,
-    confusion_counts,
-    plot_confusion,
-    plot_curves,
-    plot_filters,
-    save,
-)
-from .solvers import plot_comparison, plot_newton
+from .filters import first_filters, plot_filters
+from .newton import plot_cg_residuals, plot_lambda, plot_newton, plot_objective, plot_ratio
+from .style import BLUE, GREEN, GREY, VERMILLION, check_png, new_axes, save
 
 __all__ = [
     "BLUE",
@@ -22,11 +15,17 @@ __all__ = [
     "VERMILLION",
     "check_png",
     "confusion_counts",
+    "first_filters",
+    "new_axes",
+    "plot_cg_residuals",
     "plot_comparison",
     "plot_confusion",
     "plot_curves",
     "plot_filters",
+    "plot_lambda",
     "plot_newton",
+    "plot_objective",
+    "plot_ratio",
     "save",
     "show",
 ]

@@ -144,14 +144,12 @@ class RunFolder:
         xi : float
             Tolerance of Newton's CG.
         """
-        from ..plots import figures as plots
+        from .. import plots
 
         curves = plots.plot_curves(history, data=data, test_accuracy=test_accuracy)
         plots.save(curves, self.path / "curves.png")
         if history and "cg_steps" in history[0]:
-            from ..plots.solvers import plot_newton
-
-            plots.save(plot_newton(history, data=data, xi=xi), self.path / "newton.png")
+            plots.save(plots.plot_newton(history, data=data, xi=xi), self.path / "newton.png")
         confusions = plots.plot_confusion(confusion, model.classes, part=f"{data}, {part}")
         plots.save(confusions, self.path / "confusion.png")
         plots.save(plots.plot_filters(model, data=data), self.path / "filters.png")

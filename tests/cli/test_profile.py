@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simplenn_py import plots
 from simplenn_py.cli import main
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.kernels.peak import peak
 from simplenn_py.network.config import NetConfig
-from simplenn_py.plots import figures as plots
 from simplenn_py.tools.profile import layer_times
 from simplenn_py.tools.profile.layer_times import LayerTime, LayerTimes, time_layers
+from simplenn_py.tools.profile.plot import plot_layer_times
 from simplenn_py.tools.summary import summarise
 
 
@@ -131,7 +132,7 @@ def test_bars_are_the_times_and_shares() -> None:
     first = LayerTime(1, "1", "conv", "5x5, 1 -> 32", "", 10**6, {"forward": 0.001, "dW": 0.002})
     seconds = {"forward": 0.003, "dW": 0.0, "dZ": 0.006}
     second = LayerTime(2, "2", "full", "9 -> 2", "", 10**6, seconds)
-    axes = plots.plot_layer_times(times_of(first, second), name="a $net")
+    axes = plot_layer_times(times_of(first, second), name="a $net")
     ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
     assert ends == pytest.approx([1, 3, 3, 3, 3, 9])  # forward, dW, dZ, each of both layers
     assert [text.get_text().strip() for text in axes.texts] == ["25 %", "75 %"]

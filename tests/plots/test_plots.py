@@ -13,10 +13,10 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
+from simplenn_py import plots
 from simplenn_py.errors import DataError
 from simplenn_py.model.model import Model
 from simplenn_py.network import Conv, NetConfig
-from simplenn_py.plots import figures as plots
 
 
 def record(epoch: int, loss: float, accuracy: float, **more: float | None) -> dict[str, object]:

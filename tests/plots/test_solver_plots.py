@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from simplenn_py import plots
+from simplenn_py import plots as solver_plots
 from simplenn_py.errors import DataError
-from simplenn_py.plots import figures as plots
-from simplenn_py.plots import solvers as solver_plots
 from simplenn_py.training.run_reader import Run
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...plots.figures import BLUE, GREEN, GREY, VERMILLION, new_axes
+from ...plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 from .ranks import LayerRank
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...plots.figures import BLUE, GREEN, GREY, VERMILLION, new_axes
+from ...plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 from .check import EXACT, TOLERANCE
 from .report import GradcheckReport
 

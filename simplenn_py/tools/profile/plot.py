@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...plots.figures import BLUE, GREEN, GREY, VERMILLION, new_axes
+from ...plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 from .layer_times import LayerTimes
 
 if TYPE_CHECKING:
