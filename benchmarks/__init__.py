@@ -1,5 +1,5 @@
-"""Speed against other frameworks: ``python -m benchmarks step`` and ``predict``.
+"""Speed compared with other frameworks: ``python -m benchmarks step`` and ``predict``.
 
-Everybody runs the same network on the same weights and images, one after the other in turns,
-each in a process of its own.
+All competitors run the same network with the same weights and images. They take turns, each in its
+own process.
 """

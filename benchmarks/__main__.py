@@ -7,42 +7,48 @@ import json
 import sys
 from typing import Any
 
-from simplenn_py.config import PRESETS, NetConfig
-from simplenn_py.environment import cpu_name
 from simplenn_py.errors import UserError
-from simplenn_py.threads import available
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.presets import PRESETS
+from simplenn_py.runtime.environment import cpu_name
+from simplenn_py.runtime.threads import available
 
 from .case import Case
 from .peers import PEERS
 from .race import Entrant, RaceError, race
 
 _DESCRIPTION = """\
-Time a training step (forward, squared loss, backward, SGD with momentum), a forward pass for
-prediction, or a product with the Gauss-Newton matrix of the squared loss (once forward, then one
-product after the other, as in CG), of this package and of others on the same network, weights
-and images.
+Compare the speed of this package with that of other frameworks, on the same network, weights and
+images.  Choose what to time:
 
-Everybody has a process of its own and takes its turn, three runs of which two count, round
-after round: what disturbs the machine disturbs all.  Ratios of one call can be compared, times
-of two calls cannot.
-The others' images are ready in their layout before the clock starts; ours are gathered within."""
+  step     a training step: forward, squared loss, backward, SGD with momentum
+  predict  a forward pass for prediction
+  gv       a product with the Gauss-Newton matrix of the squared loss: one forward pass, then one
+           product after another, as in CG
+
+Each competitor runs in its own process.  They take turns, round after round, so that disturbances
+of the machine affect all of them.  A turn is three runs, of which two count.  You can compare the
+ratios within one call, but not the times of two calls.
+The other frameworks get their images in their own layout before the clock starts.  Our time
+includes gathering the images of the batch."""
 
 _EPILOG = """\
 examples:
-  python -m benchmarks step                           layer4 on MNIST's and CIFAR-10's shapes
+  python -m benchmarks step                           layer4 on the shapes of MNIST and CIFAR-10
   python -m benchmarks step --net layer7 --shape 32x32x3 --competitors torch-channels-last
   python -m benchmarks predict --dtype float32,float64 --json
   python -m benchmarks gv --shape 28x28x1
-  SIMPLENN_LANES=8 python -m benchmarks step          our kernels as an AVX2 machine runs them
+  SIMPLENN_LANES=8 python -m benchmarks step          our kernels with AVX2 vectors
 
 python -m benchmarks svd compares randomized SVDs; see its own --help.
-The others are an extra: pip install -e '.[benchmarks]'; who is missing is skipped."""
+To install the other frameworks: pip install -e '.[benchmarks]'
+A framework that is not installed is skipped."""
 
 _COMPETITORS = [name for name in PEERS if name != "ours"]
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["svd"]:  # of matrices, not of networks
+    if sys.argv[1:2] == ["svd"]:  # times matrices, not networks
         from . import svd
 
         return svd.main(sys.argv[2:])
@@ -55,7 +61,7 @@ def main() -> int:
             for dtype in args.dtype
         ]
         for case in cases:
-            _ = case.config  # what cannot exist is said before anything is timed
+            _ = case.config  # reports a network that cannot exist before anything is timed
         rows = [row for case in cases for row in _run(case, args)]
     except (UserError, RaceError) as error:
         print(f"benchmarks: error: {error}", file=sys.stderr)
@@ -110,19 +116,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("kind", choices=("step", "predict", "gv"),
-        help="a training step, a forward pass, or a Gauss-Newton product")  # fmt: skip
+        help="training step, forward pass, or Gauss-Newton product")  # fmt: skip
     add("--net", type=_list, default=["layer4"], metavar="NET,...",
         help=f"{', '.join(PRESETS)} or a .config file (layer4)")  # fmt: skip
     add("--shape", type=_shape_list, metavar="HxWxD,...",
-        help="images (28x28x1,32x32x3; a .config file's own)")  # fmt: skip
+        help="image sizes (28x28x1,32x32x3; for a .config file, its own)")  # fmt: skip
     add("--dtype", type=_choices("float32", "float64"), default=["float32"], metavar="D,...",
         help="float32, float64 (float32)")  # fmt: skip
-    add("--batch", type=_positive, default=128, metavar="N", help="images a batch (%(default)s)")
+    add("--batch", type=_positive, default=128, metavar="N", help="images per batch (%(default)s)")
     add("--competitors", type=_choices(*_COMPETITORS), default=_COMPETITORS, metavar="NAME,...",
-        help=f"of {', '.join(_COMPETITORS)} (all)")  # fmt: skip
-    add("--engine", default="", metavar="E", help="which engine of ours (the default one)")
-    add("--repeat", type=_positive, default=20, metavar="N", help="turns of each (%(default)s)")
-    add("--json", action="store_true", help="print a list of rows, and nothing else on stdout")
+        help=f"any of {', '.join(_COMPETITORS)} (all)")  # fmt: skip
+    add("--engine", default="", metavar="E", help="engine of this package (the default one)")
+    add("--repeat", type=_positive, default=20, metavar="N",
+        help="turns per competitor (%(default)s)")  # fmt: skip
+    add("--json", action="store_true", help="print only JSON, a list of rows, on stdout")
     return parser
 
 

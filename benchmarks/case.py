@@ -1,4 +1,4 @@
-"""What is timed: a network, its weights and a batch, the same for everybody."""
+"""A case to time: a network, its weights and a batch, the same for all competitors."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simplenn_py.config import PRESETS, NetConfig
 from simplenn_py.layout import Array
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.presets import PRESETS
 
-LR, MOMENTUM = 1e-3, 0.9  # of SGD; small, so that the activations stay as they are at the start
+LR, MOMENTUM = 1e-3, 0.9  # of SGD; the rate is small, so that activations hardly change
 
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table.
+    """One case: a table of the output, with one line per competitor.
 
     Parameters
     ----------
     kind : {"step", "predict", "gv"}
-        A training step (forward, squared loss, backward, SGD with momentum), forward alone, or
-        a product with the Gauss-Newton matrix as CG takes one after the other.
+        A training step (forward, squared loss, backward, SGD with momentum), a forward pass, or
+        products with the Gauss-Newton matrix, one after another as in CG.
     net : str
-        A preset or the path of a ``.config`` file.
+        Name of a preset, or path of a ``.config`` file.
     shape : tuple of int
         Height, width and channels of the images.
     dtype : {"float32", "float64"}
@@ -50,13 +51,13 @@ class Case:
 
     @cached_property
     def model(self) -> Model:
-        """The weights, drawn as He et al. do."""
+        """The weights, drawn by the rule of He et al."""
         rng = np.random.default_rng(1)
         return Model.initialise(self.config, np.arange(self.config.nL), rng, self.dtype)
 
     @cached_property
     def direction(self) -> Model:
-        """What the Gauss-Newton matrix is multiplied by, in the shape of the weights."""
+        """The vector that the Gauss-Newton matrix multiplies, in the shape of the weights."""
         rng = np.random.default_rng(4)
         theta = rng.standard_normal(self.config.n_parameters).astype(self.dtype)
         return Model(self.config, theta, self.model.classes)
@@ -83,8 +84,9 @@ class Case:
     def matrices(self, model: Model, channels_first: bool) -> list[Array]:
         """Weights of the full layers, shape (n_out, n_in).
 
-        The first one's columns follow ``vec(Z)``, channel, row, column of the image from the
-        fastest; here they follow (channel, row, column) or (row, column, channel) in C order.
+        The columns of the first one are ordered as in ``vec(Z)``: channel fastest, then row,
+        then column of the image.  The returned columns follow (channel, row, column) or
+        (row, column, channel) in C order.
         """
         full = model.W[self.config.LC :]
         a, b, d = self.shape
@@ -96,12 +98,12 @@ class Case:
         return [first.transpose(order).reshape(full[0].shape), *full[1:]]
 
     def loss(self, z: Array) -> float:
-        """The mean squared loss of outputs, shape (batch, nL)."""
+        """The mean squared loss of the outputs `z`, shape (batch, nL)."""
         return float(np.sum((z.astype(np.float64) - self.one_hot) ** 2) / self.batch)
 
 
 class Runner(NamedTuple):
-    """One competitor, ready to run: `run` is what is timed, `loss` reads what it returned."""
+    """One competitor, ready to run: `run` is timed, `loss` takes the value that it returned."""
 
     run: Callable[[], Any]
     loss: Callable[[Any], float]

@@ -1,4 +1,4 @@
-"""The race: every competitor in turn, again and again, so that all meet the same noise."""
+"""The race: the competitors take turns, again and again, so that all meet the same noise."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from typing import Any
 
 import psutil
 
-from simplenn_py.threads import available
+from simplenn_py.runtime.threads import available
 
 from .case import Case
 from .peers import PEERS
 
-_QUIET = 0.05  # share of the cores that others may take
+_QUIET = 0.05  # share of the cores that other programs may use
 _REST = 0.012  # seconds between two turns
-# Machines are set up with these for other programs' sake; they slow BLAS down.
+# Some machines set these for the sake of other programs; they slow BLAS down.
 _HARMFUL = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass
 class Runner:
-    """A process that takes its turn when it is asked, and its times so far."""
+    """A process that runs when it is asked, and its times so far."""
 
     name: str
     process: subprocess.Popen[str]
@@ -54,7 +54,7 @@ class Entrant(Runner):
 
 
 class RaceError(Exception):
-    """There is nothing to compare: ours does not run, or somebody runs another network."""
+    """Nothing can be compared: ours does not run, or a competitor runs another network."""
 
 
 def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[Entrant]:
@@ -66,9 +66,9 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
     names : list of str
         Keys of ``PEERS``; one that cannot be imported is skipped with a line on stderr.
     repeat : int
-        Turns of each; a turn is a run that does not count and two that do.
+        Number of turns per competitor.  A turn is one run that does not count and two that do.
     engine : str
-        Which engine of ours; "" means the default.
+        Name of our engine; "" means the default.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
     Raises
     ------
     RaceError
-        Where ours does not run, or a competitor's losses over the first steps differ from ours.
+        If ours does not run, or a competitor's losses over the first steps differ from ours.
     """
     entrants: list[Entrant] = []
     try:
@@ -96,13 +96,14 @@ def race(case: Case, names: list[str], repeat: int, engine: str = "") -> list[En
 
 
 def take_turns(runners: Sequence[Runner], repeat: int) -> None:
-    """Ask every process in turn, `repeat` times; say on stderr if others disturbed them.
+    """Ask every process in turn, `repeat` times; warn on stderr if other programs disturbed them.
 
     Parameters
     ----------
     runners : sequence of Runner
-        Frozen; each answers "go" with {"seconds": [...]}, which go into its own.
+        Frozen processes.  Each answers "go" with {"seconds": [...]}, which are added to its times.
     repeat : int
+        Number of turns per process.
     """
     foreign, began = foreign_seconds(runners), time.perf_counter()
     for _ in range(repeat):
@@ -115,17 +116,18 @@ def take_turns(runners: Sequence[Runner], repeat: int) -> None:
     share = foreign / (time.perf_counter() - began) / available()
     if share > _QUIET:
         print(
-            f"benchmarks: other programs took {100 * share:.0f} % of the cores meanwhile; who "
-            "waits for its threads by spinning suffers most, so do not trust these ratios",
+            f"benchmarks: other programs used {100 * share:.0f} % of the cores meanwhile; "
+            "competitors whose threads spin while they wait suffer most, so do not trust these "
+            "ratios",
             file=sys.stderr,
         )
 
 
 def foreign_seconds(runners: Sequence[Runner]) -> float:
-    """Seconds of all cores so far that went to other processes, or to other guests of the host."""
+    """Core seconds used so far by other processes, or by other guests of the host."""
     times = psutil.cpu_times()
     busy = sum(times) - times.idle - getattr(times, "iowait", 0.0)
-    busy -= getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # are in user, nice
+    busy -= getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # in user, nice
     ours = [psutil.Process(), *(psutil.Process(runner.process.pid) for runner in runners)]
     return busy - sum(sum(process.cpu_times()[:2]) for process in ours)
 
@@ -147,14 +149,14 @@ def _enter(case: Case, name: str, variant: str) -> Entrant | None:
 def start(
     words: list[str], environment: Mapping[str, str], order: str
 ) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """Start a module as a process of its own, and give it its order.
+    """Start a module in its own process, and send it its order.
 
     Parameters
     ----------
     words : list of str
-        What follows ``python -m``.
+        Words after ``python -m``.
     environment : mapping
-        Variables that are set where the user's environment does not.
+        Variables to set, unless the user's environment sets them.
     order : str
         The first line on its stdin.
 
@@ -162,7 +164,7 @@ def start(
     -------
     process : Popen
     answer : dict
-        Its first answer; a process that ended has {"reason": what it said on stderr}.
+        Its first answer, or {"reason": its output on stderr} if the process has ended.
     """
     own = {k: v for k, v in os.environ.items() if k not in _HARMFUL}
     own |= {k: v for k, v in environment.items() if k not in os.environ}
@@ -184,7 +186,7 @@ def start(
 
 
 def ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
-    """Write a line to a process and read its answer; EOFError where it has ended."""
+    """Write a line to a process and read its answer; EOFError if it has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(line + "\n")
@@ -196,13 +198,13 @@ def ask(process: subprocess.Popen[str], line: str) -> dict[str, Any]:
 
 
 def let_run(process: subprocess.Popen[str], running: bool) -> None:
-    """Freeze a process between its turns: idle threads of some libraries spin, on our cores."""
+    """Run or freeze a process: between its turns, idle threads of some libraries would spin."""
     if hasattr(signal, "SIGSTOP"):  # not on Windows
         process.send_signal(signal.SIGCONT if running else signal.SIGSTOP)
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End a process for good."""
+    """End a process."""
     process.kill()
     process.communicate()
 
@@ -212,6 +214,6 @@ def _compare(case: Case, ours: Entrant, other: Entrant) -> None:
     for mine, its in zip(ours.losses, other.losses, strict=True):
         if not abs(mine - its) <= tolerance * abs(mine):
             raise RaceError(
-                f"{other.name} has losses {other.losses} where ours are {ours.losses}: "
+                f"{other.name} has losses {other.losses}, but ours are {ours.losses}: "
                 "it runs another network"
             )

@@ -1,4 +1,4 @@
-"""Leading singular triplets, timed: ``python -m benchmarks svd``."""
+"""Time the computation of leading singular triplets: ``python -m benchmarks svd``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from simplenn_py.environment import cpu_name
 from simplenn_py.errors import UserError
 from simplenn_py.linalg import frobenius_error, randomized_svd
-from simplenn_py.threads import available
+from simplenn_py.runtime.environment import cpu_name
+from simplenn_py.runtime.threads import available
 
 from .race import RaceError, Runner, let_run, start, stop, take_turns
 
 _DESCRIPTION = """\
 Time the rank-k SVD of matrices with singular values 1, 1/2, 1/3, ... and random singular
-vectors, by this package and by others, and tell each one's error beside its time:
-||A - U S V'||_F divided by that of the best approximation of rank k, so 1 is the best there is.
+vectors, by this package and by others.  The error of each is printed beside its time:
+||A - U S V'||_F divided by the error of the best approximation of rank k, so 1 is the optimum.
 
-Everybody has a process of its own and takes its turn, a run that does not count and one that
-does, round after round.  Ratios of one call can be compared, times of two calls cannot.
+Each competitor runs in its own process.  They take turns, round after round.  A turn is one run
+that does not count and one that does.  You can compare the ratios within one call, but not the
+times of two calls.
 The first table is the talk's, on 1000 x 1000."""
 
 _EPILOG = """\
@@ -38,9 +39,9 @@ examples:
   python -m benchmarks svd --sizes 512x3136 --dtype float32 --competitors torch,torch-1
   python -m benchmarks svd --rank 50 --json
 
-Who is missing is skipped."""
+A package that is not installed is skipped."""
 
-_TALK = ("numpy", "tensorflow", "sklearn", "ours")  # its table, in its order
+_TALK = ("numpy", "tensorflow", "sklearn", "ours")  # the rows of its table, in its order
 _TALK_SIZE = (1000, 1000)
 Solver = Callable[[], tuple[Any, Any, Any]]
 
@@ -72,7 +73,7 @@ def _tensorflow(A: Any, k: int) -> Solver:
 def _scipy(A: Any, k: int) -> Solver:
     from scipy.sparse.linalg import svds
 
-    start = np.ones(min(A.shape), A.dtype)  # else a random one: the same work every time
+    start = np.ones(min(A.shape), A.dtype)  # not a random start: the same work every time
     return lambda: svds(A, k, v0=start)
 
 
@@ -94,9 +95,9 @@ def _torch(A: Any, k: int, niter: int, columns: int) -> Solver:
     return run
 
 
-# Each with the package whose version is shown.  Those with a number do as few power iterations
-# as reach the best error to about 1 %, as ours do by default; the others do as they are told to
-# by their own defaults (scikit-learn) or by common usage (torch: 4 iterations, rank + 10 columns).
+# Each with the package whose version is shown.  Names with a number: as few power iterations as
+# reach the best error to about 1 %, like our default.  The others follow their own defaults
+# (scikit-learn) or common usage (torch: 4 iterations, rank + 10 columns).
 _ENTRANTS: dict[str, tuple[Callable[[Any, int], Solver], str]] = {
     "ours": (_ours, "simplenn-py"),
     "numpy": (_numpy, "numpy"),
@@ -114,13 +115,13 @@ _COMPETITORS = [name for name in _ENTRANTS if name != "ours"]
 
 @dataclass
 class _Entrant(Runner):
-    """A competitor that runs."""
+    """A competitor that factorises the matrix."""
 
     error: float
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the races that the command line asks for; return the exit status."""
+    """Run the races that the command line requests; return the exit status."""
     args = _parser().parse_args(arguments)
     if args.worker:
         return _work(*args.worker)
@@ -147,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _race(size: tuple[int, int], dtype: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     A = _matrix(size, dtype)
-    randomized_svd(A, args.rank)  # a rank out of range is said before anything is started
+    randomized_svd(A, args.rank)  # reports a rank out of range before anything is started
     entrants: list[_Entrant] = []
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "A.npy"))
@@ -155,7 +156,7 @@ def _race(size: tuple[int, int], dtype: str, args: argparse.Namespace) -> list[d
         try:
             for name in ["ours", *args.competitors]:
                 if name == "tensorflow" and size != _TALK_SIZE:
-                    continue  # it is in the talk's table only
+                    continue  # only the talk's table has it
                 entrant = _enter(name, path, args.rank)
                 if entrant is not None:
                     entrants.append(entrant)
@@ -197,16 +198,16 @@ def _enter(name: str, path: str, rank: int) -> _Entrant | None:
 
 
 def _work(name: str, path: str, rank_text: str) -> int:
-    """Be one competitor: every line of stdin is a turn, every answer a line of JSON."""
+    """Act as one competitor: every line of stdin is a turn, every answer a line of JSON."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not get between the answers
+    os.dup2(2, 1)  # output of a library must not mix with the answers
     A, rank = np.load(path), int(rank_text)
     build, package = _ENTRANTS[name]
     sys.stdin.readline()
     try:
         run = build(A, rank)
         U, s, Vt = run()
-    except Exception as error:  # a peer may fail in ways of its own: it is skipped by name
+    except Exception as error:  # a peer may raise anything: it is skipped by name
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         print(json.dumps({"reason": reason}), file=answers, flush=True)
         return 1
@@ -219,7 +220,7 @@ def _work(name: str, path: str, rank_text: str) -> int:
         version = package
     print(json.dumps({"version": version, "error": error_of}), file=answers, flush=True)
     for _ in sys.stdin:
-        run()  # caches and threads are the last one's
+        run()  # untimed: caches and threads are still the previous competitor's
         began = time.perf_counter()
         run()
         seconds = time.perf_counter() - began
@@ -257,14 +258,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--sizes", type=_sizes, default=[_TALK_SIZE, (4000, 1000), (512, 3136)],
-        metavar="MxN,...", help="matrices (1000x1000,4000x1000,512x3136)")  # fmt: skip
+        metavar="MxN,...", help="matrix sizes (1000x1000,4000x1000,512x3136)")  # fmt: skip
     add("--rank", type=_positive, default=15, metavar="K", help="rank (%(default)s)")
     add("--dtype", type=_choices("float32", "float64"), default=["float32", "float64"],
         metavar="D,...", help="float32, float64 (both)")  # fmt: skip
     add("--competitors", type=_choices(*_COMPETITORS), default=_COMPETITORS, metavar="NAME,...",
-        help=f"of {', '.join(_COMPETITORS)} (all)")  # fmt: skip
-    add("--repeat", type=_positive, default=20, metavar="N", help="turns of each (%(default)s)")
-    add("--json", action="store_true", help="print a list of rows, and nothing else on stdout")
+        help=f"any of {', '.join(_COMPETITORS)} (all)")  # fmt: skip
+    add("--repeat", type=_positive, default=20, metavar="N",
+        help="turns per competitor (%(default)s)")  # fmt: skip
+    add("--json", action="store_true", help="print only JSON, a list of rows, on stdout")
     add("--worker", nargs=3, help=argparse.SUPPRESS)
     return parser
 

@@ -1,6 +1,6 @@
-"""One competitor in its own process: it waits for its turn, runs, and tells the time.
+"""One competitor in its own process: it waits for its turn, runs, and reports the time.
 
-Started by ``race``.  The first line of stdin says what to build; each further line is a turn.
+``race`` starts it.  The first line of stdin names the case to build; each further line is a turn.
 Every answer is a line of JSON.
 """
 
@@ -15,22 +15,22 @@ from collections.abc import Callable
 from typing import Any
 
 from simplenn_py.errors import UserError
-from simplenn_py.threads import polite_waiting
+from simplenn_py.runtime.threads import polite_waiting
 
-TURN = 2  # timed runs a turn
-WARM_UP = 3  # runs before the first turn; their losses show that everybody runs the same network
+TURN = 2  # timed runs per turn
+WARM_UP = 3  # runs before the first turn; their losses show that all run the same network
 
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not get between the answers
+    os.dup2(2, 1)  # output of a library must not mix with the answers
 
     def answer(**values: Any) -> None:
         print(json.dumps(values), file=answers, flush=True)
 
     order = json.loads(sys.stdin.readline())
     if order["module"] == "simplenn":
-        polite_waiting()  # before NumPy loads its BLAS, as our command line does
+        polite_waiting()  # before NumPy loads its BLAS, as in our command line
     from .case import Case
 
     case = Case(**order["case"] | {"shape": tuple(order["case"]["shape"])})
@@ -47,7 +47,7 @@ def main() -> None:
     losses = [runner.loss(runner.run()) for _ in range(WARM_UP)]
     answer(version=runner.version, losses=losses)
     for _ in sys.stdin:
-        runner.run()  # caches and threads are the last one's: that costs all of us a tenth
+        runner.run()  # untimed: caches and threads are another process's, which costs a tenth
         answer(seconds=[_timed(runner.run) for _ in range(TURN)])
 
 

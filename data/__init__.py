@@ -1,1 +1,1 @@
-"""The data set that ships with the project; README.md tells its source and licence."""
+"""The data set that ships with the project; README.md names its source and licence."""

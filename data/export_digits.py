@@ -4,7 +4,7 @@ Run once, from anywhere, with scikit-learn installed (the package itself never n
 
     python data/export_digits.py
 
-One line an image: 64 pixel values 0..16, row after row, then the label 0..9.  The order is
+One line per image: 64 pixel values 0..16, row after row, then the label 0..9.  The order is
 that of the source.  The same input gives the same bytes: the gzip header holds no time and
 no file name.
 """

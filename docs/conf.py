@@ -1,6 +1,6 @@
-"""How Sphinx builds the documentation; CONTRIBUTING.md has the command.
+"""Configuration of Sphinx for the documentation; CONTRIBUTING.md has the command.
 
-The build runs every tutorial, at the reduced size unless ``SIMPLENN_SMALL=0`` asks for the whole.
+The build runs every tutorial, at its reduced size unless ``SIMPLENN_SMALL=0`` is set.
 """
 
 import os
@@ -32,9 +32,9 @@ extensions = [
     "mathml",
 ]
 exclude_patterns = ["images", "_ext"]
-# `Z` in a docstring is code, as numpydoc has it.
+# `Z` in a docstring is code, as in numpydoc.
 default_role = "literal"
-smartquotes = False  # the prime in v' is no quotation mark
+smartquotes = False  # the prime in v' is not a quotation mark
 
 myst_heading_anchors = 3
 
@@ -49,7 +49,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"[\\/]\d\d_\w+\.py$",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
-    "capture_repr": (),  # what a tutorial wants to be read it prints, as a script must
+    "capture_repr": (),  # only printed output, as when a tutorial runs as a script
     "reference_url": {"simplenn_py": None},
     "write_computation_times": False,
     "show_signature": False,

@@ -6,44 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from simplenn_py.cnn.engine import Engine
 from simplenn_py.cnn.gradient import JTv, lossgrad_subset
 from simplenn_py.cnn.jacobian import jacobian
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.cnn.phi import padding_and_phiZ
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.operators.phi import padding_and_phiZ
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
-from simplenn_py.engines.base import Engine
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 #: Largest error allowed, relative to the largest entry of an array.
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 2e-5}
 _MARGIN = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
-
-
-def net(
-    a: int,
-    b: int,
-    d: int,
-    *conv: tuple[int, int, int, int, int],
-    full: tuple[int, ...] = (3,),
-    rank: tuple[int, ...] = (),
-) -> NetConfig:
-    """Build a network; a convolutional layer is (filters, h, p, s, h_pool)."""
-    return NetConfig(
-        LC=len(conv),
-        LF=len(full),
-        ht_input=a,
-        wd_input=b,
-        ch_input=(d, *(layer[0] for layer in conv)),
-        wd_filter=tuple(layer[1] for layer in conv),
-        wd_pad_added=tuple(layer[2] for layer in conv),
-        strides=tuple(layer[3] for layer in conv),
-        wd_subimage_pool=tuple(layer[4] for layer in conv),
-        full_neurons=full,
-        rank=rank,
-    )
 
 
 class Setting:
@@ -145,10 +121,10 @@ def _margin(setting: Setting) -> float:
     """How near a choice comes to being rounding's, relative to the largest entry of S."""
     exact, nearest = setting.in_float64(), np.inf
     engine, model, p = exact.engine("lecture"), exact.model, exact.problem
-    stages, thin = exact.config.stages, exact.config.thin
+    stages, is_V = exact.config.stages, exact.config.is_V
     engine.load(p.images, np.arange(exact.l), p.scale, p.offset)
     for m in range(stages.L - 1):
-        if thin[m]:  # linear
+        if is_V[m]:  # linear
             engine.forward(m, model.W[m], model.bias[m], activate=False)
             continue
         Z = engine.Z(m)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import scipy.io
 
+from simplenn_py.cnn.engine import Engine
 from simplenn_py.cnn.feedforward import feedforward
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
-from simplenn_py.engines.base import Engine
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 NAMES = ("tiny", "strided", "ragged_pool", "digits")
 _SCALARS = ("LC", "LF", "ht_input", "wd_input")
@@ -35,17 +35,22 @@ def _plain(value: np.ndarray) -> Any:
     return value.item() if value.size == 1 and value.dtype.names is None else value
 
 
+def network_of(stored: np.ndarray) -> NetConfig:
+    """Build the network that a recorded ``config`` struct describes."""
+    fields: dict[str, Any] = {key: int(stored[key][0, 0].item()) for key in _SCALARS}
+    fields |= {key: tuple(int(x) for x in stored[key][0, 0].ravel()) for key in _LISTS}
+    return NetConfig(**fields)
+
+
 class Golden:
     """One recorded network; every recorded name is an attribute."""
 
     def __init__(self, name: str) -> None:
         recorded = scipy.io.loadmat(Path(__file__).parent / "golden" / f"{name}.mat")
-        stored = recorded.pop("config")[0, 0]
+        stored = recorded.pop("config")
         self.name = name
         self.__dict__.update({k: _plain(v) for k, v in recorded.items() if k[0] != "_"})
-        fields: dict[str, Any] = {key: int(stored[key].item()) for key in _SCALARS}
-        fields |= {key: tuple(int(x) for x in stored[key].ravel()) for key in _LISTS}
-        self.config = NetConfig(**fields)
+        self.config = network_of(stored)
         self.l = self.data.shape[1]
         self.images = self.data.reshape(self.config.ch_input[0], -1, order="F")
         self.theta = self.flat(self.weight, self.bias)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from simplenn_py.cnn.feedforward import feedforward
-from simplenn_py.config import NetConfig
 from simplenn_py.engines import make_engine
 from simplenn_py.layout import from_nhwc
+from simplenn_py.network.config import NetConfig
 
 ROOT = Path(__file__).parents[1]
 KEYS = ["net", "shape", "dtype", "batch", "competitor", "ms_min", "ms_median", "ours_ms_min"]

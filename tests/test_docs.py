@@ -151,7 +151,7 @@ def test_tutorials_have_numbers_of_their_own_and_the_gallery_runs_all():
 
 
 def test_environment_variables_are_explained():
-    from simplenn_py import environment, threads
+    from simplenn_py.runtime import environment, threads
 
     page = PAGES[DOCS / "environment.md"]
     code = "".join(p.read_text("utf-8") for p in (ROOT / "simplenn_py").rglob("*.py"))

@@ -3,24 +3,25 @@ Tensors in memory: why d x abl
 ==============================
 
 A batch of images has four indices: instance, row, column and channel. Memory has one. The lecture
-lays a batch out as ONE matrix of :math:`d` rows and :math:`abl` columns, equation (1), in Fortran
-order. This tutorial compares that choice with two others by counting the cache lines that a patch
-touches, by timing, and by counting the copies that a network then needs.
+stores a batch as ONE matrix of :math:`d` rows and :math:`abl` columns, equation (1), in Fortran
+order. This tutorial compares that choice with two others. We count the cache lines that a patch
+touches, measure how long it takes to gather all patches, and see which copies a network then needs.
 """
 
 # %%
 # Three storages
 # --------------
-# We number every entry of a batch, so that we can see where it lies.
+# We compare three ways to order the numbers of a batch in memory:
 #
-# * ``d x abl`` (the lecture's): a row is a channel, a column a pixel of one instance. Fortran order
-#   stores column after column, so the channel runs fastest, then the row :math:`i`, then the
-#   column :math:`j`, then the instance.
-# * ``NCHW``: instance slowest, then channel, row, column. One channel of one image is contiguous.
-# * ``l x abd``: one image a row. In Fortran order, which MATLAB has, the INSTANCE runs fastest: it
-#   is how a table of data comes, one row an instance.
+# * ``d x abl`` (the lecture's): each row is a channel, each column a pixel of one instance. Fortran
+#   order stores one column after another, so the channel index runs fastest, then the row
+#   :math:`i`, then the column :math:`j`, then the instance.
+# * ``NCHW``: the instance index runs slowest, then channel, row, column. One channel of one image
+#   is contiguous.
+# * ``l x abd``: one row per instance, as in a table of data. In Fortran order, which MATLAB uses,
+#   the INSTANCE index runs fastest.
 #
-# (``l x abd`` in C order would be NCHW with :math:`i` and :math:`j` exchanged. It is not counted
+# (``l x abd`` in C order would be NCHW with :math:`i` and :math:`j` exchanged. We do not count it
 # separately.)
 from functools import partial
 
@@ -30,13 +31,14 @@ from matplotlib.colors import ListedColormap
 
 import simplenn_py as nn
 from simplenn_py.layout import from_rows, pixels, to_nchw, to_nhwc, vec
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 LAYOUTS = ("d x abl", "NCHW", "l x abd")
 
 
 def place(layout, n, c, i, j, l, d, a, b):
-    """Offset in memory of pixel (i, j), channel c, instance n; everything counts from 0."""
+    """Offset in memory of pixel (i, j), channel c, instance n; all indices count from 0."""
     if layout == "d x abl":
         return c + d * (i + a * (j + b * n))
     if layout == "NCHW":
@@ -45,7 +47,8 @@ def place(layout, n, c, i, j, l, d, a, b):
 
 
 # %%
-# These formulas are what NumPy calls strides. We check them against arrays in the three orders.
+# The factors in these formulas are the strides of the arrays. (NumPy's ``strides`` gives them in
+# bytes.) We check the formulas on arrays in which no two entries are equal.
 l, d, a, b = 4, 4, 4, 4
 Z = np.arange(d * a * b * l, dtype=np.float32).reshape((d, a * b * l), order="F")
 nchw = np.ascontiguousarray(to_nchw(Z, a, b))
@@ -58,16 +61,16 @@ for layout in LAYOUTS:
 steps = {}
 for layout in LAYOUTS:
     steps[layout] = [place(layout, *unit, l, d, a, b) for unit in np.eye(4, dtype=int).tolist()]
-    print(f"{layout}: a step in n, c, i, j is {steps[layout]} numbers in memory")
+    print(f"{layout}: strides of n, c, i, j are {steps[layout]} numbers")
 assert steps["d x abl"] == [64, 1, 4, 16]
 
 # %%
 # Where one patch lies
 # --------------------
-# A convolution needs patches: the :math:`h \times h` pixels below a filter, in all channels. A
-# processor fetches memory in cache lines, of 64 bytes on most, which are 16 numbers in float32. In
-# the figure a row is one line; dark is the patch at pixel (1, 1) of the first image, light the
-# rest of that image.
+# A convolution needs patches: the :math:`h \times h` pixels under a filter, in all channels. A
+# processor fetches memory in cache lines. On most processors a line has 64 bytes, which is 16
+# numbers in float32. In the figure each row is one cache line. The patch at pixel (1, 1) of the
+# first image is dark, the rest of that image is light.
 h = 2
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True)
 touched = {}
@@ -94,10 +97,11 @@ show()
 # A layer of ordinary size
 # ------------------------
 # Now a layer with 32 channels and a 3 x 3 filter. For every patch of an image we count the
-# contiguous runs and the cache lines, if the array starts at the beginning of a line.
+# contiguous runs of memory and the cache lines, assuming that the array starts at the beginning of
+# a line. The printed values are means over the patches.
 l, d, a, b, h = (16 if reduced() else 64), 32, 28, 28, 3
 g = nn.ConvGeometry(a=a, b=b, d=d, p=0, h=h, s=1, d_next=32, h_pool=1)
-entry = nn.find_index_phiZ(g).reshape(-1, g.hhd)  # of vec(Z), a row a patch: c + d*(i + a*j)
+entry = nn.find_index_phiZ(g).reshape(-1, g.hhd)  # of vec(Z), one row per patch: c + d*(i + a*j)
 c, i, j = entry % d, entry // d % a, entry // (d * a)
 
 counts = {}
@@ -106,17 +110,18 @@ for layout in LAYOUTS:
     runs = 1 + (np.diff(offsets, axis=1) > 1).sum(axis=1)
     lines = 1 + (np.diff(offsets // 16, axis=1) > 0).sum(axis=1)
     counts[layout] = lines.mean()
-    print(f"{layout}: {runs.mean():5.1f} runs a patch, {lines.mean():6.1f} cache lines")
+    print(f"{layout}: {runs.mean():5.1f} runs per patch, {lines.mean():5.1f} cache lines per patch")
 assert counts["d x abl"] < counts["NCHW"] / 4 < counts["l x abd"] / 4
 
 # %%
-# The least possible is :math:`h h d \cdot 4 / 64 = 18` lines, and ``d x abl`` reaches it here,
-# because a column of the filter covers :math:`h d` neighbouring numbers. In NCHW runs have only
-# :math:`h` numbers, and in ``l x abd`` one.
+# The minimum is :math:`h h d \cdot 4 / 64 = 18` lines. ``d x abl`` reaches it here, because a
+# column of the filter covers :math:`h d` neighbouring numbers. In NCHW a run has only :math:`h`
+# numbers, and in ``l x abd`` only one.
 #
-# What does that cost? The cache softens it: a line that was fetched for one patch is often still
-# there for the next. So we measure. ``np.take`` gathers all patches of the batch into the same
-# :math:`\phi(Z)` from each storage; only the places that it reads from differ.
+# How much time does that cost? The counts alone do not say, because a line that was fetched for one
+# patch is often still in the cache for the next. So we measure. ``np.take`` gathers all patches of
+# the batch into the same :math:`\phi(Z)` from each storage. Only the places that it reads from
+# differ.
 rng = np.random.default_rng(0)
 Z = np.asfortranarray(rng.standard_normal((d, a * b * l), dtype=np.float32))
 phiZ = nn.padding_and_phiZ(Z, g)
@@ -129,7 +134,7 @@ memory = {
 instance = np.arange(l)[:, None, None]
 out = np.empty((l, *entry.shape), np.float32)
 times = {}
-print(busy() or "The cores have little else to do: the times below are what they can be.")
+print(busy() or "The cores have little other work: the times below can be trusted.")
 for layout in LAYOUTS:
     where = place(layout, instance, c, i, j, l, d, a, b)
     times[layout] = seconds(partial(np.take, memory[layout], where, out=out, mode="clip"))
@@ -137,11 +142,12 @@ for layout in LAYOUTS:
     print(f"{layout}: {1e3 * times[layout]:6.2f} ms for {out.size:,} numbers")
 
 # %%
-# The fetched lines are a count, the same everywhere. The times are this machine's.
+# The numbers of cache lines are the same on every machine with lines of 64 bytes. The times are
+# those of the machine that ran this.
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.6), sharey=True)
 colours = ["#0072B2", "#E69F00", "#999999"]
 for ax, values, label in (
-    (axes[0], counts, "cache lines a patch"),
+    (axes[0], counts, "cache lines per patch"),
     (axes[1], {k: 1e3 * t for k, t in times.items()}, "ms to gather all patches"),
 ):
     bars = ax.barh(LAYOUTS, [values[k] for k in LAYOUTS], color=colours)
@@ -157,12 +163,13 @@ show()
 # %%
 # No copy after the product
 # -------------------------
-# The stronger reason is what comes next. :math:`S = W \phi(Z)` has :math:`d^{m+1}` rows and
-# :math:`a_{conv} b_{conv} l` columns: that IS storage (1) of the next layer's input. One product
-# for the whole batch, and nothing to move.
+# There is a stronger reason for ``d x abl``. The result :math:`S = W \phi(Z)` has :math:`d^{m+1}`
+# rows and :math:`a_{conv} b_{conv} l` columns, which IS storage (1) of the next layer's input. One
+# product handles the whole batch, and nothing has to be moved.
 #
-# One detail belongs to NumPy: ``W @ phiZ`` returns its result in C order. The transposed product
-# :math:`S' = \phi(Z)' W'` in C order has the bytes of :math:`S` in Fortran order, so we ask for it.
+# One detail is specific to NumPy: ``W @ phiZ`` returns its result in C order. The transposed
+# product :math:`S' = \phi(Z)' W'` in C order has the same bytes as :math:`S` in Fortran order, so
+# we compute that one.
 W = rng.standard_normal((g.d_next, g.hhd), dtype=np.float32)
 S = (phiZ.T @ W.T).T
 assert S.flags.f_contiguous
@@ -170,9 +177,9 @@ assert S.shape == (g.d_next, g.a_conv * g.b_conv * l)
 assert np.shares_memory(S, pixels(S, g.a_conv, g.b_conv))  # the next layer can read it
 
 # %%
-# NCHW has the instance outside the channel. One product for the batch gives the channel outside
-# the instance; a transposing copy must follow. The alternative is :math:`l` small products, one
-# an instance. (``l x abd`` needs a copy in every layer.)
+# In NCHW the channel index runs faster than the instance index. One product for the whole batch
+# gives them in the other order, so a transposing copy must follow. The alternative is :math:`l`
+# small products, one per instance. (``l x abd`` needs a copy in every layer.)
 grid = g.a_conv * g.b_conv
 P = np.ascontiguousarray(phiZ.reshape((g.hhd, grid, l), order="F").transpose(2, 0, 1))
 one = seconds(lambda: phiZ.T @ W.T)
@@ -181,32 +188,31 @@ many = seconds(lambda: np.matmul(W, P))
 wanted = np.ascontiguousarray(S.reshape((-1, grid, l), order="F").transpose(2, 0, 1))
 assert np.allclose(np.matmul(W, P), wanted, atol=1e-3)
 print(f"one product {1e3 * one:.2f} ms, its copy to NCHW {1e3 * copy:.2f} ms")
-print(f"{l} products, one an instance: {1e3 * many:.2f} ms")
+print(f"{l} products, one per instance: {1e3 * many:.2f} ms")
 
 # %%
-# Where it must be re-shaped, and where that is free
-# --------------------------------------------------
-# The step from the last convolution to the fully connected layer wants one instance a column,
-# :math:`z = \mathrm{vec}(Z^{i})`. In ``d x abl`` an instance is contiguous, so this is the same
-# memory under another shape: a view.
+# Where it must be reshaped, and where that is free
+# -------------------------------------------------
+# The first fully connected layer needs one column per instance, :math:`z = \mathrm{vec}(Z^{i})`. In
+# ``d x abl`` an instance is contiguous, so this is the same memory with another shape: a view.
 z = S.reshape((-1, l), order="F")
 assert np.shares_memory(z, S)
 assert np.array_equal(z[:, 1], vec(S[:, grid : 2 * grid]))  # column 1 is instance 1
 
 # %%
-# Beware of NumPy's default. ``reshape`` reads its array in C order unless told otherwise: the same
-# shape comes out, with other numbers, and no error is raised.
+# Beware of NumPy's default. Without ``order="F"``, ``reshape`` reads the array in C order. The
+# result has the same shape but other numbers, and no error is raised.
 wrong = S.reshape(-1, l)
 print(f"same shape: {wrong.shape == z.shape}; same numbers: {np.array_equal(wrong, z)}")
 assert wrong.shape == z.shape
 assert not np.array_equal(wrong, z)
 
 # %%
-# Three more places, and what each costs:
+# Three more changes of storage, and what each costs:
 #
-# * images NHWC, to look at them: a view, with other strides;
-# * data that arrive as ``l x abd``: one copy, once, before training;
-# * the ``order="F"`` view of a C-order array: NumPy must copy.
+# * from ``d x abl`` to NHWC images, to look at them: a view with other strides;
+# * from data that arrive as ``l x abd``: one copy, once, before training;
+# * ``vec`` of a C-order array, which reads it in Fortran order: NumPy must copy.
 table = rng.standard_normal((l, a * b * d), dtype=np.float32)
 Z = from_rows(table, a, b, d)
 print(f"d x abl to NHWC is a view:        {np.shares_memory(to_nhwc(Z, a, b), Z)}")
@@ -220,15 +226,15 @@ assert not np.shares_memory(vec(in_c_order), in_c_order)
 # %%
 # What to take away
 # -----------------
-# In ``d x abl``, Fortran order, a patch is :math:`h` runs of :math:`h d` numbers, the result of the
-# product is already the next layer's input, and the fully connected layer reads the same memory as
-# a view. The data are copied once, when they arrive. Memory order is not an implementation detail:
-# it decides how many products, copies and cache lines a layer needs.
+# In ``d x abl`` with Fortran order, a patch is :math:`h` runs of :math:`h d` numbers. The result of
+# the product is already the next layer's input, and the fully connected layer reads the same memory
+# as a view. The data are copied once, when they arrive. Memory order is not an implementation
+# detail: it decides how many products, copies and cache lines a layer needs.
 #
 # Try it yourself
 # ---------------
-# 1. The first layer of a network on grey images has :math:`d = 1`. Count the lines again. Which
+# 1. The first layer of a network for grey images has :math:`d = 1`. Count the lines again. Which
 #    two storages now agree, and why?
-# 2. With stride 2, how many runs has a patch in each storage?
+# 2. With stride 2, how many runs does a patch have in each storage?
 # 3. A mini-batch takes 128 of 60,000 instances at random. How many runs of memory is that in
 #    ``d x abl``, and how many in ``l x abd`` in Fortran order?

@@ -2,19 +2,19 @@ r"""
 phi and P_phi: which pixel lands where
 ======================================
 
-The matrix :math:`\phi(\mathrm{pad}(Z))` has every patch of the padded images as a column, so that a
-convolution is one matrix product. This tutorial shows which pixel goes to which entry, writes the
-map as a 0/1 matrix :math:`P_\phi`, and forms :math:`\phi(\mathrm{pad}(Z))` in four ways: an index
-gather, a sparse product, our own compiled loop and the package's.
+Each column of the matrix :math:`\phi(\mathrm{pad}(Z))` is one patch of the padded images. It makes
+a convolution one matrix product. This tutorial shows which pixel goes to which entry, writes the
+map as a 0/1 matrix :math:`P_\phi`, and forms :math:`\phi(\mathrm{pad}(Z))` in four ways: with an
+index gather, with a sparse product, with our own compiled loop, and with the package's loop.
 """
 
 # %%
 # A small image with numbered entries
 # -----------------------------------
-# One image of 3 x 4 pixels and two channels, a 2 x 2 filter, stride 1, no padding. Each entry of
-# :math:`\mathrm{vec}(Z)` is its own number, so that :math:`\phi(Z)` shows where its entries come
-# from. In the storage (1) the channel runs fastest: pixel :math:`(i, j)` has the numbers :math:`2(i
-# + 3j)` and :math:`2(i + 3j) + 1`.
+# Take one image of 3 x 4 pixels and two channels, a 2 x 2 filter, stride 1 and no padding. The
+# value of each entry of :math:`\mathrm{vec}(Z)` is its own index, so :math:`\phi(Z)` shows where
+# its entries come from. In storage (1) the channel runs fastest: pixel :math:`(i, j)` has the
+# numbers :math:`2(i + 3j)` and :math:`2(i + 3j) + 1`.
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -24,7 +24,8 @@ from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import pixels, vec
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 g = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
 Z = np.arange(g.d * g.a * g.b, dtype=np.float64).reshape((g.d, g.a * g.b), order="F")
@@ -36,9 +37,10 @@ print(phiZ.astype(int))
 
 # %%
 # Column 0 is the patch in the upper left corner. Its rows are ordered as :math:`u + hw + hhc`: the
-# row offset :math:`u` of the filter fastest, then the column offset :math:`w`, then the channel.
-# So the first four rows are channel 0 and the last four channel 1. Column 1 is the patch one pixel
-# further DOWN, since columns of output pixels are stored one after the other, too.
+# row offset :math:`u` of the filter runs fastest, then the column offset :math:`w`, then the
+# channel :math:`c`. So the first four rows are channel 0 and the last four are channel 1. Column 1
+# is the patch one pixel further DOWN, because the output pixels are also stored column after
+# column.
 assert phiZ[:, 0].tolist() == [0, 2, 6, 8, 1, 3, 7, 9]
 assert phiZ[:, 1].tolist() == [2, 4, 8, 10, 3, 5, 9, 11]
 
@@ -49,7 +51,8 @@ assert phiZ[:, 1].tolist() == [2, 4, 8, 10, 3, 5, 9, 11]
 #
 # .. math:: c + d \left( (is + u) + a_{pad} (js + w) \right)
 #
-# of :math:`\mathrm{vec}(\mathrm{pad}(Z))`. Written out, in the order of :math:`\mathrm{vec}(\phi)`:
+# of :math:`\mathrm{vec}(\mathrm{pad}(Z))`. The function below lists these indices in the order of
+# :math:`\mathrm{vec}(\phi(\mathrm{pad}(Z)))`.
 
 
 def index_phi(g):
@@ -64,20 +67,20 @@ def index_phi(g):
 
 
 assert np.array_equal(index_phi(g), nn.find_index_phiZ(g))
-assert np.array_equal(index_phi(g), vec(phiZ))  # here every entry is its own number
+assert np.array_equal(index_phi(g), vec(phiZ))  # here the value of each entry is its index
 
 # %%
 # P_phi
 # -----
 # A gather is linear: :math:`\mathrm{vec}(\phi(\mathrm{pad}(Z))) = P_\phi \,
-# \mathrm{vec}(\mathrm{pad}(Z))`, where row :math:`r` of :math:`P_\phi` has a single 1, in column
-# ``index[r]``. In the compressed sparse row format the column numbers of the ones ARE the index
+# \mathrm{vec}(\mathrm{pad}(Z))`. Row :math:`r` of :math:`P_\phi` has a single 1, in column
+# ``index[r]``. In the compressed sparse row format, the column indices of the ones ARE the index
 # vector.
 
 
 def P_phi(g, dtype=np.float64):
     index = nn.find_index_phiZ(g)
-    starts = np.arange(index.size + 1)  # one entry a row
+    starts = np.arange(index.size + 1)  # one entry per row
     shape = (index.size, g.d * g.a_pad * g.b_pad)
     return sparse.csr_array((np.ones(index.size, dtype), index, starts), shape=shape)
 
@@ -88,10 +91,11 @@ assert (P.sum(axis=1) == 1).all()
 print(f"P_phi is {P.shape[0]} x {P.shape[1]} with {P.nnz} ones")
 
 # %%
-# Its column sums, :math:`1' P_\phi`, say how many patches contain a pixel: with stride 1 those in
-# the middle are copied up to :math:`h^2` times, the corners once. So :math:`\phi(\mathrm{pad}(Z))`
-# is almost :math:`h^2` times as large as the padded image. Going back, in equation (5), a pixel
-# will receive as many contributions as it was copied.
+# The column sums :math:`1' P_\phi` say how many patches contain each pixel. With stride 1, a pixel
+# in the middle is copied up to :math:`h^2` times, a corner pixel once. In a large image nearly all
+# pixels are copied :math:`h^2` times, so :math:`\phi(\mathrm{pad}(Z))` is almost :math:`h^2` times
+# as large as the padded image. In the backward pass, equation (5), a pixel receives one
+# contribution for each of its copies.
 by_channel = nn.vTP_phi(np.ones((g.hhd, g.a_conv * g.b_conv)), g)
 coverage = by_channel[0].reshape((g.a, g.b), order="F")
 assert np.array_equal(P.T @ np.ones(P.shape[0]), vec(by_channel))
@@ -103,12 +107,12 @@ axes[0].spy(P, markersize=4, color="#0072B2")
 for patch in range(1, g.a_conv * g.b_conv):
     axes[0].axhline(patch * g.hhd - 0.5, color="#999999", linewidth=0.8)
 axes[0].xaxis.tick_bottom()  # spy puts the numbers on top
-axes[0].set(title="P_phi: lines between patches", xlabel="entry of vec(Z)")
+axes[0].set(title="P_phi (lines separate the patches)", xlabel="entry of vec(Z)")
 axes[0].set(ylabel="entry of vec(phi(Z))")
 axes[1].imshow(coverage, cmap="Blues", vmin=0, vmax=6)
 for (i, j), count in np.ndenumerate(coverage):
     axes[1].text(j, i, f"{count:.0f}", ha="center", va="center")
-axes[1].set(title="in how many patches a pixel is", xlabel="column j", ylabel="row i")
+axes[1].set(title="Number of patches per pixel", xlabel="column j", ylabel="row i")
 axes[1].set(xticks=range(g.b), yticks=range(g.a))
 fig.tight_layout()
 show()
@@ -116,22 +120,23 @@ show()
 # %%
 # Four ways at an ordinary size
 # -----------------------------
-# Now a batch, float32, padding 1, filter 3 x 3. The padded images are formed once, outside the
-# clock, for the ways that need them.
+# Now a batch in float32 with padding 1 and a 3 x 3 filter. Some ways need the padded images. We
+# form these once and do not time it.
 l = 8 if reduced() else 64
 g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
 rng = np.random.default_rng(0)
 Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l), dtype=np.float32))
 padded = nn.padding(Z, g)
-X = vec(padded).reshape(l, -1)  # one instance a row; a view
+X = vec(padded).reshape(l, -1)  # one row per instance; a view
 index = nn.find_index_phiZ(g)
 P = P_phi(g, np.float32)
-print(f"phi(pad(Z)) has {l * index.size:,} numbers, {index.size / (g.d * g.a * g.b):.1f} x Z")
+times_Z = index.size / (g.d * g.a * g.b)
+print(f"phi(pad(Z)) has {l * index.size:,} numbers, {times_Z:.1f} times as many as Z")
 stored = P.data.nbytes + P.indices.nbytes + P.indptr.nbytes
 print(f"for one instance: index {index.nbytes / 1e6:.1f} MB, P_phi {stored / 1e6:.1f} MB")
 
 # %%
-# **Index gather.** The same indices serve every instance, and NumPy does the work.
+# **Index gather.** The indices are the same for every instance, and NumPy does the work.
 gathered = np.empty((l, index.size), np.float32)
 
 
@@ -140,16 +145,17 @@ def gather():
 
 
 # %%
-# **Sparse product.** SciPy multiplies :math:`P_\phi` by a matrix with one instance a column. It
-# computes and stores that with the instance fastest, so the result must be transposed to be
-# :math:`\phi(\mathrm{pad}(Z))` in our order.
+# **Sparse product.** SciPy multiplies :math:`P_\phi` by a matrix with one column per instance. In
+# the memory of the result the instance index runs fastest, so the result must be transposed to
+# give :math:`\phi(\mathrm{pad}(Z))` in our order.
 def product():
     return np.ascontiguousarray((P @ X.T).T)
 
 
 # %%
-# **Our own loop**, compiled. It needs no index: the formula is in the loops. Here ``Z`` is seen
-# as ``[n, j, i, c]`` and the result as ``[n, j, i, c, w, u]``, the last index fastest.
+# **Our own loop**, compiled. It needs no index vector, because the loops contain the formula. Here
+# ``Z`` is viewed as ``[n, j, i, c]`` and the result as ``[n, j, i, c, w, u]``, with the last index
+# fastest.
 @numba.njit
 def phi_loop(Z, s, phiZ):
     l, b_conv, a_conv, d, h = phiZ.shape[:5]
@@ -166,13 +172,13 @@ looped = np.empty((l, g.b_conv, g.a_conv, g.d, g.h, g.h), np.float32)
 loop = partial(phi_loop, pixels(padded, g.a_pad, g.b_pad), g.s, looped)
 
 # %%
-# **The package's loop**, ``padding_and_phiZ``. It does not form pad(Z), and it runs on all cores:
-# each writes columns of its own. Its channel loop is the innermost one.
+# **The package's loop**, ``padding_and_phiZ``. It does not form pad(Z). It runs on all cores, and
+# each core writes its own columns. The channel loop is the innermost one.
 phiZ = np.empty((g.hhd, g.a_conv * g.b_conv * l), np.float32, order="F")
 package = partial(nn.padding_and_phiZ, Z, g, out=phiZ)
 
 # %%
-# All four give the same bits: numbers are only copied.
+# All four give the same bits, because they only copy numbers.
 package()
 loop()
 assert np.array_equal(gather().ravel(), vec(phiZ))
@@ -180,19 +186,20 @@ assert np.array_equal(product().ravel(), vec(phiZ))
 assert np.array_equal(looped.ravel(), vec(phiZ))
 
 ways = {"index gather": gather, "sparse P_phi": product, "our loop": loop, "package": package}
-print(busy() or "The cores have little else to do: the times below are what they can be.")
+print(busy() or "The cores have little other work: the times below can be trusted.")
 times = {name: seconds(way) for name, way in ways.items()}
 for name, time in times.items():
     print(f"{name:13s} {1e3 * time:7.2f} ms, {phiZ.nbytes / time / 1e9:5.1f} GB/s written")
 fastest, slowest = min(times, key=times.get), max(times, key=times.get)
-print(f"fastest here: {fastest}; {slowest} takes {times[slowest] / times[fastest]:.1f} x as long")
+print(f"fastest here: {fastest}")
+print(f"{slowest} takes {times[slowest] / times[fastest]:.1f} times as long")
 
 # %%
-# And the product that it is all for:
+# Now the product for which we need :math:`\phi(\mathrm{pad}(Z))`:
 W = rng.standard_normal((g.d_next, g.hhd), dtype=np.float32)
 times["W phi (BLAS)"] = seconds(lambda: phiZ.T @ W.T)
 operations = 2 * W.size * phiZ.shape[1]
-print(f"W phi: {1e3 * times['W phi (BLAS)']:.2f} ms for {operations / 1e9:.2f} G operations")
+print(f"W phi: {1e3 * times['W phi (BLAS)']:.2f} ms for {operations / 1e9:.2f} billion operations")
 
 fig, ax = plt.subplots(figsize=(7, 2.8))
 colours = ["#E69F00", "#999999", "#56B4E9", "#0072B2", "#D55E00"]
@@ -206,33 +213,34 @@ fig.tight_layout()
 show()
 
 # %%
-# Forming :math:`\phi` does no arithmetic at all. Its time is that of writing :math:`h^2` times the
-# image and reading what it is written from, plus, in the first two ways, reading an index for
-# every number. Do not expect the loops to win by leaving the index out: the index of one instance
-# serves all, and the gather writes from front to back. In an image the channel is fastest, in a
-# column of :math:`\phi` slowest. So each loop has one side where it goes in strides: ours reads
-# every :math:`d`-th number of the image, the package's writes every :math:`h^2`-th one of
-# :math:`\phi`, one number at a time either way.
+# Forming :math:`\phi` needs no arithmetic at all. It takes the time to read the image and to write
+# :math:`h^2` times as many numbers. The first two ways also read an index for every number. Do not
+# expect the loops to be faster because they need no index: all instances share one index vector,
+# and the gather writes from front to back. In an image the channel runs fastest, in a column of
+# :math:`\phi` it runs slowest. So each loop must use strides on one side. Our loop reads every
+# :math:`d`-th number of the image. The package's loop writes every :math:`h^2`-th number of
+# :math:`\phi`. Both move one number at a time.
 #
-# Compare with the product:
+# Compare this time with that of the product:
 forming, multiplying = times["package"], times["W phi (BLAS)"]
-print(f"forming phi takes the package {forming / multiplying:.2f} x the time of the product")
+print(f"time of the package's loop relative to the product: {forming / multiplying:.2f}")
 
 # %%
-# Whatever it takes is overhead of the way "phi, then BLAS". The package's direct engine leaves it
-# out by letting the register tile read pad(Z) itself.
+# This time is pure overhead of the method "phi, then BLAS". The package's direct engine avoids it:
+# its register tile reads pad(Z) itself.
 #
 # What to take away
 # -----------------
-# :math:`\phi` copies numbers by a fixed rule; :math:`P_\phi` is that rule as a matrix with one 1 a
-# row, good for deriving formulas and never needed as numbers. Two lines of NumPy form
-# :math:`\phi` from an index vector, and fast. A compiled loop can do without
-# the index and the padded copy, and can use all cores. Which is fastest, the machine has to tell.
+# :math:`\phi` copies numbers by a fixed rule. :math:`P_\phi` writes that rule as a matrix with a
+# single 1 per row. It helps to derive formulas, but no computation needs to form it. Two lines of
+# NumPy form :math:`\phi` quickly from an index vector. A compiled loop can do without the index and
+# the padded copy, and can use all cores. Which way is fastest depends on the machine, so measure
+# it.
 #
 # Try it yourself
 # ---------------
-# 1. Move the channel loop of ``phi_loop`` inside the two offset loops. Reads become contiguous,
-#    writes do not. Which matters more on your machine?
-# 2. With stride 2 and a 3 x 3 filter, draw the coverage of a 9 x 9 image. Are there pixels that
-#    no patch contains if the image is 10 x 10?
+# 1. Move the channel loop of ``phi_loop`` inside the two offset loops. Then the reads are
+#    contiguous, but the writes are not. Which matters more on your machine?
+# 2. Draw the number of patches per pixel for a 9 x 9 image, a 3 x 3 filter and stride 2. Are there
+#    pixels that no patch contains if the image is 10 x 10?
 # 3. What does :math:`P_\phi' P_\phi` look like? (No computation is needed.)

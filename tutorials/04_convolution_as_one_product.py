@@ -3,9 +3,9 @@ Convolution as one product, in three layouts
 ============================================
 
 A convolution is seven nested loops, or one matrix product with the matrix of patches. There are
-three usual ways to lay out that matrix: simpleNN's :math:`\phi`, the patch rows of NHWC libraries,
-and one matrix an instance with NCHW. They hold the same numbers in another order. Here all
-three are formed, converted into each other exactly, multiplied, compared and timed.
+three usual layouts of that matrix: simpleNN's :math:`\phi`, the NHWC layout with one row per patch,
+and the NCHW layout with one matrix per instance. They hold the same numbers in different orders.
+Here we form all three, convert them into each other exactly, and compare and time their products.
 """
 
 # %%
@@ -15,8 +15,9 @@ three are formed, converted into each other exactly, multiplied, compared and ti
 #
 # .. math:: S_{n,k,i,j} = \sum_{c,w,u} W_{k,(u,w,c)} \; \mathrm{pad}(Z)_{n,c,\, is+u,\, js+w}.
 #
-# What networks call convolution is a correlation: the filter is not mirrored. Python runs the loops
-# slowly, so the batch is small; the four outer ones are written out, the inner three are a sum.
+# What networks call a convolution is a correlation: the filter is not mirrored. Python runs loops
+# slowly, so the batch is small. The four outer loops are written out, and the three inner ones are
+# a sum.
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -26,7 +27,8 @@ from scipy.signal import correlate
 import simplenn_py as nn
 from simplenn_py.layout import from_nhwc, storage, to_nhwc
 from simplenn_py.linalg import convert, im2col_nchw, im2col_nhwc, im2col_phi, permutation
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 l, d, a, b, h, s, p, d_next = 2, 3, 7, 6, 3, 1, 1, 4
 g = nn.ConvGeometry(a=a, b=b, d=d, p=p, h=h, s=s, d_next=d_next, h_pool=1)
@@ -53,18 +55,18 @@ def convolve(nchw, filters, g):
 naive = convolve(nchw, filters, g)  # NCHW: [n, k, i, j]
 
 # %%
-# An independent witness: SciPy's correlation of one image with one filter.
+# As an independent check, SciPy correlates one image with one filter.
 padded = np.pad(nchw[1], [(0, 0), (p, p), (p, p)])
 witness = correlate(padded, filters[2], mode="valid")[0]
 assert np.allclose(witness, naive[1, 2], atol=1e-10)
 print(f"loops against SciPy: {np.abs(witness - naive[1, 2]).max():.1e}")
 
 # %%
-# simpleNN: a column a patch
-# --------------------------
-# Rows of :math:`\phi(\mathrm{pad}(Z))` are ordered :math:`u + hw + hhc`, and the columns of
-# :math:`W` must be so, too: its axes are :math:`[k, c, w, u]`. The result is storage (1) of the
-# next layer.
+# simpleNN: one column per patch
+# ------------------------------
+# Rows of :math:`\phi(\mathrm{pad}(Z))` are ordered as :math:`u + hw + hhc`. The columns of
+# :math:`W` must have the same order, so its axes are :math:`[k, c, w, u]`. The result is in storage
+# (1), ready for the next layer.
 Z = from_nhwc(nhwc)
 phiZ = im2col_phi(nhwc, h, s, p)
 assert np.array_equal(phiZ, nn.padding_and_phiZ(Z, g))
@@ -76,11 +78,11 @@ print(f"phi:  {phiZ.shape}, error {error:.1e}")
 assert error < 1e-10
 
 # %%
-# NHWC: a row a patch
-# -------------------
-# TensorFlow's buffer has a patch in a row: channel fastest, then the filter's column, then its row.
-# Filters stand in columns, on the right. Rows are ordered by instance, row, column, so that the
-# result has the channel fastest: an NHWC batch again.
+# NHWC: one row per patch
+# -----------------------
+# TensorFlow's buffer holds one patch per row: the channel runs fastest, then the column of the
+# filter, then its row. The filters are the columns of the right-hand factor. The patches are
+# ordered by instance, then row, then column, so the result is an NHWC batch again.
 rows = im2col_nhwc(nhwc, h, s, p)
 W_right = filters.transpose(2, 3, 1, 0).reshape(-1, d_next)  # [u, w, c, k]
 product = (rows @ W_right).reshape(l, g.a_conv, g.b_conv, d_next)
@@ -89,15 +91,16 @@ print(f"nhwc: {rows.shape}, error {error:.1e}")
 assert error < 1e-10
 
 # %%
-# As matrices in memory these two are nearly one thing. A Fortran-order matrix with a patch a column
-# IS a C-order matrix with a patch a row; what differs is that simpleNN counts pixels down the
-# columns, and puts the channel of a filter last instead of first.
+# In memory these two matrices are nearly the same. A Fortran-order matrix with one column per patch
+# IS a C-order matrix with one row per patch. There are two differences. simpleNN counts the pixels
+# down the columns, and within a patch its channel runs slowest instead of fastest.
 #
-# NCHW: one matrix an instance
-# ----------------------------
-# Here the output pixels run fastest, and the instance slowest. One product an instance gives NCHW.
+# NCHW: one matrix per instance
+# -----------------------------
+# Here the output pixels run fastest, and the instances slowest. One product per instance gives
+# NCHW.
 matrices = im2col_nchw(nchw, h, s, p)
-W_left = filters.reshape(d_next, -1)  # [k, c, u, w], as it lies
+W_left = filters.reshape(d_next, -1)  # [k, c, u, w], as it is stored
 product = (W_left @ matrices).reshape(l, d_next, g.a_conv, g.b_conv)
 error = np.abs(product - naive).max()
 print(f"nchw: {matrices.shape}, error {error:.1e}")
@@ -106,7 +109,8 @@ assert error < 1e-10
 # %%
 # Converting is a permutation
 # ---------------------------
-# The three matrices hold the same numbers, so a conversion is exact, and undoes itself bit by bit.
+# The three matrices hold the same numbers, so a conversion is exact: every entry is equal bit for
+# bit.
 made = {"phi": phiZ, "nhwc": rows, "nchw": matrices}
 sizes = {"h": h, "d": d, "a_conv": g.a_conv, "b_conv": g.b_conv}
 for source in made:
@@ -115,7 +119,8 @@ for source in made:
 print("nine conversions: every entry equal")
 
 # %%
-# The filters have to be permuted too, once and by the same rule: they are a patch.
+# The filters must be permuted too, once and by the same rule, because a filter has the layout of a
+# patch.
 h2, d2 = 2, 2
 order = permutation("phi", "nhwc", h=h2, d=d2, a_conv=1, b_conv=1, l=1)
 names = np.array([f"{'xy'[c]}{u}{w}" for c in range(d2) for w in range(h2) for u in range(h2)])
@@ -126,8 +131,9 @@ one_patch = permutation("phi", "nhwc", h=h, d=d, a_conv=1, b_conv=1, l=1)
 assert np.array_equal(W[:, one_patch].T, W_right)
 
 # %%
-# The figure shows where in memory one patch lies, for a small batch: 2 images of 3 x 4 pixels with
-# 2 channels, a 2 x 2 filter. Memory runs from left to right and then down, 24 numbers a row.
+# The figure shows where one patch lies in memory, for a batch of 2 images of 3 x 4 pixels with
+# 2 channels, and a 2 x 2 filter. Memory runs from left to right and then down, with 24 numbers per
+# row.
 small = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
 six = {"h": 2, "d": 2, "a_conv": small.a_conv, "b_conv": small.b_conv, "l": 2}
 marked = np.zeros(small.hhd * small.a_conv * small.b_conv * 2)
@@ -142,15 +148,15 @@ for ax, layout in zip(axes, made, strict=True):
     ax.grid(which="minor", color="white", linewidth=1)
     ax.tick_params(which="both", length=0, labelleft=False, labelbottom=False)
     ax.set_ylabel(layout, rotation=0, ha="right", va="center")
-fig.suptitle("Memory of the patch matrix: dark, one patch; light, the rest of its image")
+fig.suptitle("Memory of the patch matrix: one patch (dark), the rest of its image (light)")
 fig.tight_layout()
 show()
 
 # %%
 # What each costs
 # ---------------
-# A layer of ordinary size in float32. To be fair to all, the three are formed by the same function
-# of NumPy, each from images in its own order, and multiplied by the same BLAS.
+# Now a layer of ordinary size in float32. To be fair, we form all three matrices with the same
+# NumPy function, each from images in its own order, and multiply them with the same BLAS.
 l = 8 if reduced() else 64
 a, b, d, d_next = 28, 28, 32, 64
 nhwc = rng.standard_normal((l, a, b, d), dtype=np.float32)
@@ -173,7 +179,7 @@ products = {
     "nhwc": lambda: made["nhwc"] @ W_right,
     "nchw": lambda: W_left @ made["nchw"],
 }
-print(busy() or "The cores have little else to do: the times below are what they can be.")
+print(busy() or "The cores have little other work: the times below can be trusted.")
 form_ms = {layout: 1e3 * seconds(form, 5) for layout, form in forms.items()}
 product_ms = {layout: 1e3 * seconds(call, 10) for layout, call in products.items()}
 for layout in made:
@@ -187,8 +193,9 @@ compiled_ms = 1e3 * seconds(partial(nn.padding_and_phiZ, by_columns, layer), 3)
 print(f"form phi by the package's compiled loop: {compiled_ms:.1f} ms")
 
 # %%
-# A layer takes both, so the bars are put one after the other. (The product of ``nchw`` is
-# :math:`l` small ones, which a busy machine disturbs most: its time may differ much between runs.)
+# A layer needs both steps, so the figure adds their times. (The product of ``nchw`` consists of
+# :math:`l` small products. A busy machine disturbs small products most, so this time may vary a lot
+# between runs.)
 fig, ax = plt.subplots(figsize=(6.5, 2.4))
 ax.barh(list(made), form_ms.values(), color="#56B4E9", label="form the patches")
 bars = ax.barh(
@@ -204,36 +211,36 @@ fig.tight_layout()
 show()
 
 # %%
-# A copy goes fast where a run is contiguous on both sides. With stride 1 that is :math:`d` numbers
-# or more for ``nhwc``, :math:`b_{conv}` for ``nchw``, and one for ``phi``, where the channel is
-# fastest in the image and slowest in the patch. It is the price of MATLAB's order of a filter.
+# A copy is fast if it moves long runs that are contiguous in both the source and the result. With
+# stride 1 such a run has :math:`d` numbers or more for ``nhwc``, :math:`b_{conv}` for ``nchw``, and
+# only one for ``phi``, because there the channel runs fastest in the image and slowest in the
+# patch. This is the price of storing filters in MATLAB's order.
 #
-# Another difference does not show here: in the gradient (4), :math:`\partial\xi/\partial W =
-# \partial\xi/\partial S \, \phi(\mathrm{pad}(Z))'`, the sum over instances is inside the product
-# for ``phi`` and ``nhwc``. For ``nchw`` it is a sum of :math:`l` products, each as large as
-# :math:`W`.
+# The figure does not show another difference. In the gradient (4), :math:`\partial\xi/\partial W =
+# \partial\xi/\partial S \, \phi(\mathrm{pad}(Z))'`, the product itself sums over the instances for
+# ``phi`` and ``nhwc``. For ``nchw`` we must add :math:`l` products, each of the size of :math:`W`.
 dS = rng.standard_normal((l, d_next, a * b), dtype=np.float32)  # NCHW
 summed = sum(dS[n] @ made["nchw"][n].T for n in range(l))  # columns [c, u, w]
 dS_rows = np.ascontiguousarray(dS.transpose(0, 2, 1)).reshape(-1, d_next)
 at_once = made["nhwc"].T @ dS_rows  # rows [u, w, c]
 expected = at_once.reshape(h, h, d, d_next).transpose(3, 2, 0, 1).reshape(d_next, -1)
 difference = np.abs(summed - expected).max() / np.abs(expected).max()
-print(f"(4) as one product and as {l}: relative difference {difference:.1e}, in float32")
+print(f"(4) as one product or as {l}: relative difference {difference:.1e} in float32")
 assert difference < 1e-3
 
 # %%
 # What to take away
 # -----------------
-# Convolution is one matrix product in every layout. The layouts differ by a permutation of the
-# patches and the same permutation of the filters, so the results agree up to rounding. What
-# matters is that images, patches, filters and result fit together: then nothing is re-ordered
-# between layers, and the batch is one product.
+# A convolution is a matrix product in every layout. The layouts differ by a permutation of the
+# patches and the same permutation of the filters, so the results agree up to rounding. If images,
+# patches, filters and result fit together, nothing must be reordered between layers. With ``phi``
+# and ``nhwc`` the whole batch is also a single product.
 #
 # Try it yourself
 # ---------------
-# 1. Is the result of ``nhwc`` bit for bit that of ``phi``? Why may it differ, though each sum has
-#    the same terms?
-# 2. A 1 x 1 filter with stride 1 and no padding: what is :math:`\phi(Z)`? Which layouts need no
-#    copy at all?
-# 3. A model trained with NCHW shall run here. Write the permutation of its first fully connected
-#    layer's columns.
+# 1. Are the results of ``nhwc`` and ``phi`` equal bit for bit? Why may they differ, although each
+#    sum has the same terms?
+# 2. Take a 1 x 1 filter with stride 1 and no padding. What is :math:`\phi(Z)`? Which layouts need
+#    no copy at all?
+# 3. You want to run a model here that was trained with NCHW. Write down the permutation of the
+#    columns of its first fully connected layer.

@@ -2,17 +2,17 @@ r"""
 Pooling and P_pool
 ==================
 
-Max pooling keeps the largest entry of every window. Which entry that is depends on the data, but
-once it is known, pooling is a selection: a matrix :math:`P_{\mathrm{pool}}` with one 1 in each row.
-This tutorial pools by hand, writes the selection as indices and as a sparse matrix, goes back with
-its transpose as equation (3) does, and looks at ties and at windows that do not fit.
+Max pooling keeps the largest entry of every window. Which entry that is depends on the data. Once
+it is known, pooling is a selection: a matrix :math:`P_{\mathrm{pool}}` with one 1 in each row. This
+tutorial pools by hand, writes the selection as indices and as a sparse matrix, uses its transpose
+in the backward pass as equation (3) does, and looks at ties and at windows that do not fit.
 """
 
 # %%
 # By hand
 # -------
-# One channel, 5 x 4 pixels, windows of 2 x 2. The last row has no complete window and is
-# dropped: :math:`a^{m+1} = \lfloor a_{conv} / h_{pool} \rfloor = 2`.
+# We take one channel of 5 x 4 pixels and windows of 2 x 2 pixels. The last row lies in no complete
+# window and is dropped: :math:`a^{m+1} = \lfloor a_{conv} / h_{pool} \rfloor = 2`.
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -20,7 +20,8 @@ from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import from_nhwc, pixels, to_nhwc, vec
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 image = np.array(
     [
@@ -40,16 +41,17 @@ assert (g.a_next, g.b_next) == (2, 2)
 assert Z_next.max() == 7  # the 9s of the incomplete windows are gone
 
 # %%
-# ``idx_pool`` says, for each entry of :math:`\mathrm{vec}(Z^{m+1})`, where in
-# :math:`\mathrm{vec}(S)` it stood. Entry 0 is a tie: the window holds 3 at (0, 1) and at (1, 0).
-# Windows are scanned in the order :math:`u + h_{pool} w`, down the columns, and the first of equals
-# stays: (1, 0), index 1. PyTorch scans along the rows and would take (0, 1). Entry 2 is another
-# tie, and entry 1, the window of zeros, a third: its first pixel stays.
+# For each entry of :math:`\mathrm{vec}(Z^{m+1})`, ``idx_pool`` holds the index of the entry of
+# :math:`\mathrm{vec}(S)` that it is copied from. Entry 0 is a tie: its window has a 3 at (0, 1) and
+# at (1, 0). A window is scanned in the order :math:`u + h_{pool} w`, down the columns, and the
+# first of equal entries is kept: here (1, 0), index 1. PyTorch scans along the rows and would take
+# (0, 1). Entries 1 and 2 are ties too: the window of entry 1 is all zeros, so its first pixel is
+# kept, and the window of entry 2 has two 5s.
 assert idx_pool[:, 0].tolist() == [1, 2, 11, 12]
 
 
 def pool(S, g):
-    """Max pooling in plain loops: values and indices, one instance after the other."""
+    """Max pooling in plain loops: return values and indices, one instance after another."""
     images = pixels(S, g.a_conv, g.b_conv)  # [n, column, row, channel]
     Z, idx_pool = [], []
     for n in range(images.shape[0]):
@@ -60,7 +62,7 @@ def pool(S, g):
                     for w in range(g.h_pool):
                         for u in range(g.h_pool):
                             row, column = i * g.h_pool + u, j * g.h_pool + w
-                            if images[n, column, row, c] > best:  # not >=: the first stays
+                            if images[n, column, row, c] > best:  # not >=: keep the first
                                 best = images[n, column, row, c]
                                 where = c + g.d_next * (row + g.a_conv * column)
                     Z.append(best)
@@ -78,8 +80,8 @@ assert np.array_equal(by_hand[1], idx_pool)
 # %%
 # On real images
 # --------------
-# Handwritten digits, a convolution with four random filters and the ReLU. :math:`S` has 7 x 7
-# pixels, so the last row and column are dropped again.
+# We apply a convolution with four random filters and the ReLU to handwritten digits. :math:`S` has
+# 7 x 7 pixels, so the last row and the last column are dropped.
 data = nn.load_dataset("digits").train
 l = 20 if reduced() else 200
 g = nn.ConvGeometry(a=data.a, b=data.b, d=1, p=0, h=2, s=1, d_next=4, h_pool=2)
@@ -91,14 +93,14 @@ Z_next, idx_pool = nn.maxpooling(S, g)
 by_hand = pool(S, g)
 assert np.array_equal(by_hand[0], Z_next)
 assert np.array_equal(by_hand[1], idx_pool)
-print(f"S {S.shape} -> Z {Z_next.shape}; idx_pool {idx_pool.shape}, one column an instance")
+print(f"S {S.shape} -> Z {Z_next.shape}; idx_pool {idx_pool.shape}, one column per instance")
 
 # %%
 # P_pool
 # ------
 # For one instance, :math:`\mathrm{vec}(Z^{m+1}) = P_{\mathrm{pool}} \, \mathrm{vec}(\sigma(S))`.
-# Each row has one 1, in column ``idx_pool``; a column has at most one, because windows do not
-# overlap. Unlike :math:`P_\phi` this matrix differs from instance to instance.
+# Each row has one 1, in the column that ``idx_pool`` gives. Each column has at most one, because
+# windows do not overlap. Unlike :math:`P_\phi`, this matrix differs from instance to instance.
 
 
 def P_pool(idx, g):
@@ -116,8 +118,9 @@ assert P.sum(axis=0).max() == 1
 assert np.array_equal((P @ P.T).toarray(), np.eye(idx_pool.shape[0]))
 
 # %%
-# The figure shows one channel of the first image with the winners, and :math:`P_{\mathrm{pool}}` of
-# all four channels. Crosses mark the pixels that belong to no complete window.
+# The figure shows one channel of the first image with the entry that wins in each window, and
+# :math:`P_{\mathrm{pool}}` of all four channels. Crosses mark the pixels that belong to no complete
+# window.
 channel = 1
 grid = to_nhwc(S, g.a_conv, g.b_conv)[n, :, :, channel]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), width_ratios=[1, 1.9])
@@ -140,11 +143,12 @@ fig.tight_layout()
 show()
 
 # %%
-# The way back
-# ------------
-# Equation (3) needs :math:`v' P_{\mathrm{pool}}`: every number goes back to where its entry came
-# from, and all others get zero. Since no two go to the same place this is an assignment, not a sum.
-# (``nn.P_pool`` is the selection itself, applied to another matrix than the one that was pooled.)
+# The backward pass
+# -----------------
+# Equation (3) needs :math:`v' P_{\mathrm{pool}}`. It writes each number of :math:`v` to the entry
+# that pooling took, and zeros elsewhere. No two numbers go to the same entry, so this is an
+# assignment, not a sum. (``nn.P_pool`` applies the kept selection to any matrix of the shape of
+# :math:`S`, not only to the one that was pooled.)
 V = np.asfortranarray(rng.standard_normal(Z_next.shape))
 back = nn.vTP_pool(V, idx_pool, g)
 
@@ -163,36 +167,39 @@ assert abs(left - right) < 1e-10 * max(1, abs(left))
 # %%
 # Ties, and why most do no harm
 # -----------------------------
-# Where the largest entry is not unique, the maximum has no derivative, and a package must choose.
-# After a ReLU ties are frequent: whole windows are zero. But (3) first multiplies by the
-# indicator :math:`I[Z^{m+1}]`, which is 0 there, so that nothing is sent back, whoever won.
+# If the largest entry of a window is not unique, the maximum has no derivative, and a package must
+# choose an entry. After a ReLU ties are frequent, because whole windows are zero. But (3) first
+# multiplies by the indicator :math:`I[Z^{m+1}]`, which is 0 for such a window. So the window adds
+# nothing to the gradient, whichever entry was chosen.
 images = to_nhwc(S, g.a_conv, g.b_conv)[:, : 2 * g.a_next, : 2 * g.b_next]
 windows = images.reshape(l, g.a_next, 2, g.b_next, 2, g.d_next)
 largest = windows.max(axis=(2, 4), keepdims=True)
 tied = (windows == largest).sum(axis=(2, 4)) > 1
 zero = largest[:, :, 0, :, 0] == 0
-print(f"{100 * tied.mean():.1f} % of windows are tied, {100 * (tied & ~zero).mean():.1f} % above 0")
+print(f"windows with a tie: {100 * tied.mean():.1f} %")
+print(f"windows with a tie above 0: {100 * (tied & ~zero).mean():.1f} %")
 assert tied.mean() > (tied & ~zero).mean()
 
 masked = nn.vTP_pool(np.asfortranarray(V * nn.indicator(Z_next)), idx_pool, g)
 assert np.array_equal(masked, back * nn.indicator(S))
 
 # %%
-# So (3) may mask with :math:`Z^{m+1}` before going back, instead of with the larger :math:`S`
-# afterwards: the result is the same, as the last line checked. The ReLU and the maximum may also
-# be exchanged, since the ReLU never puts a smaller number above a larger one.
+# So (3) may mask with :math:`Z^{m+1}` before it applies :math:`P_{\mathrm{pool}}`. The last line
+# has checked that masking with :math:`S` afterwards, which has more entries, gives the same result.
+# In the forward pass the ReLU and the maximum may also be exchanged, because the ReLU never puts a
+# smaller number above a larger one.
 raw = (nn.padding_and_phiZ(Z, g).T @ W.T).T
 assert np.array_equal(nn.relu(nn.maxpooling(raw, g)[0]), Z_next)
 print("pool(relu(S)) = relu(pool(S)): every entry equal")
 
 # %%
-# Ties above zero remain where an image is flat, as in the bright strokes of the digits: equal
-# patches give equal sums.
+# Ties above zero remain where an image is flat, as in the bright strokes of the digits, because
+# equal patches give equal sums.
 #
-# Who should do it?
-# -----------------
-# NumPy can pool by a re-shape, a copy and ``argmax``. The window's two indices are put last, with
-# :math:`w` before :math:`u`, so that the first maximum is the lecture's.
+# NumPy or our own loop?
+# ----------------------
+# NumPy can pool with a reshape, a copy and ``argmax``. The two indices of a window come last, with
+# :math:`w` before :math:`u`, so ``argmax`` finds the same first maximum as the lecture.
 
 
 def numpy_pool(S):
@@ -214,13 +221,14 @@ print(f"{l} images 28 x 28 x 32: NumPy {1e3 * in_numpy:.1f} ms, compiled {1e3 * 
 # %%
 # What to take away
 # -----------------
-# Pooling selects; the selection is an index a window, kept on the way forward and used on the way
-# back. As a matrix it is :math:`P_{\mathrm{pool}}`, which nobody has to form. Ties are settled by a
-# fixed order of scanning, so that two packages may differ there, and both be right.
+# Pooling is a selection. It is stored as one index per window and channel in the forward pass, and
+# used in the backward pass. As a matrix it is :math:`P_{\mathrm{pool}}`, which we never need to
+# form. A fixed order of scanning decides ties, so two packages may differ there although both are
+# right.
 #
 # Try it yourself
 # ---------------
 # 1. Replace ``>`` by ``>=`` in ``pool``. Which of the assertions fails first, and on which window?
-# 2. Write average pooling as a matrix. Does it need anything from the forward pass to go back?
+# 2. Write average pooling as a matrix. Does its backward pass need anything from the forward pass?
 # 3. Let windows overlap (stride 1, width 2). Why is ``put_along_axis`` then wrong, and what
 #    replaces it?

@@ -2,34 +2,34 @@ r"""
 The gradient by hand
 ====================
 
-Equations (3), (4) and (5) are the whole of back-propagation through a convolutional layer. Here
-they are carried out line by line for a network of one convolutional and one fully connected layer,
-with the product :math:`v' P_\phi` of (5) done in four ways, and compared with the package's
-gradient and with finite differences.
+Equations (3), (4) and (5) completely describe back-propagation through a convolutional layer. Here
+we carry them out line by line for a network of one convolutional and one fully connected layer. We
+compute the product :math:`v' P_\phi` of (5) in four ways. We then compare the gradient with that of
+the package and with finite differences.
 """
 
 # %%
 # The network and its data
 # ------------------------
-# Digits of 8 x 8 pixels; six filters 3 x 3, padding 1, ReLU, pooling 2 x 2; then one fully
-# connected layer to ten classes. The loss is the squared one, :math:`\xi = \|z^{L+1} - y\|^2` with
-# :math:`y` one-hot. Everything is in float64. A little noise on the images and on the parameters
-# keeps us off the kinks of ReLU and maximum (the digits have flat areas, where windows are tied):
-# at a kink a finite difference would prove nothing.
+# The images are digits of 8 x 8 pixels. The convolutional layer has six 3 x 3 filters, padding 1,
+# ReLU and 2 x 2 pooling. A fully connected layer to ten classes follows. The loss is the squared
+# loss :math:`\xi = \|z^{L+1} - y\|^2` with :math:`y` one-hot. Everything is in float64.
+#
+# The ReLU has a kink at 0, and pooling has a kink wherever a window has a tie. Both are frequent in
+# the flat areas of the digits. At a kink a finite difference would prove nothing, so we add a
+# little noise to the images and to the parameters.
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy import sparse
 
 import simplenn_py as nn
 from simplenn_py.layout import to_nhwc, vec
-from simplenn_py.teaching import busy, reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, reduced, seconds
 
 data = nn.load_dataset("digits").train
 l = 20 if reduced() else 100
-config = nn.NetConfig(
-    LC=1, LF=1, ht_input=data.a, wd_input=data.b, ch_input=(1, 6), full_neurons=(10,),
-    wd_pad_added=(1,), wd_filter=(3,), strides=(1,), wd_subimage_pool=(2,),
-)  # fmt: skip
+config = nn.NetConfig.build((data.a, data.b, 1), [nn.Conv(6, 3, pad=1, pool=2)], [10])
 g = config.conv_layers[0]
 rng = np.random.default_rng(0)
 model = nn.Model.initialise(config, np.arange(10), rng, dtype=np.float64)
@@ -44,11 +44,11 @@ y[labels, np.arange(l)] = 1
 print(f"{config.n_parameters} parameters, {l} images")
 
 # %%
-# Forward
-# -------
-# Whatever the way back needs is kept: :math:`\phi(\mathrm{pad}(Z))`, the pooled output and its
-# indices. The fully connected layer reads :math:`\mathrm{vec}(Z^{2,i})`, which is a view of the
-# same memory.
+# The forward pass
+# ----------------
+# We keep everything that the backward pass needs: :math:`\phi(\mathrm{pad}(Z))`, the pooled output
+# and its indices. The fully connected layer reads :math:`\mathrm{vec}(Z^{2,i})`, which is a view of
+# the same memory.
 
 
 def forward(Z1, W1, bias1, W2, bias2):
@@ -66,11 +66,12 @@ print(f"summed loss {loss:.6f}")
 assert np.shares_memory(z2, Z2)
 
 # %%
-# Backward: the loss and the fully connected layer
-# ------------------------------------------------
-# :math:`\partial\xi/\partial z^{L+1} = 2(z^{L+1} - y)`. The last layer is linear, so this is its
-# :math:`\partial\xi/\partial s`, and :math:`\partial\xi/\partial W = \partial\xi/\partial s\, z'`.
-# As the instances stand side by side, the product also sums over them.
+# The backward pass: the loss and the fully connected layer
+# ---------------------------------------------------------
+# The derivative of the loss is :math:`\partial\xi/\partial z^{L+1} = 2(z^{L+1} - y)`. The last
+# layer is linear, so this is its :math:`\partial\xi/\partial s`, and :math:`\partial\xi/\partial W
+# = \partial\xi/\partial s\, z'`. The instances stand side by side, so the product also sums over
+# them.
 ds = 2 * (z3 - y)
 dW2 = ds @ z2.T
 dbias2 = ds.sum(axis=1)
@@ -102,9 +103,11 @@ dbias1 = dS.sum(axis=1)
 #    \frac{\partial\xi}{\partial\mathrm{vec}(Z)'} =
 #    \mathrm{vec}\left( W' \frac{\partial\xi}{\partial S} \right)' P_\phi P_{\mathrm{pad}}
 #
-# The first layer does not need it to train, but a deeper network would. :math:`V = W'
-# \partial\xi/\partial S` has the shape of :math:`\phi(\mathrm{pad}(Z))`: a number for every copy of
-# a pixel. :math:`v' P_\phi` sums, for each pixel, over its copies. In plain loops:
+# Training does not need (5) in the first layer, but it does in every later one. The matrix :math:`V
+# = W' \partial\xi/\partial S` has the shape of :math:`\phi(\mathrm{pad}(Z))`: one number for every
+# copy of a pixel. :math:`v' P_\phi` sums over the copies of each pixel.
+#
+# **In plain loops:**
 V = np.asfortranarray(W1.T @ dS)
 
 
@@ -123,12 +126,12 @@ def vTP_phi(V, g):
 looped = vTP_phi(V, g)
 
 # %%
-# **By accumulation.** MATLAB's ``accumarray`` is NumPy's ``bincount`` with weights: add each number
-# to the bin of its index. All instances go in one call when each gets bins of its own.
+# **By accumulation.** MATLAB's ``accumarray`` is NumPy's ``bincount`` with weights: it adds each
+# number to the bin of its index. One call handles all instances if each has its own bins.
 
 
 def places(g, l):
-    """For each entry of vec(phi(pad(Z))) its place in vec(pad(Z)), for l instances."""
+    """Return the place in vec(pad(Z)) of each entry of vec(phi(pad(Z))), for l instances."""
     return (nn.find_index_phiZ(g) + g.d * g.a_pad * g.b_pad * np.arange(l)[:, None]).ravel()
 
 
@@ -140,7 +143,7 @@ where = places(g, l)
 assert np.allclose(accumulated(V, where), looped, atol=1e-10)
 
 # %%
-# Plain indexing would be wrong: ``dpad[where] += v`` keeps, for a repeated index, only one of the
+# Plain indexing would be wrong: for a repeated index, ``dpad[where] += v`` keeps only one of the
 # additions.
 wrong = np.zeros(looped.size)
 wrong[where] += vec(V)
@@ -148,7 +151,7 @@ print(f"dpad[where] += v is off by up to {np.abs(wrong - looped).max():.3f}")
 assert not np.allclose(wrong, looped)
 
 # %%
-# **By a sparse product**, with the matrix itself: :math:`P_\phi' v` for every instance.
+# **By a sparse product** with the matrix itself: :math:`P_\phi' v` for every instance.
 
 
 def sparse_P_phi(g, dtype=np.float64):
@@ -158,39 +161,40 @@ def sparse_P_phi(g, dtype=np.float64):
 
 
 def multiplied(V, PT):
-    v = vec(V).reshape(-1, PT.shape[1])  # one instance a row
+    v = vec(V).reshape(-1, PT.shape[1])  # one row per instance
     return np.concatenate([PT @ row for row in v])
 
 
 assert np.allclose(multiplied(V, sparse_P_phi(g).T), looped, atol=1e-10)
 
 # %%
-# **Compiled**: the package's loop, in which each core owns columns of the image and collects what
-# belongs there. Two cores never add to the same pixel.
+# **Compiled:** in the package's loop each core owns some columns of the image, and adds up the
+# contributions to their pixels. Two cores never add to the same pixel.
 dpad = nn.vTP_phi(V, g)
 assert np.allclose(vec(dpad), looped, atol=1e-10)
 dZ1 = nn.unpad(dpad, g)  # and v' P_pad: drop the border
-print("v'P_phi: four ways agree to 1e-10")
+print("v'P_phi: the four ways agree to 1e-10")
 
 # %%
 # The comparison
 # --------------
-# The package orders the gradient layer by layer, ``vec(W)`` and then the bias. Its own pass runs
-# on the lecture engine, and must give the same.
+# The package orders the gradient layer by layer: ``vec(W)``, then the bias. We run its backward
+# pass on the lecture engine. The result must be the same.
 gradient = np.concatenate([vec(np.asfortranarray(dW1)), dbias1, dW2.ravel("F"), dbias2])
-mean = np.zeros(data.a * data.b)  # of the images: nothing is subtracted
+mean = np.zeros(data.a * data.b)  # no mean image is subtracted
 problem = nn.Problem(Z1, labels, nn.SquaredLoss(), C=np.inf, scale=1.0, offset=mean)
 engine = nn.make_engine("lecture", config, l, np.float64)
 packages = np.empty(config.n_parameters)
 packages_loss = nn.lossgrad_subset(engine, model, problem, np.arange(l), packages)
 error = np.abs(gradient - packages).max() / np.abs(packages).max()
-print(f"loss {packages_loss:.6f}; by hand against the package: relative error {error:.1e}")
+print(f"the package's loss {packages_loss:.6f}; relative difference of the gradients {error:.1e}")
 assert abs(packages_loss - loss) < 1e-10 * loss
 assert error < 1e-10
 
 # %%
-# The package could share our mistakes, differences cannot. Along one random direction :math:`v` the
-# central difference must be :math:`g'v`.
+# The package could have the same mistakes as we do, but finite differences could not. Along a
+# random direction :math:`v`, the central difference must agree with :math:`g'v`, where :math:`g` is
+# the gradient.
 v = rng.standard_normal(model.theta.size)
 v /= np.linalg.norm(v)
 t = 1e-6
@@ -206,14 +210,15 @@ print(f"g'v = {gradient @ v:.8f}, by differences {difference:.8f}")
 assert abs(gradient @ v - difference) < 1e-5 * np.linalg.norm(gradient)
 
 # %%
-# For (5) we change the images instead of the parameters.
+# To check (5), we change the images instead of the parameters.
 v = rng.standard_normal(Z1.shape) / np.sqrt(Z1.size)
 difference = (loss_at(model.theta, Z1 + t * v) - loss_at(model.theta, Z1 - t * v)) / (2 * t)
 print(f"(5): g'v = {np.vdot(dZ1, v):.8f}, by differences {difference:.8f}")
 assert abs(np.vdot(dZ1, v) - difference) < 1e-5 * np.linalg.norm(dZ1)
 
 # %%
-# What (5) tells of an image: more ink in a red pixel raises its loss, in a blue one lowers it.
+# The result of (5) shows how each pixel affects the loss of its image. More ink in a red pixel
+# raises the loss, more ink in a blue pixel lowers it.
 fig, axes = plt.subplots(2, 5, figsize=(8, 3.2), layout="constrained")
 limit = np.abs(dZ1[:, : data.a * data.b * 5]).max()
 for n in range(5):
@@ -230,10 +235,10 @@ fig.colorbar(drawn, ax=axes, shrink=0.8, label="change of loss\nper unit of ink"
 show()
 
 # %%
-# The ways, timed
-# ---------------
-# A layer of ordinary size; the loops in Python would take too long here. The indices of
-# ``bincount`` and the matrix of the sparse product are prepared outside the clock; the compiled
+# How long each way takes
+# -----------------------
+# Now a layer of ordinary size. The loops in Python would take too long here. We do not time the
+# preparation of the indices for ``bincount`` and of the matrix for the sparse product. The compiled
 # loop needs neither.
 l = 8 if reduced() else 64
 g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
@@ -241,18 +246,19 @@ V = np.asfortranarray(rng.standard_normal((g.hhd, g.a_conv * g.b_conv * l)))
 where, PT, out = places(g, l), sparse_P_phi(g).T.tocsr(), nn.vTP_phi(V, g)
 assert np.allclose(accumulated(V, where), vec(out), atol=1e-10)
 assert np.allclose(multiplied(V, PT), vec(out), atol=1e-10)
-print(busy() or "The cores have little else to do: the times below are what they can be.")
+print(busy() or "The cores have little other work: the times below can be trusted.")
 times = {
     "bincount": seconds(lambda: accumulated(V, where), 3),
     "sparse P_phi": seconds(lambda: multiplied(V, PT), 3),
     "compiled": seconds(lambda: nn.vTP_phi(V, g, out=out), 3),
 }
 for name, time in times.items():
-    print(f"{name:13s} {1e3 * time:7.1f} ms, {V.size / time / 1e6:6.0f} million additions a second")
+    additions = V.size / time / 1e6
+    print(f"{name:13s} {1e3 * time:7.1f} ms, {additions:6.0f} million additions per second")
 fastest = min(times, key=times.get)
-print(f"fastest here: {fastest}, bincount takes {times['bincount'] / times['compiled']:.2f} times "
-      f"as long as compiled")  # fmt: skip
-print(f"bincount reads {where.nbytes / 1e6:.0f} MB of indices beside {V.nbytes / 1e6:.0f} MB of V")
+print(f"fastest here: {fastest}; bincount takes {times['bincount'] / times['compiled']:.2f} times "
+      f"the time of the compiled loop")  # fmt: skip
+print(f"bincount reads {where.nbytes / 1e6:.0f} MB of indices and {V.nbytes / 1e6:.0f} MB of V")
 
 fig, ax = plt.subplots(figsize=(6.5, 2.2))
 colours = ["#E69F00", "#999999", "#0072B2"]
@@ -268,13 +274,14 @@ show()
 # %%
 # What to take away
 # -----------------
-# The way back mirrors the way forward: each step is the transpose of what was done, applied in the
-# reverse order, with :math:`\phi(\mathrm{pad}(Z))`, :math:`Z^{m+1}` and ``idx_pool`` kept from
-# before. Two products and two index operations are the gradient of a layer. A gradient written by
-# hand is not finished before a difference along a random direction has confirmed it.
+# The backward pass mirrors the forward pass. It applies the transpose of each step, in the reverse
+# order, and uses :math:`\phi(\mathrm{pad}(Z))`, :math:`Z^{m+1}` and ``idx_pool`` from the forward
+# pass. Two products and two index operations give the gradient of a layer. A gradient written by
+# hand is not finished until a finite difference along a random direction has confirmed it.
 #
 # Try it yourself
 # ---------------
 # 1. Leave out the indicator in (3). How far off is :math:`g'v`?
-# 2. Exchange the squared loss for softmax cross-entropy. Which single line of the way back changes?
-# 3. Insert a second convolutional layer between the two, and use (5) for the first time.
+# 2. Replace the squared loss by softmax cross-entropy. Which single line of the backward pass
+#    changes?
+# 3. Insert a second convolutional layer between the two. Now the gradient needs (5).

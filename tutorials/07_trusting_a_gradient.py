@@ -2,35 +2,33 @@ r"""
 Trusting a gradient
 ===================
 
-A gradient that is wrong by a factor, or in one layer only, still lowers the loss for a while: that
-a network trains proves nothing. This tutorial compares a gradient with difference quotients, which
-need only the function itself, finds the step at which they are most accurate, and tells what the
-kinks of ReLU and pooling do to them. Then it puts three faults into a gradient on purpose, and
-watches the check find each of them.
+A gradient that is wrong by a factor, or in one layer only, can still lower the loss for a while. So
+the fact that a network trains does not prove that its gradient is right. This tutorial compares a
+gradient with difference quotients, which need only the function itself. It finds the step at which
+they are most accurate, and shows what the kinks of ReLU and pooling do to them. Then it puts three
+faults into a gradient on purpose, and lets the check find each of them.
 """
 
 # %%
-# What is needed. Differences subtract numbers that are nearly equal, so that everything here is in
-# double precision, and the network is small: three layers, one of them with stride 2. (To watch an
-# engine at work, and to break it, we need two parts from inside the package: the lecture's engine
-# and its table of operators.)
+# A difference quotient subtracts numbers that are nearly equal, so everything here is in double
+# precision. The network is small: three layers, one of them with stride 2. (To observe an engine,
+# and to break it, we import two internal parts of the package: the lecture engine and its table of
+# operators.)
 import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
-from simplenn_py.gradcheck import check
+from simplenn_py.engines import LectureEngine, Operators
 from simplenn_py.layout import patches, storage
-from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, show
+from simplenn_py.runtime import reduced
+from simplenn_py.tools import check_derivatives
 
 rng = np.random.default_rng(0)
 l = 5 if reduced() else 20  # images
-config = nn.NetConfig(
-    LC=2, LF=1, ht_input=8, wd_input=8, ch_input=(1, 4, 6), wd_pad_added=(1, 1),
-    wd_filter=(3, 3), strides=(1, 2), wd_subimage_pool=(1, 2), full_neurons=(10,),
-)  # fmt: skip
+config = nn.NetConfig.build(
+    (8, 8, 1), [nn.Conv(4, 3, pad=1), nn.Conv(6, 3, pad=1, stride=2, pool=2)], [10]
+)
 
 # %%
 # Two difference quotients
@@ -42,13 +40,15 @@ config = nn.NetConfig(
 #    \frac{f(\theta + \epsilon v) - f(\theta - \epsilon v)}{2\epsilon}
 #    = \nabla f' v + O(\epsilon^2).
 #
-# These are the errors of truncating Taylor's series. In the second, the central difference, the
-# terms with :math:`\epsilon^2` cancel before the division. There is a second error: each value of
-# :math:`f` is rounded, by about :math:`10^{-16} |f|`, and the division by :math:`\epsilon` makes
-# that larger the smaller the step is. One error falls with the step and the other rises: on
-# logarithmic scales their sum is a V, with the best step at its bottom.
+# The first quotient is the one-sided difference, the second the central difference. The
+# :math:`O(\cdot)` terms are truncation errors: they come from cutting off Taylor's series. In the
+# central difference the terms with :math:`\epsilon^2` cancel before the division. There is also a
+# rounding error. Each value of :math:`f` is rounded by about :math:`10^{-16} |f|`, and the division
+# by :math:`\epsilon` enlarges this error, the more so the smaller the step is. As the step gets
+# smaller, the truncation error falls and the rounding error rises. On logarithmic scales their sum
+# looks like a V, with the best step at its bottom.
 #
-# First a smooth function of two numbers whose derivative is known,
+# First we take a smooth function of two numbers whose derivative is known,
 # :math:`f(x, y) = \log x + xy - \sin y` with :math:`\partial f / \partial x = 1/x + y = 5.5` at
 # (2, 5).
 
@@ -62,18 +62,19 @@ one_sided = [abs((example(2 + e) - example(2)) / e / 5.5 - 1) for e in steps]
 central = [abs((example(2 + e) - example(2 - e)) / (2 * e) / 5.5 - 1) for e in steps]
 for name, errors in (("one-sided", one_sided), ("central", central)):
     k = int(np.argmin(errors))
-    print(f"{name:9s} difference: error {errors[k]:.1e} at its best step, {steps[k]:.0e}")
+    print(f"{name:9s} difference: error {errors[k]:.1e} at the best step, {steps[k]:.0e}")
 assert min(central) < min(one_sided) < 1e-6
-assert central[2] < 1e-2 * one_sided[2]  # at step 0.01 truncation decides
+assert central[2] < 1e-2 * one_sided[2]  # at step 0.01 the truncation error dominates
 
 # %%
 # The network's objective
 # -----------------------
-# :math:`f(\theta)` over a few digits, as the package computes it: ``fungrad_minibatch`` returns
-# :math:`f` and, where it is asked to, writes the gradient. The biases are random here. Were they 0,
-# the ReLU would stand exactly at its kink wherever an image is blank.
+# Now the objective :math:`f(\theta)` over a few digits, as the package computes it.
+# ``fungrad_minibatch`` returns :math:`f`. If it is given an array for the gradient, it also writes
+# the gradient there. We draw random biases. With zero biases, the ReLU would be exactly at its kink
+# for every patch that is all zeros.
 data = nn.load_dataset("digits").train
-mean = data.Z.reshape((64, -1), order="F").mean(axis=1) / 16  # the values go from 0 to 16
+mean = data.Z.reshape((64, -1), order="F").mean(axis=1) / 16  # pixel values range from 0 to 16
 problem = nn.Problem(
     data.Z[:, : 64 * l], data.y[:l], nn.SquaredLoss(), C=100.0, scale=1 / 16, offset=mean
 )
@@ -95,9 +96,10 @@ print(f"f = {f(engine, theta, gradient):.4f}, {theta.size} parameters")
 # %%
 # One random direction
 # --------------------
-# Differences along every axis would take :math:`2n` evaluations of :math:`f`. A random direction
-# takes two, and it misses nothing: if the gradient is wrong by a vector :math:`e`, the check sees
-# :math:`e'v`, which is zero with probability zero.
+# With :math:`n` parameters, central differences along every axis would take :math:`2n` evaluations
+# of :math:`f`. One random direction takes two evaluations and still misses no error: if the
+# gradient is wrong by a vector :math:`e \ne 0`, the check sees :math:`e'v`, which is zero with
+# probability zero.
 
 
 def difference(v, step):
@@ -112,14 +114,15 @@ v = rng.standard_normal(theta.size)
 v /= np.linalg.norm(v)
 slope = difference(v, 1e-6)
 print(f"gradient'v {gradient @ v:+.12f}, difference {slope:+.12f}")
-print(f"apart by {relative(gradient @ v, slope):.1e}")
+print(f"relative difference of the two: {relative(gradient @ v, slope):.1e}")
 assert relative(gradient @ v, slope) < 1e-6
-assert relative(1.001 * gradient @ v, slope) > 5e-4  # a thousandth too much is seen
+assert relative(1.001 * gradient @ v, slope) > 5e-4  # an error of one thousandth is visible
 
 # %%
-# ReLU and pooling have kinks, where no derivative exists. Within a step some unit may change its
-# sign, or some pool its winner; the difference is then one of two smooth pieces. We record for
-# which steps that happens.
+# ReLU and pooling have kinks, where no derivative exists. Between the two ends of a difference, a
+# unit may change its sign, or a pooling window may take another entry as its maximum. Then the two
+# values of :math:`f` belong to two different smooth pieces. We record the steps for which that
+# happens.
 winners = {}
 
 
@@ -132,7 +135,7 @@ recorder = LectureEngine(config, l, np.float64, operators=Operators().replace(ma
 
 
 def pattern(at):
-    """Which units are positive, and what the pool of layer 2 takes: all that can kink."""
+    """Return which units are positive and which entries the pooling of layer 2 takes."""
     f(recorder, at)
     parts = [recorder.Z(1) > 0, recorder.Z(2) > 0, winners["layer 2"]]
     return np.concatenate([part.ravel(order="F") for part in parts])
@@ -144,8 +147,8 @@ start = f(engine, theta)
 network_one_sided = [relative(gradient @ v, (f(engine, theta + e * v) - start) / e) for e in steps]
 
 # %%
-# The V of both quotients: on the left the example, on the right the network. A hollow mark is a
-# step across a kink.
+# The figure shows the errors of both quotients: on the left for the example, on the right for the
+# network. A hollow marker means that the central difference at this step crosses a kink.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for panel, *both in ((axes[0], one_sided, central), (axes[1], network_one_sided, network_central)):
     styles = ((VERMILLION, "s-", "one-sided"), (BLUE, "o-", "central"))
@@ -156,25 +159,25 @@ for panel, *both in ((axes[0], one_sided, central), (axes[1], network_one_sided,
                          markerfacecolor="white")  # fmt: skip
     panel.set(xlabel="step")
     panel.grid(alpha=0.3)
-axes[1].loglog([], [], "o", color=GREY, markerfacecolor="white", label="across a kink")
+axes[1].loglog([], [], "o", color=GREY, markerfacecolor="white", label="crosses a kink")
 axes[0].set(title="log(x) + x y - sin(y) at (2, 5)", ylabel="relative error")
 axes[1].set(title="f of the network, along a random direction")
 axes[1].legend(frameon=False)
 show()
 
 best = steps[int(np.argmin(network_central))]
-print(f"on the network the central difference is best at step {best:.0e}")
+print(f"for the network the central difference is most accurate at step {best:.0e}")
 assert network_central.min() < 1e-7
 assert not kinked[-1]
 
 # %%
 # Identities that need no step
 # ----------------------------
-# :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` holds for every linear map, and both sides
-# are computed: rounding alone keeps them apart, so that ten digits and more agree. It is the
-# sharpest check of a pass back against the pass forward, and it holds for each operator on its own:
-# ``vTP_phi`` with ``unpad`` is the adjoint of ``padding_and_phiZ``, ``vTP_pool`` that of
-# :math:`P_{\mathrm{pool}}`, and for the whole network ``JTv`` is that of ``Jv``.
+# The identity :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` holds for every linear map. We
+# compute both sides. They differ by rounding errors only, so ten digits or more agree. This is the
+# sharpest check of a backward pass against the forward pass. It holds for each operator alone:
+# ``vTP_phi`` followed by ``unpad`` is the adjoint of ``padding_and_phiZ``, and ``vTP_pool`` is the
+# adjoint of :math:`P_{\mathrm{pool}}`. For the whole network, ``JTv`` is the adjoint of ``Jv``.
 g = config.conv_layers[1]
 Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l)))
 phiZ = nn.padding_and_phiZ(Z, g)
@@ -189,8 +192,8 @@ for name, (left, right) in pairs.items():
     assert relative(left, right) < 1e-10
 
 # %%
-# What the identity cannot tell: whether J is the right map. A filter that is transposed both ways
-# passes it. That is why Jv itself is compared with differences of :math:`z^{L+1}`.
+# The identity does not show whether J is the right map. A filter that is transposed in both passes
+# satisfies it. So we also compare Jv itself with differences of :math:`z^{L+1}`.
 
 
 def outputs(at):
@@ -208,23 +211,24 @@ assert error < 1e-6
 # %%
 # At a kink
 # ---------
-# :math:`\sigma(s) = \max(0, s)` has no derivative at 0; the lecture's strict indicator I[.] says 0
-# there. A central difference across the kink says something between 0 and 1: it draws the step of
-# the derivative as a ramp, and on the kink itself no step is short enough. A tie in a pool is the
-# same kink, in the difference of the two entries: equation (3) gives all to the first of them, a
-# difference gives half to each.
+# :math:`\sigma(s) = \max(0, s)` has no derivative at 0. The lecture's strict indicator I[.] is 0
+# there. A central difference across the kink gives a value between 0 and 1, depending on how far
+# :math:`s` is from the kink. At the kink itself it gives 0.5, however small the step is. A tie in a
+# pooling window is the same kind of kink, as a function of the difference of the two entries.
+# Equation (3) gives the whole derivative to the first of them, a central difference gives half of
+# it to each.
 distances, step = np.array([0.0, 1e-4, 1e-2]), 1e-3
 quotients = (nn.relu(distances + step) - nn.relu(distances - step)) / (2 * step)
 for s, indicated, quotient in zip(distances, nn.indicator(distances), quotients, strict=True):
-    print(f"s = {s:g}: I[s] = {indicated:g}, by differences with step {step:g}: {quotient:.2f}")
+    print(f"s = {s:g}: I[s] = {indicated:g}, central difference with step {step:g}: {quotient:.2f}")
 assert nn.indicator(distances).tolist() == [0, 1, 1]
 assert np.allclose(quotients, [0.5, 0.55, 1.0], atol=1e-10)
 
 # %%
 # Three faults
 # ------------
-# The first: the sum over the batch where the mean belongs, 1/l is missing. An engine of our own
-# scales what it writes.
+# The first fault is a missing factor 1/l: the gradient is the sum over the batch instead of the
+# mean. We write our own engine, which scales the derivatives that it writes.
 
 
 class WithoutMean(LectureEngine):
@@ -236,10 +240,10 @@ class WithoutMean(LectureEngine):
 
 
 # %%
-# The others are in :math:`v'P_\phi` of (5). Written out, it adds, for each filter offset
-# :math:`(u, w)`, one row of pixels to the places that the offset reads. One fault is to exchange
-# the offsets, the other to write ``=`` for ``+=``. A table of operators takes the routine in the
-# place of the package's.
+# The other two are in :math:`v'P_\phi` of (5). For each channel and each filter offset
+# :math:`(u, w)`, this operator adds one row of :math:`V` to the pixels that the offset reads. One
+# fault is to exchange the offsets, the other is to write ``=`` instead of ``+=``. We put our
+# routine into the table of operators in place of the package's.
 
 
 def vTP_phi(V, g, fault=""):
@@ -263,7 +267,7 @@ def with_vTP(fault):
 
 
 U = np.asfortranarray(rng.standard_normal(phiZ.shape))
-assert np.abs(vTP_phi(U, g) - nn.vTP_phi(U, g)).max() < 1e-10  # without a fault it is right
+assert np.abs(vTP_phi(U, g) - nn.vTP_phi(U, g)).max() < 1e-10  # right without a fault
 
 engines = {
     "right": with_vTP(""),
@@ -275,14 +279,14 @@ engines = {
 # %%
 # The package's checker
 # ---------------------
-# ``simplenn_py.gradcheck.check`` does all that we did by hand, layer by layer, with directions that
-# touch one layer alone. Where signs or winners differ between both ends of a difference it draws
-# another direction. It names the layers, the worst entry of each and, where it knows the pattern,
-# the likely cause. On the command line it is ``simplenn gradcheck NETWORK``. Here it judges the
-# right engine and the three wrong ones.
+# ``check_derivatives`` makes the checks that we made by hand. It goes layer by layer,
+# with directions that change one layer only. If a sign or a pooling index differs between the two
+# ends of a difference, it draws another direction. It reports a verdict for each layer, the worst
+# entry of each wrong layer and, if it knows the pattern, the likely cause. On the command line it
+# is ``simplenn gradcheck NETWORK``. Here we run it on the right engine and on the three wrong ones.
 expected = {"right": ["ok"] * 3, "1/l missing": ["wrong"] * 3}
 for name, broken in engines.items():
-    report = check(config, engine=broken)
+    report = check_derivatives(config, engine=broken)
     verdicts = [layer.verdict for layer in report.layers]
     print(f"{name}: layers {', '.join(verdicts)}")
     for worst in (layer.worst for layer in report.layers if layer.worst):
@@ -295,10 +299,10 @@ for name, broken in engines.items():
     assert report.ok == (name == "right")
 
 # %%
-# A fault in (5) of layer 2 shows in layer 1, to which (5) carries the derivative; layer 2 and what
-# comes after it are right: look for the fault between the last wrong layer and the first right one.
-# And each fault leaves its mark in the differences: no V, but a plateau, as high as the gradient is
-# wrong.
+# A fault in (5) of layer 2 shows in layer 1, because (5) carries the derivative to layer 1. Layer 2
+# and the layers after it are right. So look for the fault between the last wrong layer and the
+# first right one. Each fault can also be seen in the difference quotients: instead of a V there is
+# a plateau, at the height of the error of the gradient.
 figure, panel = plt.subplots(figsize=(7, 4), layout="constrained")
 styles = (("o-", BLUE), ("s--", VERMILLION), ("^-.", GREEN), ("v:", GREY))
 for (name, broken), (style, colour) in zip(engines.items(), styles, strict=True):
@@ -314,13 +318,15 @@ show()
 # %%
 # What to take away
 # -----------------
-# Compare along a random direction, with a central difference in double precision, and look at
-# several steps: a V is right, a plateau is wrong. Identities such as
-# :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` are sharper, but do not say that J is the
-# right map. Kinks disturb differences only where the step reaches them; draw another direction.
+# Compare the gradient with a central difference along a random direction, in double precision and
+# for several steps. A V means that the gradient is right, a plateau that it is wrong. Identities
+# such as :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` are sharper, but do not show that J
+# is the right map. A kink disturbs a difference only if the step reaches it. In that case draw
+# another direction.
 #
 # Try it yourself
 # ---------------
-# 1. Let (4) lose the last pixel of every image. Which layers does the check call wrong?
-# 2. Take the differences in single precision. Where is the bottom of the V, and how deep is it?
+# 1. Change (4) so that it omits the last pixel of every image. Which layers does the check report
+#    as wrong?
+# 2. Compute the differences in single precision. Where is the bottom of the V, and how deep is it?
 # 3. Transpose the offsets in ``padding_and_phiZ`` as well. Which check still fails, and why?

@@ -2,27 +2,35 @@ r"""
 Training the digits
 ===================
 
-Stochastic gradient descent with momentum is four lines around a gradient. This tutorial writes
-them by hand for the 1,797 handwritten digits that come with the package, watches the loss from
-batch to batch, compares the result with the package's own solver number by number, and then lets
-``nn.train`` do the whole: the learning curves, and the digits that the network still gets wrong.
+Stochastic gradient descent with momentum is four lines around a gradient. This tutorial writes them
+by hand and applies them to the 1,797 handwritten digits that come with the package. It follows the
+loss from batch to batch, and compares the parameters with those of the package's own solver. Then
+``nn.train`` does the whole job, and we look at the learning curves and at the digits that the
+network still gets wrong.
 """
 
 # %%
 # The images
 # ----------
-# ``Images.Z`` is the lecture's storage (1), here 1 x 64 l: one channel, and a column a pixel.
-# The values are as they came, whole numbers from 0 to 16. We take them to [0, 1] and subtract the
-# mean image of the training set, as simpleNN's example does. (``nn.train`` does so by itself, and
-# keeps the scaling in the model.)
+# ``Images.Z`` is the lecture's storage (1), here 1 x 64 l: one channel, and one column per pixel.
+# The values are unchanged from the data set: whole numbers from 0 to 16. We scale them to [0, 1]
+# and subtract the mean image of the training set, as simpleNN's example does. (``nn.train`` does
+# this by itself, and stores the scaling and the mean in the model.)
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
 from simplenn_py.layout import to_nhwc
-from simplenn_py.plots import BLUE, VERMILLION, confusion_counts, plot_confusion, plot_curves
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import (
+    BLUE,
+    VERMILLION,
+    confusion_counts,
+    plot_confusion,
+    plot_curves,
+    show,
+)
+from simplenn_py.runtime import reduced
 
 data = nn.load_dataset("digits")
 train = data.train
@@ -31,7 +39,7 @@ mean = train.Z.reshape((64, l), order="F").mean(axis=1, keepdims=True) / 16
 
 
 def scaled(images: nn.Images) -> nn.Images:
-    Z = images.Z.reshape((64, -1), order="F") / 16 - mean  # an image a column
+    Z = images.Z.reshape((64, -1), order="F") / 16 - mean  # one column per image
     return nn.Images(Z.reshape((1, -1), order="F"), images.y, images.a, images.b)
 
 
@@ -42,9 +50,9 @@ assert train.Z.shape == (1, 64 * l)
 # %%
 # The problem
 # -----------
-# What is minimised is :math:`f(\theta) = \theta'\theta/(2C) + \frac{1}{l} \sum_i \xi_i`, with the
-# cross-entropy as the loss :math:`\xi`. The network has two convolutional layers, each with 2x2 max
-# pooling, and one fully connected layer.
+# We minimise :math:`f(\theta) = \theta'\theta/(2C) + \frac{1}{l} \sum_i \xi_i`, with the
+# cross-entropy as the loss :math:`\xi`. The network has two convolutional layers, each with 2 x 2
+# max pooling, and one fully connected layer.
 
 config = nn.NetConfig.preset("digits", train.a, train.b, train.d)
 problem = nn.Problem(
@@ -70,16 +78,16 @@ print(f"{config.L} layers, {config.n_parameters} parameters")
 # %%
 # The loop
 # --------
-# An epoch is a permutation of the training images, cut into batches. For each batch
-# ``lossgrad_subset`` gathers the images, goes forward, and goes back by (3)-(5); it returns the
-# loss and writes the gradient, both summed over the batch. Then
+# In each epoch, a random permutation of the training images is cut into batches. For each batch,
+# ``lossgrad_subset`` gathers the images, runs the forward pass, and runs the backward pass (3)-(5).
+# It returns the loss and writes the gradient, both summed over the batch. The update is
 #
 # .. math::
 #    v \leftarrow \mu v - \eta \, \nabla f, \qquad \theta \leftarrow \theta + v,
 #
-# where the batch's estimate of :math:`\nabla f` is its mean plus :math:`\theta / C`. Without
-# momentum, :math:`\mu = 0`, each step forgets the one before. The permutations come from stream 1
-# of the seed, from which the package's solver draws them, too.
+# where :math:`\nabla f` is estimated by the mean gradient of the batch plus :math:`\theta / C`.
+# Without momentum (:math:`\mu = 0`), an update does not depend on the updates before it. The
+# permutations come from random stream 1 of the seed, which the package's solver also uses.
 
 
 def train_by_hand(model: nn.Model, momentum: float) -> list[float]:
@@ -103,14 +111,14 @@ losses = {"momentum 0": train_by_hand(plain, 0.0)}
 losses[f"momentum {momentum}"] = train_by_hand(model, momentum)
 
 # %%
-# Who gives each of ten digits the same probability has the loss :math:`\log 10 = 2.30`. Each point
-# of a thin line is the mean loss of one batch before its update, each point of a thick one the mean
-# over all images of an epoch. The thin lines are rough because a batch is a sample: the gradient,
-# too, is an estimate.
+# A network that gives each of the ten digits the same probability has the loss :math:`\log 10 =
+# 2.30`. In the figure, each point of a thin line is the mean loss of one batch before its update.
+# Each point of a thick line is the mean over all images of an epoch. The thin lines are rough
+# because a batch is a sample. The gradient of a batch is an estimate for the same reason.
 
 updates = -(-l // batch_size)
 sizes = np.minimum(batch_size, l - batch_size * np.arange(updates))  # of an epoch's batches
-print(f"an epoch: {l} = {updates - 1} * {batch_size} + {sizes[-1]} images, {updates} updates")
+print(f"one epoch: {l} = {updates - 1} * {batch_size} + {sizes[-1]} images, {updates} updates")
 assert sizes.sum() == l
 assert sizes[-1] == 2
 figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
@@ -124,8 +132,8 @@ for (label, values), colour, style in zip(
     print(f"{label}: mean loss {means[0]:.3f} in epoch 1, {means[-1]:.3f} in epoch {epochs}")
     k = updates + int(np.argmax(values[updates:]))
     this, before = sizes[k % updates], sizes[k % updates - 1]
-    print(f"    after epoch 1 the loss is highest at update {k + 1}: {values[k]:.2f},",
-          f"on a batch of {this} images, after one of {before}")  # fmt: skip
+    print(f"    highest loss after epoch 1: {values[k]:.2f} at update {k + 1},",
+          f"a batch of {this} images that follows a batch of {before}")  # fmt: skip
     assert means[-1] < 0.5 * np.log(10)
 axes.axhline(np.log(10), color="0.4", linestyle=":", linewidth=1, label="guessing: log 10")
 axes.set_yscale("log")
@@ -135,13 +143,13 @@ axes.legend(frameon=False)
 show()
 
 # %%
-# The last batch of an epoch is what remains, 2 images. Its loss may be very low or high, which says
-# little. Its gradient counts like any other, though it is an estimate from two images alone: a step
-# along it can suit these two and spoil the others. Where it does, the batch after it, the first of
-# the next epoch, shows a peak, and a high one lifts the mean of its epoch. Larger last
-# batches, or a learning rate that falls, would prevent that.
+# The last batch of an epoch has only the 2 remaining images. Its loss may be very low or very high,
+# which says little. But its gradient has the same weight as any other, although it is an estimate
+# from two images only. An update along it can improve these two and make the others worse. In that
+# case the next batch, the first of the next epoch, shows a peak. A high peak raises the mean of its
+# epoch. A larger last batch or a decreasing learning rate would prevent that.
 #
-# How well does it do on images that it has not seen?
+# How accurate is the network on images that it has not seen?
 
 by_hand = model.score(unseen.Z, unseen.y, "lecture")
 print(f"test accuracy after {epochs} epochs: {100 * by_hand:.1f} %")
@@ -150,8 +158,9 @@ assert by_hand > (0.85 if reduced() else 0.95)
 # %%
 # The package's solver
 # --------------------
-# ``nn.train`` runs the same loop, with a state that can be saved and with bars and curves to watch
-# it by. From the same weights and with the same permutations it arrives at the same parameters.
+# ``nn.train`` runs the same loop. It can also save the state of training, and show progress bars
+# and curves. From the same initial weights and with the same permutations, it arrives at the same
+# parameters, up to rounding.
 
 options = nn.TrainOptions(
     epochs=epochs, batch_size=batch_size, lr=lr, momentum=momentum, C=1.0, seed=seed,
@@ -160,16 +169,18 @@ options = nn.TrainOptions(
 same_images = nn.Dataset("scaled digits", ready, None, data.source)
 again, _ = nn.train(same_images, options=options, start=new_model(), progress=False)
 apart = np.linalg.norm(again.theta - model.theta) / np.linalg.norm(model.theta)
-print(f"{epochs * updates} updates; the parameters are apart by {apart:.1e}")
+print(f"{epochs * updates} updates; relative difference of the parameters {apart:.1e}")
 assert apart < 1e-10
 
 # %%
-# All of it
-# ---------
-# ``nn.train`` normalises, draws the weights, trains and tests. Ten percent of the training images
-# are held out here, and the weights of the epoch that did best on them are kept. The learning rate
-# falls as :math:`\eta_t = \eta / (1 + \mathrm{decay} \cdot t)`. It computes in single precision and
-# with the direct engine unless told otherwise; here with the lecture engine, as above.
+# The whole job with one call
+# ---------------------------
+# ``nn.train`` normalises the images, draws the weights, trains and tests. Here ten percent of the
+# training images are held out as a validation set, and the weights of the epoch with the best
+# result on this set are kept. The learning rate falls as
+# :math:`\eta_t = \eta / (1 + \mathrm{decay} \cdot t)`, where :math:`t` counts the updates. By
+# default, ``nn.train`` computes in single precision with the direct engine. Here we choose the
+# lecture engine, as above.
 
 options = nn.default_options(
     "digits", engine="lecture", validation=0.1, epochs=4 if reduced() else 30
@@ -177,7 +188,8 @@ options = nn.default_options(
 trained, history = nn.train(data, options=options, progress=False)
 accuracy = history.report["test_accuracy"]
 print(f"{options.epochs} epochs in {history.report['timings']['train_seconds']:.1f} s")
-print(f"test accuracy {100 * accuracy:.2f} %, weights of epoch {history.report['best_epoch']}")
+print(f"test accuracy {100 * accuracy:.2f} % with the weights of epoch "
+      f"{history.report['best_epoch']}")  # fmt: skip
 assert accuracy > (0.9 if reduced() else 0.97)
 
 figure, pair = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
@@ -185,18 +197,19 @@ plot_curves(history.records, data="the digits", test_accuracy=accuracy, axes=pai
 show()
 
 # %%
-# In training the loss ends well below that of the images held out: in part the network has learnt
-# its training images rather than digits.
+# In the last epoch, the training loss is below the loss of the validation set: in part, the network
+# has learnt its training images by heart instead of learning what digits look like.
 
 last = history.records[-1]
-print(f"last epoch: loss {last['loss']:.4f} in training, {last['validation_loss']:.4f} held out")
+print(f"last epoch: training loss {last['loss']:.4f},",
+      f"validation loss {last['validation_loss']:.4f}")  # fmt: skip
 assert last["loss"] < last["validation_loss"]
 
 # %%
 # What it gets wrong
 # ------------------
-# Each row of the confusion matrix is a true digit, each column what it was taken for. Beside it
-# are the first mistakes. At 8x8 pixels some of them are hard for a person too.
+# Each row of the confusion matrix is a true digit, each column a predicted digit. Beside it are the
+# first mistakes. At 8 x 8 pixels, some of them are hard for a person too.
 
 predicted = trained.predict(data.test.Z, options.engine)
 counts = confusion_counts(data.test.y, predicted, trained.classes)
@@ -214,19 +227,20 @@ for panel, k in zip(panels, wrong, strict=False):
     panel.imshow(pictures[k], cmap="gray_r", vmin=0, vmax=16)
     panel.set_title(f"{data.test.y[k]} taken for {predicted[k]}", fontsize=10)
 show()
-print(f"{wrong.size} of {data.test.l} are wrong")
+print(f"{wrong.size} of {data.test.l} test images are classified wrongly")
 
 # %%
 # What to take away
 # -----------------
-# A solver needs of the network one routine: the loss and its gradient on a batch. Mini-batches
-# make the gradient cheap and noisy, and momentum averages the noise over steps. How well a network
-# does is measured on images that had no part in choosing anything.
+# A solver needs only one routine of the network: the loss and its gradient on a batch. Mini-batches
+# make the gradient cheap and noisy, and momentum averages the noise over updates. The accuracy of a
+# network must be measured on images that were not used to choose anything.
 #
 # Try it yourself
 # ---------------
-# 1. Multiply ``lr`` by 10 in the loop by hand. What does the loss do in the first ten updates?
-# 2. Use batches of 256, and of 4. How many epochs, and how much time, does a test accuracy of 95 %
-#    take?
-# 3. With ``C = 0.01 * l`` regularisation is stronger. What happens to both losses, in training and
-#    held out?
+# 1. Multiply ``lr`` by 10 in the loop that we wrote by hand. What does the loss do in the first ten
+#    updates?
+# 2. Use batches of 256 images, and then of 4. How many epochs, and how much time, does it take to
+#    reach a test accuracy of 95 %?
+# 3. Use ``C = 0.01 * l``, which makes the regularisation stronger. What happens to the training
+#    loss and to the validation loss?

@@ -2,16 +2,17 @@ r"""
 Where the time goes
 ===================
 
-Nearly all the time of a training step is spent in the convolutional and the fully connected
-layers, says the lecture. This tutorial measures it with the lecture's engine: a stopwatch around
-every layer and every pass, then around every operator. The roofline then tells what the machine
-could do at best, whether arithmetic or memory is the bound, and how near the forward passes of
-both engines come to it.
+The lecture says that a training step spends nearly all its time in the convolutional and the fully
+connected layers. This tutorial measures it with the lecture engine. We time every layer in every
+pass, then every operator. The roofline then shows how fast the machine could run each layer at
+best, whether arithmetic or memory is the bound, and how near the forward passes of both engines
+come to that bound.
 """
 
 # %%
-# Every number below is of the machine that runs this, and of this run. Single precision; the
-# network is simpleNN's demo network, three convolutional layers and a fully connected one.
+# Every time below was measured in this run, on the machine that runs this script. We use single
+# precision and simpleNN's demo network, which has three convolutional layers and one fully
+# connected layer.
 
 import time
 from functools import partial
@@ -20,16 +21,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.cnn import padding, phi, pooling, relu
-from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
-from simplenn_py.layer_times import PASSES, measure
-from simplenn_py.linalg.plots import plot_roofline
-from simplenn_py.linalg.roofline import layer_work, measure_machine
-from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, plot_layer_times
-from simplenn_py.summary import summarise
-from simplenn_py.teaching import busy, reduced, seconds, show
-from simplenn_py.threads import limit_threads
+from simplenn_py.engines import LectureEngine, Operators
+from simplenn_py.linalg import layer_work, measure_machine, plot_roofline
+from simplenn_py.plots import BLUE, GREEN, GREY, VERMILLION, show
+from simplenn_py.runtime import busy, limit_threads, reduced, seconds
+from simplenn_py.tools import PASSES, plot_layer_times, summarise, time_layers
 
 side, batch_size, repeat = (14, 32, 10) if reduced() else (28, 128, 15)
 config = nn.NetConfig.preset("layer4", side, side, 1)
@@ -37,11 +33,11 @@ config = nn.NetConfig.preset("layer4", side, side, 1)
 # %%
 # Counting first
 # --------------
-# Before anything runs, the operations are known: :math:`2mnk` of each product. A training step
-# multiplies three times in each layer: forward :math:`W \phi(\mathrm{pad}(Z))`, for (4)
-# :math:`\partial\xi/\partial S \; \phi(\mathrm{pad}(Z))'`, and for (5)
-# :math:`W' \partial\xi/\partial S`. Layer 1 needs no (5): nobody asks for the derivative by the
-# images.
+# We know the number of operations before anything runs: each product takes :math:`2mnk` operations.
+# A training step has three products per layer: :math:`W \phi(\mathrm{pad}(Z))` in the forward pass,
+# :math:`\partial\xi/\partial S \; \phi(\mathrm{pad}(Z))'` for (4), and :math:`W'
+# \partial\xi/\partial S` for (5). Layer 1 does not need (5), because training does not use the
+# derivative with respect to the images.
 
 costs = summarise(config, batch_size)
 for layer in costs.layers:
@@ -55,12 +51,13 @@ assert convolutional > 0.9 * costs.step_operations
 # %%
 # Layer by layer
 # --------------
-# ``layer_times.measure`` runs each layer on random images, forward, for (4) and for (5), and keeps
-# the shortest of several times: what else a computer does can only make it slower. Either pass
-# back begins with (3), and is counted with it. It is what ``simplenn profile`` calls.
+# ``time_layers`` runs the forward pass, (4) and (5) of each layer on random images. It
+# keeps the shortest of several times, because other work on the computer can only make a run
+# slower. The times of (4) and of (5), called dW and dZ below, both include (3). The command
+# ``simplenn profile`` uses the same function.
 
-print(busy() or "The cores have little else to do: the times below are what they can be.")
-times = measure(config, batch_size, "float32", "lecture", repeat)
+print(busy() or "The cores have little other work: the times below can be trusted.")
+times = time_layers(config, batch_size, "float32", "lecture", repeat)
 print(f"a step takes {1e3 * times.step:.2f} ms with {times.threads} threads")
 for layer in times.layers:
     cells = [f"{which} {1e3 * t:.2f} ms at {layer.rate(which) / 1e9:.0f} GFLOP/s"
@@ -70,28 +67,29 @@ everything = sum(map(times.total, PASSES))
 back = times.total("dW") + times.total("dZ")
 conv = sum(layer.total for layer in times.layers if layer.kind == "conv")
 print(f"{100 * conv / everything:.0f} % of the time in convolutional layers, "
-      f"{100 * back / everything:.0f} % on the way back")  # fmt: skip
+      f"{100 * back / everything:.0f} % in the backward pass")  # fmt: skip
 
 figure, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
 plot_layer_times(times, name=f"layer4, {side}x{side}x1 images", axes=axes)
 show()
 
 # %%
-# Operations alone do not tell the time: the products of one network run at different rates.
+# The number of operations alone does not determine the time, because the layers run at different
+# rates.
 
 most = max(costs.layers, key=lambda layer: layer.step_operations)
 longest = max(times.layers, key=lambda layer: layer.total)
 rates = [layer.rate(which) / 1e9 for layer in times.layers for which in layer.seconds]
-print(f"layer {longest.m} takes most time, layer {most.m} has most operations; rates go "
-      f"from {min(rates):.1f} to {max(rates):.1f} GFLOP/s")  # fmt: skip
+print(f"layer {longest.m} takes the most time, layer {most.m} has the most operations; "
+      f"rates range from {min(rates):.1f} to {max(rates):.1f} GFLOP/s")  # fmt: skip
 
 # %%
 # Operator by operator
 # --------------------
-# A layer of this engine is one product and a handful of operators: phi, ReLU, pooling on the way
-# forward, their adjoints on the way back. They come in a table, so that each can be put into a
-# stopwatch. What is left of a step, when all are subtracted, is the products and what surrounds
-# them.
+# In the lecture engine, a layer is a product and a few operators: phi, ReLU and pooling in the
+# forward pass, their adjoints in the backward pass. The engine takes the operators from a table, so
+# we can replace each of them by a timed one. The rest of the step is the time of the products and
+# of the code around them.
 
 spent: dict[str, float] = {}
 
@@ -106,18 +104,19 @@ def timed(name, routine):
     return stopwatch
 
 
+ours = Operators()
 table = Operators(
-    padding_and_phiZ=timed("phi", phi.padding_and_phiZ),
-    vTP_phi=timed("v'P_phi", phi.vTP_phi),
-    unpad=timed("unpad", padding.unpad),
-    maxpooling=timed("maxpooling", pooling.maxpooling),
-    vTP_pool=timed("v'P_pool", pooling.vTP_pool),
-    bias_relu=timed("bias, ReLU", relu.bias_relu),
-    mask=timed("mask", relu.mask),
+    padding_and_phiZ=timed("phi", ours.padding_and_phiZ),
+    vTP_phi=timed("v'P_phi", ours.vTP_phi),
+    unpad=timed("unpad", ours.unpad),
+    maxpooling=timed("maxpooling", ours.maxpooling),
+    vTP_pool=timed("v'P_pool", ours.vTP_pool),
+    bias_relu=timed("bias, ReLU", ours.bias_relu),
+    mask=timed("mask", ours.mask),
 )
 
 # %%
-# Some steps with this table, on random images; the shortest of them counts.
+# We run several steps with this table on random images, and keep the shortest.
 
 rng = np.random.default_rng(0)
 engine = LectureEngine(config, batch_size, np.float32, operators=table)
@@ -141,11 +140,11 @@ with limit_threads(0):
 total, parts = min(steps, key=lambda one: one[0])
 parts["products, rest"] = total - sum(parts.values())
 moving = sum(parts[name] for name in ("phi", "v'P_phi", "unpad"))
-print(f"phi and its adjoint, which do not multiply: {100 * moving / total:.0f} % of the step")
+print(f"phi and its adjoint (no multiplications): {100 * moving / total:.0f} % of the step")
 assert all(t > 0 for t in parts.values())
 
 # %%
-# What each operator takes of that step, in ms and as a share:
+# The figure shows the time of each operator in that step, in ms and as a share:
 
 figure, panel = plt.subplots(figsize=(8, 3.6), layout="constrained")
 names = sorted(parts, key=lambda name: parts[name])
@@ -155,8 +154,8 @@ panel.barh(names, [1e3 * parts[name] for name in names], color=colours)
 for place, name in enumerate(names):
     share = f" {100 * parts[name] / total:.0f} %"
     panel.text(1e3 * parts[name], place, share, va="center", fontsize=9, color=GREY)
-panel.set(xlabel=f"ms a batch of {batch_size} images")
-panel.set_title("A step of the lecture engine; orange: phi and its adjoint")
+panel.set(xlabel=f"ms per batch of {batch_size} images")
+panel.set_title("A step of the lecture engine (orange: phi and its adjoint)")
 panel.margins(x=0.1)
 panel.spines[["top", "right"]].set_visible(False)
 show()
@@ -164,25 +163,27 @@ show()
 # %%
 # The roofline
 # ------------
-# A machine has a peak, operations a second on numbers that are already in registers, and a
-# bandwidth, bytes a second from memory. A product that does I operations for each byte that it
-# must move at least, its arithmetic intensity, can run at no more than
+# A machine has a peak: the operations per second on numbers that are already in registers. It also
+# has a bandwidth: the bytes per second that it moves from memory. The arithmetic intensity
+# :math:`I` of a product is the number of its operations divided by the minimum number of bytes that
+# it must move. The product can run at no more than
 #
-# .. math::  \min(\text{peak}, \; I \cdot \text{bandwidth}).
+# .. math::  \min(\text{peak}, \; I \cdot \text{bandwidth})
 #
-# Left of the balance, peak / bandwidth, memory is the bound, right of it arithmetic.
+# operations per second. The balance of the machine is peak / bandwidth. If :math:`I` is below the
+# balance, memory is the bound, otherwise arithmetic.
 
 with limit_threads(0):
     machine = measure_machine("float32")
 print(f"peak {machine.peak / 1e9:.0f} GFLOP/s, memory {machine.bandwidth / 1e9:.1f} GB/s")
-print(f"balance: {machine.balance:.1f} operations a byte")
+print(f"balance: {machine.balance:.1f} operations per byte")
 assert abs(machine.attainable(machine.balance / 2) / machine.peak - 0.5) < 1e-10
 
 # %%
-# Take layer 1 by hand: Z has :math:`d\,a\,b\,l` numbers, W :math:`d_{next} h h d`, S
-# :math:`d_{next} a_{conv} b_{conv} l`, of 4 bytes each. Who forms phi writes and reads
-# :math:`h h d\,a_{conv} b_{conv} l` numbers more. The direct engine, the package's default, does
-# not form it (tutorial 10).
+# We count the numbers of layer 1 by hand: Z has :math:`d\,a\,b\,l` numbers, W has
+# :math:`d_{next} h h d` and S has :math:`d_{next} a_{conv} b_{conv} l`, with 4 bytes each. An
+# engine that forms phi also writes and then reads :math:`h h d\,a_{conv} b_{conv} l` numbers. The
+# direct engine, which is the package's default, does not form phi (tutorial 10).
 
 g = config.conv_layers[0]
 phi_entries = g.hhd * g.a_conv * g.b_conv * batch_size
@@ -196,15 +197,16 @@ assert abs(ways[1, "phi"].intensity - operations / (4 * (entries + 2 * phi_entri
 for w in work:
     bound = "arithmetic" if w.intensity >= machine.balance else "memory"
     limit = machine.attainable(w.intensity) / 1e9
-    print(f"layer {w.layer}, {w.way:6s} {w.intensity:5.1f} operations a byte: {bound}, "
-          f"{limit:.0f} GFLOP/s at most")  # fmt: skip
+    print(f"layer {w.layer}, {w.way:6s} {w.intensity:5.1f} operations per byte: bound by {bound}, "
+          f"at most {limit:.0f} GFLOP/s")  # fmt: skip
 for layer in range(1, config.LC + 1):
     lost = 1 - ways[layer, "phi"].intensity / ways[layer, "direct"].intensity
     print(f"forming phi costs layer {layer} {100 * lost:.0f} % of its arithmetic intensity")
     assert lost > 0
 
 # %%
-# What do the engines reach? A pass forward runs the layers one after the other; each is timed.
+# How near do the engines come to these bounds? We run the layers of the direct engine's forward
+# pass one after another, and time each. For the lecture engine we have the times already.
 
 direct = nn.make_engine("direct", config, batch_size, np.float32)
 direct.load(problem.images, batch, problem.scale, problem.offset)
@@ -218,10 +220,11 @@ for layer in times.layers:
           f"direct {reached[layer.m] / 1e9:.1f} GFLOP/s")  # fmt: skip
 
 # %%
-# Drawn, with crosses for what the direct engine reached. A cross may stand above the roof:
-# operations are counted as the lecture has them, and a layer that runs by Winograd's tiles
-# multiplies less often; and what is still in a cache did not come from memory. Or the machine was
-# busy with something else while its peak was measured: then the roof is too low.
+# The figure shows the roofline. The crosses are the measured rates of the direct engine. A cross
+# may lie above the roof, for three reasons. First, we count the operations of the lecture's
+# product, but a layer that uses Winograd's algorithm needs fewer multiplications. Second, numbers
+# that are still in a cache do not come from memory. Third, if the machine was busy with other work
+# while its peak was measured, the roof is too low.
 
 figure, panel = plt.subplots(figsize=(8.6, 5), layout="constrained")
 plot_roofline(machine, work, reached, name=f"layer4, batches of {batch_size}", axes=panel)
@@ -230,12 +233,14 @@ show()
 # %%
 # What to take away
 # -----------------
-# Count before you measure, and measure before you optimise: operations tell what must be done,
-# a stopwatch where the time is, and the roofline how much could be gained there. Forming phi takes
-# no arithmetic at all, only memory traffic, and that takes time as well.
+# Count before you measure, and measure before you optimise. The operations show how much work must
+# be done, the measured times show where the time goes, and the roofline shows how much you could
+# gain there. Forming phi needs no arithmetic at all, only memory traffic, and that takes time as
+# well.
 #
 # Try it yourself
 # ---------------
-# 1. Let ``measure`` time the direct engine. Which share of its time is on the way back?
-# 2. Make the batch 8 instead of 128. Which layer loses most of its rate?
-# 3. Put a ``vTP_phi`` of your own, in NumPy, into the table. What share of the step is it then?
+# 1. Use ``measure`` to time the direct engine. What share of its time is in the backward pass?
+# 2. Use a batch of 8 images instead of 128. Which layer loses most of its rate?
+# 3. Put your own ``vTP_phi``, written in NumPy, into the table. What share of the step does it
+#    take?

@@ -3,14 +3,16 @@ Never forming phi
 =================
 
 :math:`\phi(\mathrm{pad}(Z))` repeats each pixel up to :math:`h^2` times. The package's direct
-engine convolves from :math:`\mathrm{pad}(Z)` itself. This tutorial counts what that saves, writes
-such a convolution in NumPy and as compiled loops, and explains the three ideas that make it fast:
-a tile of sums that stays in registers, the zeros that max pooling leaves in the gradient, and
-Winograd's way to multiply less often. At the end both engines must agree, up to rounding.
+engine never forms it, but convolves :math:`\mathrm{pad}(Z)` itself. This tutorial counts the memory
+that this saves, writes such a convolution in NumPy and as compiled loops, and explains the three
+ideas that make it fast: keep a tile of sums in registers, skip the zeros that max pooling leaves in
+the gradient, and use Winograd's algorithm, which needs fewer multiplications. At the end both
+engines must agree up to rounding.
 """
 
 # %%
-# Double precision throughout, so that the ways of computing one thing can be compared closely.
+# We work in double precision, so that different ways to compute the same result can be compared
+# closely.
 
 from functools import partial
 
@@ -20,21 +22,21 @@ import numpy as np
 
 import simplenn_py as nn
 from simplenn_py.layout import pixels, storage
-from simplenn_py.normalisation import Normalisation
-from simplenn_py.summary import human_bytes, summarise
-from simplenn_py.teaching import busy, reduced, seconds, show
-from simplenn_py.threads import limit_threads
+from simplenn_py.network import Normalisation
+from simplenn_py.plots import show
+from simplenn_py.runtime import busy, human_bytes, limit_threads, reduced, seconds
+from simplenn_py.tools import summarise
 
 side, l = (14, 8) if reduced() else (28, 64)
 config = nn.NetConfig.preset("layer4", side, side, 1)  # simpleNN's demo network
 rng = np.random.default_rng(0)
 
 # %%
-# What phi takes
-# --------------
-# With stride 1 and padding that keeps the size, phi has :math:`h^2` numbers for each one of Z.
-# ``summarise`` knows every size, and every buffer that an engine will need, before anything is
-# allocated. Here for 128 images of 28x28 pixels:
+# How large phi is
+# ----------------
+# With stride 1 and padding that keeps the size, phi holds :math:`h^2` numbers for each number in Z.
+# ``summarise`` computes all sizes, and the size of every buffer that an engine will need, before
+# anything is allocated. Here are the sizes for 128 images of 28x28 pixels.
 
 demo = nn.NetConfig.preset("layer4", 28, 28, 1)
 costs = {name: summarise(demo, 128, "float64", name) for name in ("lecture", "direct")}
@@ -42,31 +44,32 @@ for layer, g in zip(costs["lecture"].layers, demo.conv_layers, strict=False):
     pad_bytes = 8 * g.d * g.a_pad * g.b_pad * 128
     ratio = layer.phi_bytes / pad_bytes
     sizes = f"phi {human_bytes(layer.phi_bytes)}, pad(Z) {human_bytes(pad_bytes)}"
-    print(f"layer {layer.m}: {sizes}, {ratio:.1f} times as much")
+    print(f"layer {layer.m}: {sizes}, ratio {ratio:.1f}")
     assert layer.phi_bytes == 8 * g.hhd * g.a_conv * g.b_conv * 128
     assert 1 < ratio < g.h**2
 total = {name: sum(cost.buffers.values()) for name, cost in costs.items()}
-print(f"all buffers of a step: lecture {human_bytes(total['lecture'])}, "
+print(f"all buffers of a training step: lecture {human_bytes(total['lecture'])}, "
       f"direct {human_bytes(total['direct'])}")  # fmt: skip
 assert total["direct"] < total["lecture"]
 
 # %%
 # A sum over filter offsets
 # -------------------------
-# A column of phi is a patch; multiplied by W it becomes a sum over the filter's offsets
-# :math:`(u, w)`:
+# A column of phi is a patch. Its product with W is a sum over the filter's offsets :math:`(u, w)`
+# and the channels c:
 #
 # .. math::
 #    S_{k, (i, j)} = \sum_{u, w, c} W_{k, (u, w, c)} \; \mathrm{pad}(Z)_{c, (is + u, js + w)}.
 #
-# For one offset the pixels that all patches read are a shifted view of :math:`\mathrm{pad}(Z)`, so
-# that S is a sum of :math:`h^2` small products, and phi is not needed. ``pixels`` views storage (1)
-# as [instance, column, row, channel], ``storage`` is its inverse, and W is seen as [k, c, w, u].
+# For one offset, the pixels that the patches read are a shifted view of :math:`\mathrm{pad}(Z)`. So
+# S is a sum of :math:`h^2` small matrix products, and phi is not needed. In the code, ``pixels``
+# views storage (1) as [instance, column, row, channel], ``storage`` is its inverse, and W is viewed
+# as [k, c, w, u].
 
 g = config.conv_layers[1]  # 3x3, 32 -> 64
 Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l)))
 W = np.asfortranarray(rng.standard_normal((g.d_next, g.hhd)))
-S = W @ nn.padding_and_phiZ(Z, g)  # the lecture's: the reference
+S = W @ nn.padding_and_phiZ(Z, g)  # the lecture's way, our reference
 
 
 def convolve(W: np.ndarray, Z: np.ndarray, g: nn.ConvGeometry) -> np.ndarray:
@@ -82,14 +85,14 @@ def convolve(W: np.ndarray, Z: np.ndarray, g: nn.ConvGeometry) -> np.ndarray:
 
 
 error = np.abs(convolve(W, Z, g) - S).max() / np.abs(S).max()
-print(f"offset by offset against W phi: {error:.1e}")
+print(f"offset by offset: relative error {error:.1e} against W phi")
 assert error < 1e-10
 
 # %%
-# The same as compiled loops. The order is what matters: the innermost runs over the output channels
-# k, which lie side by side in S and, once W is transposed, in W; so the compiler can take several
-# at once. The pixel's number z is the same for all of them. (On one core; instances could be shared
-# out among several.)
+# Now the same sum as compiled loops. The order of the loops matters. The innermost loop runs over
+# the output channels k, which lie side by side in S and, once W is transposed, in W. So the
+# compiler can process several channels at once. The value z of the pixel is the same for all of
+# them. (These loops run on one core; the instances could be divided among several cores.)
 
 
 @numba.njit
@@ -111,21 +114,22 @@ filters = np.ascontiguousarray(W.reshape(g.d_next, g.d, g.h, g.h).transpose(2, 3
 out = np.empty((l, g.b_conv, g.a_conv, g.d_next))
 convolve_loops(images, filters, g.s, out)
 error = np.abs(storage(out) - S).max() / np.abs(S).max()
-print(f"compiled loops against W phi: {error:.1e}")
+print(f"compiled loops: relative error {error:.1e} against W phi")
 assert error < 1e-10
 
 # %%
 # A tile in registers
 # -------------------
-# The innermost line reads an entry of ``out`` and one of the filters and writes the sum back: three
-# accesses to memory for one multiply-add. The remedy is that of tutorial 2: the sums of P pixels
-# and V vectors of output channels stay in registers, and a step adds the product of a column of P
-# numbers and a row of V vectors, a matrix of rank 1. S is written once, at the end.
+# The innermost line reads one entry of ``out`` and one of ``filters``, and writes the sum back:
+# three memory accesses for one multiply-add. The remedy is the same as in tutorial 2. The sums for
+# P pixels and V vectors of output channels stay in registers. Each step multiplies a column of P
+# numbers by a row of V vectors and adds the product, a matrix of rank 1, to the sums. S is written
+# once, at the end.
 #
-# The sums must fit into the registers, with the V vectors that are loaded and one for the pixel's
-# number: 14 pixels and 2 vectors where there are 32 registers (AVX-512, NEON), 6 and 2 where there
-# are 16 (AVX2). ``kernels/tile.py`` draws it; here is its arithmetic, for P pixels of one column of
-# the image.
+# The registers must hold the sums, the V loaded vectors, and one vector for the value of the pixel.
+# There is room for 14 pixels and 2 vectors in 32 registers (AVX-512, NEON), and for 6 pixels and 2
+# vectors in 16 registers (AVX2). ``kernels/tile.py`` shows a drawing of the tile. Here is its
+# arithmetic, for P pixels in one column of the image.
 
 P = 6
 acc = np.zeros((P, g.d_next))
@@ -140,15 +144,17 @@ assert 14 * 2 + 2 + 1 <= 32
 assert 6 * 2 + 2 + 1 <= 16
 
 # %%
-# The time of each way, on this machine: the lecture's, phi and the product; the two above; and the
-# direct engine's layer, which adds the bias and has ReLU and pooling in the same kernel.
+# Now we time four ways to compute this layer: the lecture's way (phi, then one product), the two
+# ways above, and the direct engine, whose kernel also adds the bias and applies ReLU and pooling.
+# The operations per second are computed from the operations of :math:`W \phi` in all four cases,
+# even if the direct engine needs fewer.
 
 model = nn.Model.initialise(config, np.arange(10), rng, np.float64)
 direct = nn.make_engine("direct", config, l, np.float64)
 first = np.asfortranarray(rng.standard_normal((1, side**2 * l)))
 direct.load(first, np.arange(l), 1.0, np.zeros(side**2))
 nn.feedforward(direct, model)
-print(busy() or "The cores have little else to do: the times below are what they can be.")
+print(busy() or "The load of this machine is low, so other work should not affect the times below.")
 repeat = 3 if reduced() else 5
 with limit_threads(0):
     ways = {
@@ -164,20 +170,20 @@ for name, t in ways.items():
     print(f"{name:34s} {1e3 * t:8.2f} ms  {operations / t / 1e9:6.1f} GFLOP/s")
 
 # %%
-# The zeros behind a pool
-# -----------------------
-# Equation (3) puts each entry of :math:`\partial\xi/\partial Z^{m+1}` where its window had its
-# maximum, and zeros everywhere else. With 2x2 windows at most one entry in four of
-# :math:`\partial\xi/\partial S` is not zero, and the ReLU's mask leaves fewer. (4) and (5) need
-# only these. They are counted here after a pass over real digits, in a network that has learnt a
-# little.
+# The zeros that max pooling leaves
+# ---------------------------------
+# Equation (3) puts each entry of :math:`\partial\xi/\partial Z^{m+1}` at the position of its
+# window's maximum, and zeros everywhere else. With 2x2 windows at most one entry in four of
+# :math:`\partial\xi/\partial S` is nonzero, and the ReLU's mask leaves even fewer. Equations (4)
+# and (5) need only the nonzero entries. We count them for real digits, in a network that has been
+# trained by 20 steps of gradient descent.
 
 data = nn.load_dataset("digits").train
 normalisation = Normalisation.of(data.Z, np.arange(data.l), 64)
 digits = nn.NetConfig.preset("digits", 8, 8, 1)
-pictures = data.Z[:, : 64 * 64].astype(np.float64)  # of 64 digits
+first_64 = data.Z[:, : 64 * 64].astype(np.float64)
 problem = nn.Problem(
-    pictures, data.y[:64], nn.CrossEntropy(), np.inf, normalisation.scale, normalisation.offset
+    first_64, data.y[:64], nn.CrossEntropy(), np.inf, normalisation.scale, normalisation.offset
 )
 small = nn.Model.initialise(digits, np.arange(10), rng, np.float64)
 lecture_engine = nn.make_engine("lecture", digits, 64, np.float64)
@@ -194,17 +200,17 @@ for m in (2, 1, 0):
     lecture_engine.backward(m, small.W[m])
 for m in (0, 1):
     share = np.count_nonzero(dS[m]) / dS[m].size
-    print(f"layer {m + 1}: {100 * share:.1f} % of dxi/dS is not zero")
+    print(f"layer {m + 1}: {100 * share:.1f} % of the entries of dxi/dS are nonzero")
     assert 0 < share <= 0.25
 
 # %%
-# Four channels of one image; the lines are the borders of the windows.
+# The figure shows four channels of one image. The lines are the borders of the pooling windows.
 
 figure, panels = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
 maps = pixels(dS[0], 8, 8)  # [instance, column, row, channel]
 busiest = np.argsort([-np.count_nonzero(maps[0, ..., k]) for k in range(maps.shape[3])])[:4]
 for panel, k in zip(panels, busiest, strict=True):
-    panel.set_facecolor("0.85")  # shows where there is nothing to draw
+    panel.set_facecolor("0.85")  # shows through where an entry is zero
     one = maps[0, ..., k].T
     most = np.abs(one).max()
     panel.imshow(np.where(one == 0, np.nan, one), cmap="RdBu", vmin=-most, vmax=most)
@@ -212,16 +218,16 @@ for panel, k in zip(panels, busiest, strict=True):
         panel.axhline(2 * border - 0.5, color="0.5", linewidth=0.8)
         panel.axvline(2 * border - 0.5, color="0.5", linewidth=0.8)
     panel.set(xticks=[], yticks=[], title=f"channel {k}: {np.count_nonzero(one)} of 64")
-figure.suptitle("dxi/dS of layer 1, one image: grey is 0, at most one entry a window is not")
+figure.suptitle("dxi/dS of layer 1, one image: at most one nonzero entry per window (grey: zero)")
 show()
 
 # %%
 # Winograd in one dimension
 # -------------------------
-# F(2, 3): two outputs of a filter g with three entries, from four pixels d. Directly that is six
-# multiplications. Both outputs are :math:`A'[(Gg) \circ (B'd)]` with four: the filter and the
-# pixels are transformed by additions, and by halving, and the filter's transform is needed once for
-# all pixels.
+# F(2, 3) computes two outputs of a filter g with three entries from four pixels d. The direct sums
+# take six multiplications. Winograd's formula :math:`A'[(Gg) \circ (B'd)]` gives both outputs with
+# four. The pixels are transformed by additions and subtractions, the filter also by halving, and
+# the filter's transform is computed once for all pixels.
 
 B_T = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], float)
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -234,24 +240,26 @@ print(f"directly {directly}, Winograd {winograd}")
 assert np.abs(directly - winograd).max() < 1e-10
 
 # %%
-# In two dimensions both transforms act on rows and columns. A 2x2 tile of S comes from a 4x4 piece
-# of :math:`\mathrm{pad}(Z)` by 16 multiplications a channel where the sum has 36. Where the direct
-# engine uses this, it makes 4x4 tiles, F(4x4, 3x3): 36 where the sum has 144. The products of all
-# channels at one place are again a matrix product, which the register tile does.
+# In two dimensions the transforms act on rows and columns. A 2x2 tile of S comes from a 4x4 piece
+# of :math:`\mathrm{pad}(Z)` with 16 multiplications per channel instead of 36. If the direct engine
+# uses Winograd's algorithm, it computes 4x4 tiles, F(4x4, 3x3), with 36 multiplications instead of
+# 144. At each position of the transformed tile, the products are summed over the channels. For all
+# tiles and all filters together this is again a matrix product, and the register tile computes it.
 
 f33, d44 = rng.standard_normal((3, 3)), rng.standard_normal((4, 4))
 directly = np.array([[np.sum(f33 * d44[i : i + 3, j : j + 3]) for j in range(2)] for i in range(2)])
 winograd = A_T @ ((G @ f33 @ G.T) * (B_T @ d44 @ B_T.T)) @ A_T.T
-print(f"apart by {np.abs(directly - winograd).max():.1e}; 16 multiplications for {4 * 9}")
+error = np.abs(directly - winograd).max()
+print(f"largest difference {error:.1e}, with 16 multiplications instead of {4 * 9}")
 assert np.abs(directly - winograd).max() < 1e-10
 
 # %%
 # Both engines
 # ------------
-# What has been skipped, reordered or transformed must not change the result. The outputs
-# :math:`z^{L+1}` of both engines agree to rounding. So do the gradients; as the direct engine's way
-# back takes longest to compile, they are compared at full size only, and what is timed there is a
-# whole training step; at the small size it is a pass forward.
+# Skipping, reordering and transforming must not change the result. The outputs :math:`z^{L+1}` of
+# both engines agree up to rounding, and so do the gradients. The direct engine's backward pass
+# takes longest to compile. So the reduced size of this tutorial compares only the outputs and times
+# only the forward pass. The full size also compares the gradients and times a whole training step.
 
 loss = {"lecture": nn.lossgrad_subset(lecture_engine, small, problem, batch, gradient)}
 z = lecture_engine.Z(digits.L).copy()
@@ -262,7 +270,7 @@ apart = {"outputs": np.abs(direct_engine.Z(digits.L) - z).max() / np.abs(z).max(
 if theirs is not None:
     apart["gradients"] = np.linalg.norm(theirs - gradient) / np.linalg.norm(gradient)
 for what, error in apart.items():
-    print(f"the {what} are apart by {error:.1e}")
+    print(f"{what} of both engines: relative difference {error:.1e}")
     assert error < 1e-10
 assert abs(loss["direct"] / loss["lecture"] - 1) < 1e-10
 
@@ -274,21 +282,22 @@ with limit_threads(0):
         name: seconds(partial(nn.lossgrad_subset, e, model, large, np.arange(l), g_theta), repeat)
         for name, e in engines.items()
     }
-what = "pass forward" if reduced() else "training step"
+what = "forward pass" if reduced() else "training step"
 for name, t in times.items():
-    print(f"{name} engine, {l} images of {side}x{side}x1: {1e3 * t:.1f} ms a {what}")
-print(f"the lecture engine takes {times['lecture'] / times['direct']:.1f} times as long")
+    print(f"{name} engine, {l} images of {side}x{side}x1: {1e3 * t:.1f} ms per {what}")
+ratio = times["lecture"] / times["direct"]
+print(f"the lecture engine takes {ratio:.1f} times as long as the direct engine")
 
 # %%
 # What to take away
 # -----------------
-# A convolution is a sum over filter offsets, and phi is one way to write it down: what it costs is
-# memory and the traffic to it. The sums belong into registers. The zeros behind a pool and the
-# multiplications that Winograd saves are work that need not be done at all, and the result is the
-# same but for rounding.
+# A convolution is a sum over filter offsets. Forming phi is one way to compute this sum, at the
+# cost of memory and memory traffic. The sums belong in registers. The products with the zeros that
+# max pooling leaves, and the multiplications that Winograd's algorithm saves, need not be computed
+# at all. The result is the same up to rounding.
 #
 # Try it yourself
 # ---------------
-# 1. Exchange the loops over c and k in ``convolve_loops``. How much slower does it become?
-# 2. How large is phi of a 1x1 convolution, and what does forming it gain or cost?
-# 3. Which share of dxi/dS can be other than zero behind a 3x3 pool, and without a pool?
+# 1. Exchange the loops over c and k in ``convolve_loops``. How much slower is the function then?
+# 2. How large is phi of a 1x1 convolution, and what does it gain or cost to form it?
+# 3. What share of dxi/dS can be nonzero with 3x3 pooling, and without pooling?

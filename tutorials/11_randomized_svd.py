@@ -2,11 +2,10 @@ r"""
 The SVD and the randomized SVD
 ==============================
 
-The best approximation of a matrix by one of low rank comes from its singular value
-decomposition (section D of the lecture), which costs far more than a product. This tutorial
-writes the randomized SVD out in a few lines, sees what oversampling and power iterations do on
-matrices whose singular values are known, puts the two error bounds to the test, and ends with a
-photograph as a matrix of low rank.
+The best low-rank approximation of a matrix comes from its singular value decomposition (section D
+of the lecture), which costs far more than a matrix product. This tutorial writes the randomized
+SVD in a few lines, shows what oversampling and power iterations do for matrices with known
+singular values, tests the two error bounds, and ends with low-rank approximations of a photograph.
 """
 
 import matplotlib.pyplot as plt
@@ -21,7 +20,8 @@ from simplenn_py.linalg import (
     frobenius_error,
     randomized_svd,
 )
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 SMALL = reduced()
 rng = np.random.default_rng(0)
@@ -29,13 +29,14 @@ rng = np.random.default_rng(0)
 # %%
 # Matrices with known singular values
 # -----------------------------------
-# Two orthonormal factors and a list of our choice make a matrix whose SVD we know:
-# :math:`A = U\,\mathrm{diag}(\sigma)\,V'`. One list falls fast, by the factor 0.8 at every step;
-# the other slowly, like :math:`1/\sqrt{j}`.
+# Two random factors with orthonormal columns and singular values of our choice make a matrix whose
+# SVD we know: :math:`A = U\,\mathrm{diag}(\sigma)\,V'`. The singular values of our first matrix
+# fall fast, by the factor 0.8 from each one to the next. Those of the second fall slowly, like
+# :math:`1/\sqrt{j}`.
 
 
 def matrix(sigma, m):
-    """Make an m x n matrix with the n singular values `sigma`."""
+    """Return a random m x n matrix with the n singular values `sigma`."""
     U, _ = np.linalg.qr(rng.standard_normal((m, sigma.size)))
     V, _ = np.linalg.qr(rng.standard_normal((sigma.size, sigma.size)))
     return (U * sigma) @ V.T
@@ -49,9 +50,9 @@ matrices = {name: matrix(sigma, m) for name, sigma in spectra.items()}
 # %%
 # The best approximation of rank k
 # --------------------------------
-# Keep the k largest singular values with their vectors: no matrix of rank k comes closer to A.
-# The error is :math:`\sigma_{k+1}` in the spectral norm, and the root of the sum of the squares
-# of all that was left out in the Frobenius norm.
+# Keep the k largest singular values and their vectors: no matrix of rank k is closer to A. The
+# error is :math:`\sigma_{k+1}` in the spectral norm and
+# :math:`(\sum_{j>k} \sigma_j^2)^{1/2}` in the Frobenius norm.
 for name, A in matrices.items():
     sigma = spectra[name]
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
@@ -64,9 +65,10 @@ for name, A in matrices.items():
 # %%
 # The range finder
 # ----------------
-# Multiply A by a few random vectors. Every product lies in the range of A, and the directions
-# with large singular values are stretched most: a sample of ``k + p`` products spans nearly what
-# the first k left singular vectors span. Five lines find an orthonormal basis Q of it.
+# Stage 1: multiply A by a few random vectors. Every product lies in the range of A, and the
+# directions with large singular values are stretched most. So the span of ``k + p`` products, the
+# sample, nearly contains the first k left singular vectors. Five lines compute an orthonormal
+# basis Q of this span.
 
 
 def range_finder(A, columns, q, rng):
@@ -79,7 +81,7 @@ def range_finder(A, columns, q, rng):
 
 
 # %%
-# Stage 2 needs the SVD of a small matrix only: ``B = Q'A`` has ``k + p`` rows.
+# Stage 2 needs only the SVD of a small matrix: ``B = Q'A`` has ``k + p`` rows.
 
 
 def by_hand(A, k, p, q, rng):
@@ -92,21 +94,23 @@ def by_hand(A, k, p, q, rng):
 A, sigma = matrices["0.8^(j-1)"], spectra["0.8^(j-1)"]
 U, s, Vt = by_hand(A, k, p=10, q=1, rng=rng)
 ours = randomized_svd(A, k, oversampling=10, power_iterations=1)
-print(f"relative error of sigma_1 to sigma_{k}, by hand: {np.max(abs(s / sigma[:k] - 1)):.1e},",
-      f"the package's: {np.max(abs(ours.s / sigma[:k] - 1)):.1e}")  # fmt: skip
+print(f"largest relative error of sigma_1 to sigma_{k}:",
+      f"by hand {np.max(abs(s / sigma[:k] - 1)):.1e},",
+      f"package {np.max(abs(ours.s / sigma[:k] - 1)):.1e}")  # fmt: skip
 assert np.allclose(s, sigma[:k], rtol=1e-3)
 assert np.allclose(ours.s, sigma[:k], rtol=1e-3)
 
 # %%
-# The routine of the package does the same with cheaper orthonormalisation (Cholesky instead of
-# Householder), and it chooses the oversampling if it is not told.
+# The package's routine does the same with a cheaper orthonormalisation (Cholesky instead of
+# Householder). It chooses the oversampling itself if none is given.
 #
 # Oversampling and power iterations
 # ---------------------------------
-# A power iteration multiplies the sample by :math:`AA'`: the vectors stay, the singular values
-# of what is sampled become :math:`\sigma^{2q+1}`, so that a slow decay turns into a faster one.
-# It costs two more passes over A. Oversampling costs a column a piece. The figure shows the mean
-# error of rank k over a few seeds, divided by the best possible one.
+# A power iteration multiplies the sample by :math:`AA'`. After q of them we have sampled
+# :math:`(AA')^q A`, a matrix with the singular vectors of A but the singular values
+# :math:`\sigma^{2q+1}`: a slow decay has become a faster one. Each power iteration costs two more
+# products with A; oversampling by p costs p more columns. The figure shows the mean error at rank k
+# over a few seeds, divided by the smallest possible error.
 ps = [0, 2, 5, 10, 20, 40]
 seeds = range(3 if SMALL else 10)
 
@@ -137,8 +141,8 @@ panels[1].legend(frameon=False, title="power iterations")
 show()
 
 # %%
-# With fast decay a few extra columns are enough. With slow decay they help little: what is left
-# out is nearly as large as what is wanted, and power iterations separate the two.
+# With fast decay a few extra columns are enough. With slow decay they help little, because the
+# singular values left out are nearly as large as those kept. Power iterations separate the two.
 fast, slow = ratios.values()
 for name, rows in ratios.items():
     for q, row in enumerate(rows):
@@ -150,9 +154,9 @@ assert slow[2][3] < slow[0][3]
 # %%
 # Why the sample is orthonormalised in between
 # --------------------------------------------
-# In exact arithmetic :math:`(AA')^q A\,\Omega` could be formed at once. In floating point the
-# large singular values, raised to the power :math:`2q+1`, drown the small ones: what is below
-# :math:`\varepsilon^{1/(2q+1)}` of the largest is lost.
+# In exact arithmetic we could form :math:`(AA')^q A\,\Omega` directly. In floating-point arithmetic
+# the large singular values, raised to the power :math:`2q+1`, swamp the small ones: all directions
+# with singular values below :math:`\varepsilon^{1/(2q+1)}` times the largest are lost.
 steep = 10.0 ** -np.arange(24.0)
 A = matrix(steep, 60)
 raw = A @ rng.standard_normal((24, 12))
@@ -162,23 +166,25 @@ Q, _ = np.linalg.qr(raw)
 lost = np.linalg.norm(A - Q @ (Q.T @ A), 2)
 Q = range_finder(A, 12, 2, rng)
 kept = np.linalg.norm(A - Q @ (Q.T @ A), 2)
-print(f"12 columns, best error {steep[12]:.0e}: {lost:.0e} at once, {kept:.0e} orthonormalised")
+print(f"12 columns, smallest possible error {steep[12]:.0e}:",
+      f"{lost:.0e} formed directly, {kept:.0e} orthonormalised in between")  # fmt: skip
 assert lost > 1e3 * kept
 
 # %%
 # The two bounds
 # --------------
-# For 2k columns and q power iterations the rank-2k rule promises, on average,
+# With 2k columns and q power iterations, the expected error at rank 2k is bounded by
 #
 # .. math:: E\,\|A - USV'\| \le
 #           \Bigl(1 + 4\sqrt{2\min(m,n)/(k-1)}\Bigr)^{1/(2q+1)} \sigma_{k+1},
 #
-# and for ``k + p`` columns without power iterations
+# and with ``k + p`` columns and no power iterations, the expected error of the range is bounded by
 #
 # .. math:: E\,\|A - QQ'A\|_F \le
 #           \sqrt{1 + k/(p-1)}\;\Bigl(\sum_{j>k}\sigma_j^2\Bigr)^{1/2}.
 #
-# Neither needs to know the matrix beyond its singular values. We take means over the seeds.
+# Neither bound uses more of the matrix than its size and its singular values. We compare both with
+# the mean error of a few runs.
 A, sigma = matrices["1/sqrt(j)"], spectra["1/sqrt(j)"]
 qs = [0, 1, 2, 3]
 measured, promised = [], []
@@ -213,7 +219,7 @@ right.plot(ps[1:], limit, "s--", color="#D55E00", label="bound")
 right.plot(ps[1:], found, "o-", color="#0072B2", label="measured, mean")
 tail = np.linalg.norm(sigma[k:])
 assert found[-1] < tail
-right.axhline(tail, color="#555555", linewidth=1, label="best of rank k")
+right.axhline(tail, color="#555555", linewidth=1, label="best matrix of rank k")
 right.set(xlabel="oversampling p (columns)", ylabel="Frobenius error")
 right.set_title(f"Range of k + p columns, k = {k}")
 for axes in (left, right):
@@ -223,27 +229,28 @@ for axes in (left, right):
 show()
 
 # %%
-# With p extra columns the range can even do better than the best matrix of rank k: it has more
-# than k dimensions. Where the singular values are not known, ten random products bound the error
-# of factors from above, save for one chance in :math:`10^{10}`.
+# With p extra columns the range can even beat the best matrix of rank k, because it has more than
+# k dimensions. If the singular values are not known, ten random products give an upper bound on
+# the error of given factors. This bound holds with probability :math:`1 - 10^{-10}`.
 factors = randomized_svd(A, 2 * k)
 true = np.linalg.norm(A - (factors.U * factors.s) @ factors.Vt, 2)
-print(f"spectral error {true:.3f}, estimated from above {error_estimate(A, *factors, rng=1):.3f}")
+print(f"spectral error {true:.3f}, upper bound {error_estimate(A, *factors, rng=1):.3f}")
 assert error_estimate(A, *factors, rng=1) >= true
 
 # %%
-# Three routes to 15 triplets
-# ---------------------------
-# The talk compares three libraries at rank 15. Here are three routes that need no more than
-# SciPy: all singular values by LAPACK, 15 of them by a Krylov method (ARPACK), and ours. The last
-# column is the Frobenius error divided by the best one.
+# Three routes to 15 singular triplets
+# ------------------------------------
+# The talk compares three libraries at rank 15. We compare three routes that need nothing beyond
+# NumPy, SciPy and the package: all singular triplets by LAPACK, 15 of them by a Krylov method
+# (ARPACK), and the randomized SVD. The last column is the Frobenius error divided by the smallest
+# possible one.
 m, n, k = (300, 200, 15) if SMALL else (1000, 800, 15)
 sigma = 1.0 / np.arange(1, n + 1)
 A = matrix(sigma, m)
 
 
 def lapack():
-    """Return all singular triplets, cut to k."""
+    """Compute all singular triplets and return the first k."""
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
     return U[:, :k], s[:k], Vt[:k]
 
@@ -256,15 +263,15 @@ routes = {
 print(f"rank {k} of a {m} x {n} matrix")
 for name, route in routes.items():
     excess = frobenius_error(A, *route()) / np.linalg.norm(sigma[k:])
-    print(f"{name:15s} {1e3 * seconds(route, 2):8.1f} ms   error {excess:.4f}")
+    print(f"{name:15s} {1e3 * seconds(route, 2):8.1f} ms   error / best error {excess:.4f}")
     assert excess < 1.02
 
 # %%
-# A photograph of low rank
+# A photograph at low rank
 # ------------------------
-# A grey picture is a matrix too. Rank k stores :math:`k(m + n + 1)` numbers instead of
-# :math:`mn`, and the operations of a product with a vector shrink in the same proportion. (The
-# photograph, of Grace Hopper, comes with Matplotlib.)
+# A grey image is a matrix too. Its approximation of rank k stores :math:`k(m + n + 1)` numbers
+# instead of :math:`mn`, and the number of operations for a product with a vector shrinks in the
+# same proportion. (The photograph shows Grace Hopper and comes with Matplotlib.)
 with get_sample_data("grace_hopper.jpg") as file:
     picture = plt.imread(file, format="jpg").mean(axis=2) / 255
 m, n = picture.shape
@@ -287,15 +294,15 @@ assert relative[2] < 0.12
 # %%
 # What to take away
 # -----------------
-# A random sample of a little more than k columns finds the k leading singular directions, for
-# the price of a few thin products. Oversampling suffices where the singular values fall fast;
-# where they fall slowly, each power iteration takes the error towards the best possible one.
-# The bounds hold, and are pessimistic.
+# A random sample of slightly more than k columns finds the k leading singular directions at the
+# cost of a few products with thin matrices. If the singular values fall fast, oversampling is
+# enough. If they fall slowly, each power iteration brings the error closer to the smallest possible
+# one. The bounds hold but are pessimistic.
 #
 # Try it yourself
 # ---------------
-# 1. Let all singular values be 1. What can any approximation of rank k achieve, and what does
-#    the randomized one?
+# 1. Let all singular values be 1. What is the smallest possible error at rank k, and what error
+#    does the randomized SVD reach?
 # 2. Draw :math:`\Omega` with entries +1 and -1 instead of Gaussian ones. Does it matter?
-# 3. Replace the photograph by the 64 x 1797 matrix of the bundled digits. Which rank leaves an
-#    error of 10 %?
+# 3. Replace the photograph by the 64 x 1797 matrix of the bundled digits. At which rank is the
+#    error 10 %?

@@ -1,11 +1,11 @@
 r"""
-Automatic differentiation, four ways to a derivative
+Automatic differentiation: four ways to a derivative
 ====================================================
 
-By hand, by differences, by symbols, automatically (section E of the lecture). We take the
-derivative of one function by all of them, write both modes of automatic differentiation out in
-a few lines each, count what they cost, and end with a network whose activation nobody has
-differentiated.
+A derivative can be computed by hand, by finite differences, symbolically, and automatically
+(section E of the lecture). We differentiate one function in all four ways, write both modes of
+automatic differentiation in a few lines each, count what they cost, and end by training a network
+whose activation function nobody has differentiated by hand.
 """
 
 import math
@@ -15,7 +15,8 @@ import numpy as np
 
 import simplenn_py as nn
 from simplenn_py import autodiff as ad
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 try:
     import sympy
@@ -28,7 +29,7 @@ rng = np.random.default_rng(0)
 # %%
 # By hand
 # -------
-# The talk's example is :math:`f(x, y) = \log x + xy - \sin y` at (2, 5). With pencil and paper
+# The talk's example is :math:`f(x, y) = \log x + xy - \sin y` at (2, 5). Pencil and paper give
 # :math:`\partial f/\partial x = 1/x + y` and :math:`\partial f/\partial y = x - \cos y`.
 
 
@@ -43,8 +44,8 @@ assert by_hand[0] == 5.5
 # %%
 # By symbols
 # ----------
-# A computer algebra system applies the rules of calculus to an expression. It is an optional
-# package; without it this cell says so and goes on.
+# A computer algebra system applies the rules of calculus to an expression. We use SymPy, which is
+# an optional package. If it is not installed, this cell says so and is skipped.
 if sympy is None:
     print("SymPy is not installed: this cell is skipped (pip install sympy)")
 else:
@@ -55,10 +56,11 @@ else:
     assert float(df_dx.subs({x: 2, y: 5})) == 5.5
 
 # %%
-# The result is exact and readable here. Now nest: :math:`l_1 = x` and
-# :math:`l_{d+1} = 4\,l_d\,(1 - l_d)`. A program computes it with three operations a level, but
-# an expression must repeat :math:`l_d` wherever it is used, and its derivative repeats even
-# more: expression swell. The tape further below records operations on numbers instead.
+# Here the result is exact and readable. Now nest an expression: :math:`l_1 = x` and
+# :math:`l_{d+1} = 4\,l_d\,(1 - l_d)`. A program computes it with three operations per level. But a
+# formula must repeat :math:`l_d` wherever it is used, and its derivative repeats even more. This is
+# called expression swell. Automatic differentiation avoids it: it records operations on numbers, on
+# a tape that is explained below. The table shows how the tape and the formula grow with the depth.
 
 
 def nested(x, depth):
@@ -85,10 +87,10 @@ assert sympy is None or swell[-1] > 2 * swell[-2]
 # %%
 # By differences
 # --------------
-# :math:`(f(x + t) - f(x - t))/(2t)` needs no rule at all. A large t is wrong because f is curved,
-# a small one because :math:`f(x + t)` and :math:`f(x - t)` share their leading digits: about ten
-# digits are the best that there is (tutorial 07 draws the error against t). And a function of n
-# inputs has to be computed 2n times.
+# The quotient :math:`(f(x + t) - f(x - t))/(2t)` needs no rules of calculus. If t is large, the
+# curvature of f makes the quotient inaccurate. If t is small, :math:`f(x + t)` and
+# :math:`f(x - t)` share their leading digits, which cancel. At best about ten digits are correct
+# (tutorial 7 plots the error against t). And a function of n inputs has to be computed 2n times.
 for t in (1e-1, 1e-5, 1e-12):
     quotient = (f(2 + t, 5) - f(2 - t, 5)) / (2 * t)
     print(f"by differences {quotient:.12f} with t = {t:.0e}, off by {abs(quotient - 5.5):.0e}")
@@ -99,8 +101,8 @@ assert abs(estimate - 5.5) < 1e-7
 # %%
 # Forward mode
 # ------------
-# A dual number carries a value and its derivative, and every operation works on both. Its
-# rules for this example take a dozen lines.
+# A dual number carries a value and its derivative, and every operation works on both. The rules
+# that this example needs take a dozen lines.
 
 
 class Dual:
@@ -116,7 +118,7 @@ class Dual:
     def __mul__(self, other):
         return Dual(self.value * other.value, self.dot * other.value + self.value * other.dot)
 
-    def log(self):  # np.log and np.sin of an object call its method of that name
+    def log(self):  # np.log and np.sin of an object call its method of the same name
         return Dual(math.log(self.value), self.dot / self.value)
 
     def sin(self):
@@ -125,7 +127,7 @@ class Dual:
 
 print("dual numbers  ", f(Dual(2.0, 1.0), Dual(5.0, 0.0)).dot)
 print("the package's ", ad.derivative(lambda x: f(x, 5.0), 2.0))
-_, both = ad.jvp(f, (2.0, 5.0), (1.0, 1.0))  # along (1, 1): the sum of the two
+_, both = ad.jvp(f, (2.0, 5.0), (1.0, 1.0))  # along (1, 1): df/dx + df/dy
 assert f(Dual(2.0, 1.0), Dual(5.0, 0.0)).dot == 5.5
 assert abs(ad.derivative(lambda x: f(x, 5.0), 2.0) - 5.5) < 1e-12
 assert abs(both - sum(by_hand)) < 1e-12
@@ -133,11 +135,13 @@ assert abs(both - sum(by_hand)) < 1e-12
 # %%
 # Reverse mode
 # ------------
-# Reverse mode records the operations first. Each record names where its inputs stand on the tape
-# and the local derivatives; the chain rule then reads the tape from its end, and each record
-# hands its own derivative on to its inputs. Here is a whole reverse mode, for the example:
+# Reverse mode first records the operations on a tape. Each record holds its result and, for each of
+# its inputs, the position on the tape and the local derivative. Then the tape is read backwards, by
+# the chain rule: each record multiplies the derivative of f with respect to its result by the local
+# derivatives, and adds the products to the derivatives of f with respect to its inputs. Here is all
+# of reverse mode for the example:
 x0, y0 = 2.0, 5.0
-records = [  # result, [(place of an input, local derivative), ...]
+records = [  # result, [(position of an input, local derivative), ...]
     (x0, []),
     (y0, []),
     (math.log(x0), [(0, 1 / x0)]),
@@ -164,9 +168,9 @@ assert abs(dx - 5.5) < 1e-12
 assert abs(dy - by_hand[1]) < 1e-12
 
 # %%
-# The records are the computational graph, here drawn from the tape, an arrow from every input to
-# the operation that uses it. ``graph_svg`` draws such pictures of any size; its text is an
-# ``.svg`` file once written to disk.
+# The records form the computational graph. Here it is drawn from the tape, with an arrow from every
+# input to the operation that uses it. ``graph_svg`` draws graphs of any size: write the text that
+# it returns to an ``.svg`` file.
 places = {0: (0, 1), 1: (0, 0), 2: (1, 1.5), 3: (1, 0.75), 4: (2, 1.2), 5: (2, 0), 6: (3, 0.75)}
 titles = {0: "x", 1: "y"}
 figure, axes = plt.subplots(figsize=(6.6, 3.6), layout="constrained")
@@ -186,9 +190,9 @@ assert ad.graph_svg(z, {"x": x, "y": y}).startswith("<svg")
 # %%
 # One output, many inputs
 # -----------------------
-# A loss has one value and millions of parameters. How often must the function be run for all n
-# derivatives? Forward mode gives one direction at a time, reverse mode all inputs at once. We
-# count the runs, and measure the time.
+# A loss has one value and millions of parameters. How often must the function run to give all n
+# derivatives? Forward mode gives the derivative along one direction per run, reverse mode the
+# derivatives in all inputs at once. We count the runs and measure the time.
 calls = 0
 
 
@@ -230,15 +234,15 @@ axes.legend(frameon=False)
 show()
 
 # %%
-# Differences run the plain function, without the bookkeeping in Python that the other two need:
-# that is why they look cheap on vectors as short as these. With many outputs and one input it is
-# the other way round: then choose forward mode.
+# Differences run the plain function, without the Python bookkeeping of the other two. That is why
+# they look cheap for such short vectors. If a function has many outputs and one input, the opposite
+# holds: use forward mode.
 #
 # Second derivatives
 # ------------------
-# The two modes compose. The gradient is a function like any other; its derivative along v is the
-# product Hv of the Hessian with a vector, for the price of a few gradients and without H. Section
-# B's conjugate gradients ask for nothing else.
+# The two modes can be combined. The gradient is a function like any other, and its derivative along
+# v is the product Hv of the Hessian with v. It costs as much as a few gradients, and H is never
+# formed. The conjugate gradients of section B also need only products of a matrix with a vector.
 theta, v = rng.standard_normal((2, 30))
 products = {
     "forward over reverse": ad.hvp(loss)(theta, v),
@@ -251,11 +255,12 @@ for name, Hv in products.items():
 assert np.allclose(ad.finite_difference(ad.gradient(loss), theta, v), Hv, rtol=0, atol=1e-6)
 
 # %%
-# An activation of one's own
-# --------------------------
-# Mish, :math:`s \tanh(\log(1 + e^s))`, a smooth relative of the ReLU, is one line of NumPy, and
-# cross-entropy is two. A network of two fully connected layers, an instance a column, is one more.
-# Nothing else is needed to train it: the tape differentiates whatever was computed.
+# Your own activation function
+# ----------------------------
+# Mish, :math:`s \tanh(\log(1 + e^s))`, is a smooth relative of the ReLU. It takes one line of
+# NumPy, the cross-entropy takes two, and a network of two fully connected layers, with one image
+# per column, takes one more. Nothing else is needed to train the network: the tape differentiates
+# whatever the program computed.
 
 
 def mish(s):
@@ -291,7 +296,7 @@ print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, test accuracy {100 * accuracy:
 assert accuracy > 0.85
 
 s = np.linspace(-6, 4, 201)
-slope = ad.gradient(lambda s: np.sum(mish(s)))(s)  # entry by entry: one pass back for all
+slope = ad.gradient(lambda s: np.sum(mish(s)))(s)  # one backward pass gives all slopes
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
 left.plot(s, mish(s), color="#0072B2", label="mish")
 left.plot(s, slope, color="#D55E00", linestyle="--", label="its derivative, by the tape")
@@ -308,14 +313,15 @@ assert np.allclose(slope, [ad.finite_difference(mish, t) for t in s], rtol=0, at
 # %%
 # What to take away
 # -----------------
-# Automatic differentiation is the chain rule on numbers: exact to rounding as symbols are,
-# general as differences are. Forward mode costs one run a direction, reverse mode one run and one
-# pass back for all inputs of a scalar; back-propagation is reverse mode. Composed, they
-# give products with the Hessian.
+# Automatic differentiation applies the chain rule to numbers. It is as exact as symbolic
+# differentiation, up to rounding, and as general as differences. Forward mode costs one run per
+# direction. Reverse mode costs one run and one backward pass for the derivatives of a scalar in all
+# inputs; back-propagation is reverse mode. Combined, the two modes give products with the Hessian.
 #
 # Try it yourself
 # ---------------
 # 1. Which mode would you use for the Jacobian of a function of 3 inputs and 1000 outputs? Time
 #    both with ``jacobian``.
-# 2. Replace mish by :math:`|s|`. What does the tape say at 0, and what do differences?
-# 3. Reverse mode keeps every intermediate result. How large is that for the network above?
+# 2. Replace mish by :math:`|s|`. Which derivative at 0 does the tape give, and which do differences
+#    give?
+# 3. Reverse mode keeps every intermediate result. How much memory is that for the network above?

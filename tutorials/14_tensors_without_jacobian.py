@@ -2,10 +2,11 @@ r"""
 Back-propagation on tensors, without a Jacobian
 ===============================================
 
-The derivative of a layer's output in its weights is a tensor with four indices: terabytes for a
-layer that real networks have. Back-propagation never forms it. It differentiates one scalar, a
-projection of the output (section E of the lecture), and this tutorial shows that nothing is lost
-by that, what it saves, and that the lecture's equations (4) and (5) are just this.
+The derivative of a layer's output with respect to its weights is a tensor with four indices. For a
+layer of realistic size it takes terabytes. Back-propagation never forms it, but differentiates one
+scalar instead, a projection of the output (section E of the lecture). This tutorial shows that
+nothing is lost in this way, how much it saves, and that the lecture's equations (4) and (5) are
+such derivatives.
 """
 
 import tracemalloc
@@ -14,10 +15,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.autodiff import gradient, jacobian, jacobian_memory, projection_gradient
-from simplenn_py.autodiff.rules_cnn import conv
+from simplenn_py.autodiff import conv, gradient, jacobian, jacobian_memory, projection_gradient
 from simplenn_py.layout import vec
-from simplenn_py.teaching import reduced, seconds, show
+from simplenn_py.plots import show
+from simplenn_py.runtime import reduced, seconds
 
 SMALL = reduced()
 rng = np.random.default_rng(0)
@@ -26,20 +27,20 @@ rng = np.random.default_rng(0)
 # How large is a Jacobian?
 # ------------------------
 # The last linear layer is :math:`S = X W'`, with a batch of N = 100, m = 4096 inputs and
-# K = 1000 classes. S has NK entries, W has Km, and each entry of S has a derivative in each
-# entry of W.
+# K = 1000 classes. S has NK entries, W has Km, and each entry of S has a derivative with respect to
+# each entry of W.
 
 N, m, K = 100, 4096, 1000
 gradient_entries, jacobian_entries = K * m, (N * K) * (K * m)
 print(f"dL/dW {gradient_entries:,} numbers, {4 * gradient_entries / 1e6:.1f} MB in float32")
 print(f"dS/dW {jacobian_entries:,} numbers, {4 * jacobian_entries / 1e12:.2f} TB in float32")
-print("the package counts", jacobian_memory((N, K), (K, m)))
+print("counted by the package:", jacobian_memory((N, K), (K, m)))
 memory = jacobian_memory((N, K), (K, m))
 assert memory.gradient_entries == gradient_entries == 4_096_000
 assert memory.jacobian_entries == jacobian_entries == 409_600_000_000
 
 # %%
-# Convolutional layers are no better, for their S is large. These are the layers of the network
+# Convolutional layers are no better, because their S is large. Here are the layers of the network
 # ``layer4`` on MNIST, for a batch of 128.
 
 for number, g in enumerate(nn.NetConfig.preset("layer4").conv_layers, start=1):
@@ -49,12 +50,13 @@ for number, g in enumerate(nn.NetConfig.preset("layer4").conv_layers, start=1):
 # %%
 # A Jacobian small enough to look at
 # ----------------------------------
-# With N = 3, m = 4 and K = 2 we can afford it. :math:`S_{nk} = \sum_j X_{nj} W_{kj}`, so that
+# With N = 3, m = 4 and K = 2 we can form the Jacobian. Since
+# :math:`S_{nk} = \sum_j X_{nj} W_{kj}`,
 #
 # .. math:: \frac{\partial S_{nk}}{\partial W_{k'j}} = X_{nj} \ \text{ if } k = k',
 #           \text{ else } 0.
 #
-# The tape finds the same, with one pass back for every entry of S.
+# The tape finds the same numbers, with one backward pass for each entry of S.
 
 N, m, K = 3, 4, 2
 X, W = rng.standard_normal((N, m)), rng.standard_normal((K, m))
@@ -68,14 +70,14 @@ def explicit(X, K):
 J = explicit(X, K)
 by_tape = jacobian(lambda W: X @ W.T)(W)
 zeros = np.mean(by_tape == 0)
-print("dS/dW has shape", by_tape.shape, f"and {100 * zeros:.0f} % of it are zeros")
+print("dS/dW has shape", by_tape.shape, f"and {100 * zeros:.0f} % of its entries are zero")
 assert np.allclose(J, by_tape, rtol=0, atol=1e-10)
 assert zeros == 1 - 1 / K
 
 # %%
-# Of K entries all but one are zero, and those that are not repeat X for every class. Nobody wants
-# these numbers for themselves. The chain rule multiplies them by :math:`\delta = \partial L /
-# \partial S`, and sums:
+# Only one of every K entries is nonzero, and the nonzero entries repeat X for every class. Nobody
+# needs these numbers themselves. The chain rule multiplies them by
+# :math:`\delta = \partial L / \partial S` and adds the products:
 #
 # .. math:: \frac{\partial L}{\partial W_{kj}}
 #           = \sum_{n,k'} \delta_{nk'} \frac{\partial S_{nk'}}{\partial W_{kj}}
@@ -83,11 +85,11 @@ assert zeros == 1 - 1 / K
 #
 # The projection
 # --------------
-# Now hold :math:`\delta` fixed, as a table of numbers, and differentiate the scalar
+# Now hold :math:`\delta` fixed, as an array of constants, and differentiate the scalar
 #
 # .. math:: s_P(W) = \langle S(W), \delta \rangle = \sum_{n,k} \delta_{nk} S_{nk}(W).
 #
-# Its gradient is that same sum. A scalar's gradient has the shape of W, and no larger array ever
+# Its gradient in W is the same sum. It has the shape of W, and the tensor with four indices never
 # appears.
 
 delta = rng.standard_normal((N, K))
@@ -95,29 +97,30 @@ contracted = np.einsum("nk,nkqj->qj", delta, J)
 by_hand = delta.T @ X
 s_P = gradient(lambda W: np.sum((X @ W.T) * delta))(W)
 dX, dW = projection_gradient(lambda X, W: X @ W.T, delta, X, W)
-print("largest difference of the four routes:",
-      max(np.abs(other - by_hand).max() for other in (contracted, s_P, dW)))  # fmt: skip
+largest = max(np.abs(other - by_hand).max() for other in (contracted, s_P, dW))
+print(f"largest difference between the four routes: {largest:.1e}")
 for other in (contracted, s_P, dW):
     assert np.allclose(other, by_hand, rtol=0, atol=1e-10)
 assert np.allclose(dX, delta @ W, rtol=0, atol=1e-10)
 
 # %%
-# ``projection_gradient`` gives the derivatives in all arguments: that in X is
-# :math:`\delta W`, which is the :math:`\delta` of the layer before. So a chain of layers needs
-# nothing more. Here L is the squared loss of two layers; each layer gets a :math:`\delta` and
-# hands on another, and the result is what differentiating the whole gives.
+# ``projection_gradient`` gives the gradients in all arguments. The gradient in X is
+# :math:`\delta W`, which is the :math:`\delta` of the previous layer. So a chain of layers needs
+# nothing more. Here L is the squared loss of a network with two layers. Each layer receives its
+# :math:`\delta` and computes that of the previous layer. The result equals the gradient of the
+# whole network.
 
 W1, W2 = rng.standard_normal((5, m)), rng.standard_normal((K, 5))
 target = rng.standard_normal((N, K))
 
 
 def hidden(X, W1):
-    """The first layer, with tanh."""
+    """Return the output of the first layer, with tanh."""
     return np.tanh(X @ W1.T)
 
 
 def whole(W1, W2):
-    """The loss of both layers."""
+    """Return the loss of the whole network."""
     return np.sum((hidden(X, W1) @ W2.T - target) ** 2)
 
 
@@ -128,14 +131,16 @@ _, dW1 = projection_gradient(hidden, delta_1, X, W1)
 at_once = gradient(whole, argnum=(0, 1))(W1, W2)
 assert np.allclose(dW1, at_once[0], rtol=0, atol=1e-10)
 assert np.allclose(dW2, at_once[1], rtol=0, atol=1e-10)
-print("layer by layer equals the whole:", np.abs(dW1 - at_once[0]).max())
+largest = np.abs(dW1 - at_once[0]).max()
+print(f"layer by layer against the whole network: largest difference {largest:.1e}")
 
 # %%
 # The convolutional layer
 # -----------------------
 # :math:`S = W\,\phi(\mathrm{pad}(Z)) + b\,1^T` is linear in each of its arguments, and its two
-# vector-Jacobian products are (4) and (5). First with the explicit Jacobians of a tiny layer,
-# then with the lecture's routines, which hold nothing larger than :math:`\phi`.
+# vector-Jacobian products are (4) and (5). For a tiny layer we form the explicit Jacobians and
+# multiply them by :math:`\delta`. Then we compare the products with the lecture's routines, which
+# form nothing larger than :math:`\phi`.
 
 g = nn.ConvGeometry(a=4, b=3, d=2, p=1, h=3, s=1, d_next=3, h_pool=1)
 Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * 2)))  # two images
@@ -148,7 +153,7 @@ dS_dZ = jacobian(lambda Z: conv(Z, W, bias, g))(Z)
 phiZ = nn.padding_and_phiZ(Z, g)
 dW = delta @ phiZ.T  # (4)
 dZ = nn.unpad(nn.vTP_phi(np.asfortranarray(W.T @ delta), g), g)  # (5)
-print("Jacobians", dS_dW.shape, dS_dZ.shape, "products", dW.shape, dZ.shape)
+print("shapes: Jacobians", dS_dW.shape, dS_dZ.shape, "products", dW.shape, dZ.shape)
 assert np.allclose(np.tensordot(delta, dS_dW, 2), dW, rtol=0, atol=1e-10)
 assert np.allclose(np.tensordot(delta, dS_dZ, 2), dZ, rtol=0, atol=1e-10)
 for ours, theirs in zip(
@@ -157,23 +162,25 @@ for ours, theirs in zip(
     assert np.allclose(ours, theirs, rtol=0, atol=1e-10)
 
 # %%
-# Flattened by ``vec``, in Fortran order, the second tensor is the matrix
-# :math:`\partial\,\mathrm{vec}(S) / \partial\,\mathrm{vec}(Z)'`, and :math:`\mathrm{vec}(\delta)'`
-# times it is (5). It is mostly zeros: a pixel is in few patches.
+# Flattened by ``vec``, in Fortran order, the second tensor becomes the matrix
+# :math:`\partial\,\mathrm{vec}(S) / \partial\,\mathrm{vec}(Z)'`. Multiplied from the left by
+# :math:`\mathrm{vec}(\delta)'`, it gives (5). Most entries of the matrix are zero, because each
+# pixel is in few patches.
 
 matrix = dS_dZ.reshape(S.size, Z.size, order="F")
-print(f"{matrix.shape}, {100 * np.mean(matrix == 0):.0f} % zeros")
+print(f"the matrix has shape {matrix.shape} and {100 * np.mean(matrix == 0):.0f} % zeros")
 assert np.allclose(vec(delta) @ matrix, vec(dZ), rtol=0, atol=1e-10)
 
 # %%
 # What it costs
 # -------------
-# Now a size that just fits: the layer :math:`S = XW'` with N = 20 and K = 30, and a growing
-# number m of inputs. We measure time, and the peak of memory that NumPy asks for.
+# Now we take sizes at which the Jacobian still fits into memory: the layer :math:`S = XW'` with
+# N = 20, K = 30 and a growing number m of inputs. We measure the time and the peak memory that
+# NumPy allocates.
 
 
 def peak(call):
-    """Return the most bytes that `call` had allocated at a time."""
+    """Return the peak memory that `call` allocates, in bytes."""
     tracemalloc.start()
     try:
         call()
@@ -219,7 +226,7 @@ right.loglog(4096, memory.gradient_bytes / 1e6, "o", color="#0072B2", mfc="white
 right.annotate("its gradient: 16 MB", (4096, memory.gradient_bytes / 1e6),
                xytext=(-12, 0), textcoords="offset points", ha="right", va="center")  # fmt: skip
 left.set(xlabel="inputs m", ylabel="time (ms)", title=f"dL/dW, N = {N}, K = {K}")
-right.set(xlabel="inputs m", ylabel="peak of memory (MB)", title="Memory")
+right.set(xlabel="inputs m", ylabel="peak memory (MB)", title="Memory")
 right.set_ylim(top=1e7)
 for axes in (left, right):
     axes.set_xticks(sizes, [str(m) for m in sizes])
@@ -235,14 +242,14 @@ show()
 # What to take away
 # -----------------
 # A layer only has to answer one question: given :math:`\delta = \partial L / \partial S`, what is
-# the gradient of :math:`\langle S, \delta\rangle` in its inputs and its weights? The answer is as
-# large as what it differentiates in. For a linear layer it is :math:`\delta' X` and :math:`\delta
-# W`, for a convolutional one (4) and (5).
+# the gradient of :math:`\langle S, \delta\rangle` in its weights and its inputs? The answer has the
+# shapes of the weights and the inputs. For a linear layer it is :math:`\delta' X` and
+# :math:`\delta W`, for a convolutional layer (4) and (5).
 #
 # Try it yourself
 # ---------------
 # 1. Which layer of ``vgg11`` has the largest Jacobian for a batch of 32? Ask ``jacobian_memory``.
-# 2. Max pooling is :math:`\mathrm{vec}(Z) = P_{\mathrm{pool}} \, \mathrm{vec}(S)`. What does its
-#    projection give, and which routine of the lecture is that?
+# 2. Max pooling is :math:`\mathrm{vec}(Z) = P_{\mathrm{pool}} \, \mathrm{vec}(S)`. Which gradient
+#    does its projection give, and which of the lecture's routines computes it?
 # 3. Let :math:`\delta` depend on W, as it does in a real loss, and differentiate
 #    :math:`\langle S(W), \delta(W)\rangle`. Why is the result not the gradient of the loss?

@@ -2,16 +2,16 @@ r"""
 Newton's method
 ===============
 
-SGD knows the slope; Newton's method also uses the curvature, through the Gauss-Newton matrix
-:math:`G = I/C + \frac{1}{|S|} \sum_{i \in S} J_i' B_i J_i`, of which it only ever forms products
-with a vector. This tutorial builds such a product, checks it, solves a linear system with it by
-conjugate gradients, puts damping and a line search around that, watches the method on the digits,
-and compares it with SGD, over iterations and over time.
+SGD uses the slope; Newton's method also uses the curvature, through the Gauss-Newton matrix
+:math:`G = I/C + \frac{1}{|S|} \sum_{i \in S} J_i' B_i J_i`. It never forms G, only products of G
+with vectors. This tutorial builds such a product, checks it, solves a linear system with it by
+conjugate gradients, adds damping and a line search, runs the method on the digits, and compares it
+with SGD, over iterations and over time.
 """
 
 # %%
-# A small network and a few digits, in double precision. The matrix G has as many rows as the
-# network has parameters; here it can still be formed, to look at it.
+# We use a small network and a few digits, in double precision. G has as many rows as the network
+# has parameters. Here it is still small enough to be formed and looked at.
 
 import tempfile
 from pathlib import Path
@@ -20,21 +20,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.cnn.objective import FullObjective
-from simplenn_py.normalisation import Normalisation
-from simplenn_py.opt.hooks import Hook
-from simplenn_py.opt.newton import NewtonState
-from simplenn_py.plots import BLUE, GREEN, VERMILLION
-from simplenn_py.run_reader import read_run
-from simplenn_py.solver_plots import plot_comparison, plot_newton
-from simplenn_py.teaching import reduced, show
+from simplenn_py.cnn import FullObjective
+from simplenn_py.network import Normalisation
+from simplenn_py.opt import Hook, NewtonState
+from simplenn_py.plots import BLUE, GREEN, VERMILLION, plot_comparison, plot_newton, show
+from simplenn_py.runtime import reduced
+from simplenn_py.training import read_run
 
 rng = np.random.default_rng(0)
 l = 60
-config = nn.NetConfig(
-    LC=2, LF=1, ht_input=8, wd_input=8, ch_input=(1, 4, 6), wd_pad_added=(1, 1),
-    wd_filter=(3, 3), strides=(1, 1), wd_subimage_pool=(2, 2), full_neurons=(10,),
-)  # fmt: skip
+config = nn.NetConfig.build(
+    (8, 8, 1), [nn.Conv(4, 3, pad=1, pool=2), nn.Conv(6, 3, pad=1, pool=2)], [10]
+)
 data = nn.load_dataset("digits")
 normalisation = Normalisation.of(data.train.Z, np.arange(data.train.l), 64)
 problem = nn.Problem(
@@ -53,12 +50,12 @@ n = theta.size
 print(f"{n} parameters, {l} images")
 
 # %%
-# Forwards and backwards
-# ----------------------
-# :math:`J_i = \partial z^{L+1,i} / \partial\theta'` has a row for each output. :math:`J_i v` is
-# carried forward through the layers, :math:`R\{S\} = W\phi(\mathrm{pad}(R\{Z\})) +
-# V\phi(\mathrm{pad}(Z)) + v_b`, and :math:`J_i' u_i` backward by (3)-(5). Neither forms J. The
-# first is checked by a difference, the second by the first.
+# Forward and backward
+# --------------------
+# :math:`J_i = \partial z^{L+1,i} / \partial\theta'` has one row per output. A forward pass computes
+# :math:`J_i v` by :math:`R\{S\} = W\phi(\mathrm{pad}(R\{Z\})) + V\phi(\mathrm{pad}(Z)) + v_b`, and
+# a backward pass computes :math:`J_i' u_i` by (3)-(5). Neither forms J. We check Jv against a
+# finite difference, and J'u against Jv: :math:`\langle u, Jv \rangle = \langle J'u, v \rangle`.
 
 
 def forward() -> np.ndarray:
@@ -77,7 +74,8 @@ theta[:] = start
 z = forward()
 Jv = nn.Jv(engine, model, v)
 JTu = nn.JTv(engine, model, U)
-print(f"Jv against a difference: {np.linalg.norm(Jv - difference) / np.linalg.norm(Jv):.1e}")
+error = np.linalg.norm(Jv - difference) / np.linalg.norm(Jv)
+print(f"Jv against a finite difference: relative error {error:.1e}")
 print(f"<u, Jv> = {np.vdot(U, Jv):.10f}, <J'u, v> = {JTu @ v:.10f}")
 assert np.linalg.norm(Jv - difference) < 1e-5 * np.linalg.norm(Jv)
 assert abs(np.vdot(U, Jv) - JTu @ v) < 1e-10 * np.linalg.norm(U) * np.linalg.norm(Jv)
@@ -85,9 +83,10 @@ assert abs(np.vdot(U, Jv) - JTu @ v) < 1e-10 * np.linalg.norm(U) * np.linalg.nor
 # %%
 # The product Gv
 # --------------
-# From right to left: forward with v, at each output times :math:`B_i`, the loss's own Hessian
-# (:math:`\mathrm{diag}(p) - pp'` for the cross-entropy), backward, and v/C: one pass forward and
-# one back, as for a gradient.
+# Read :math:`J_i' B_i J_i v` from right to left. A forward pass computes :math:`J_i v`. The product
+# is multiplied by :math:`B_i`, the Hessian of the loss (:math:`\mathrm{diag}(p) - pp'` for the
+# cross-entropy). A backward pass multiplies the result by :math:`J_i'`. Then v/C is added. The cost
+# is one forward and one backward pass, as for a gradient.
 
 
 def Gv(v: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -97,13 +96,13 @@ def Gv(v: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 theirs = nn.Gv(engine, model, problem, everything, v)
 apart = np.linalg.norm(Gv(v, z) - theirs) / np.linalg.norm(theirs)
-print(f"ours against nn.Gv: {apart:.1e}")
+print(f"ours against nn.Gv: relative difference {apart:.1e}")
 assert apart < 1e-10
 
 # %%
-# The matrix itself, column by column. It is symmetric, and because each :math:`B_i` has no negative
-# eigenvalue, no eigenvalue of G is below 1/C. The Hessian of f need not have that property, and so
-# G takes its place: every step that G gives goes downhill.
+# Now we form G itself, column by column. It is symmetric. Because no :math:`B_i` has a
+# negative eigenvalue, no eigenvalue of G is below 1/C. The Hessian of f need not have that
+# property. This is why G takes its place: every step computed with G goes downhill.
 
 G = np.array([Gv(e, z) for e in np.eye(n)])
 eigenvalues = np.linalg.eigvalsh(G)
@@ -118,15 +117,18 @@ assert eigenvalues[0] > 1 / problem.C - 1e-10
 # %%
 # Conjugate gradients
 # -------------------
-# To solve :math:`(G + \lambda I) s = -\nabla f` with products alone: each step minimises the
-# quadratic along a direction that is conjugate to all before it. It stops when the residual is
-# :math:`\xi = 0.1` of the gradient, far from a solution, near enough for a direction.
+# Conjugate gradients solve :math:`(G + \lambda I) s = -\nabla f` with products alone. Each step
+# minimises the quadratic :math:`\nabla f' s + \frac{1}{2} s' (G + \lambda I) s` along a direction
+# that is conjugate to all previous ones. The loop stops when the residual is small,
+# :math:`\|r\| \le \xi \|\nabla f\|` with :math:`\xi = 0.1`. That is far from an exact solution, but
+# close enough for a good direction. (The code calls the tolerance ``cg_tol``, because ``xi`` also
+# stands for the loss.)
 
 
-def conjugate_gradients(product, gradient, xi=0.1, CGmax=250):
+def conjugate_gradients(product, gradient, cg_tol=0.1, CGmax=250):
     s, r = np.zeros_like(gradient), -gradient
     d, residuals = r.copy(), [1.0]
-    while residuals[-1] > xi and len(residuals) <= CGmax:
+    while residuals[-1] > cg_tol and len(residuals) <= CGmax:
         Ad = product(d)
         alpha = r @ r / (d @ Ad)
         s += alpha * d
@@ -142,26 +144,27 @@ objective = FullObjective(engine, model, problem, everything)
 f, _ = objective.fungrad(gradient)
 s, residuals = conjugate_gradients(lambda x: Gv(x, z) + x, gradient)
 theirs = nn.CG(lambda x: Gv(x, z) + x, gradient)
-print(f"{len(residuals) - 1} steps; nn.CG: {theirs.steps} steps")
+print(f"our CG: {len(residuals) - 1} steps, nn.CG: {theirs.steps} steps")
 assert np.linalg.norm(s - theirs.s) < 1e-10 * np.linalg.norm(s)
 assert gradient @ s < 0  # downhill
 
 # %%
-# How many steps it takes depends on the eigenvalues: few are large, most lie near 1/C, and the
-# larger :math:`\lambda` is, the smaller the ratio of the largest to the smallest. With a large
-# :math:`\lambda` the direction is nearly that of the gradient, and short.
+# The number of steps depends on the eigenvalues. A few eigenvalues of G are large, and most lie
+# near 1/C. The larger :math:`\lambda` is, the smaller is the ratio of the largest to the smallest
+# eigenvalue of :math:`G + \lambda I`, and the fewer steps are needed. With a large :math:`\lambda`,
+# s is short and has nearly the direction of the negative gradient.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 left.semilogy(np.arange(1, n + 1), eigenvalues[::-1], color=BLUE)
 left.axhline(1 / problem.C, color=VERMILLION, linestyle="--", label="1/C")
-left.set(xlabel="number", ylabel="eigenvalue", title="Eigenvalues of G")
+left.set(xlabel="index", ylabel="eigenvalue", title="Eigenvalues of G")
 left.legend(frameon=False)
 styles = ((0.0, BLUE, "-o"), (1.0, VERMILLION, "--s"), (100.0, GREEN, ":^"))
 steps = []
 for lambda_, colour, style in styles:
-    shown = conjugate_gradients(lambda x, m=lambda_: Gv(x, z) + m * x, gradient, xi=1e-4, CGmax=60)[
-        1
-    ]
+    _, shown = conjugate_gradients(
+        lambda x, m=lambda_: Gv(x, z) + m * x, gradient, cg_tol=1e-4, CGmax=60
+    )
     right.semilogy(shown, style, color=colour, markersize=4, label=f"lambda = {lambda_:g}")
     steps.append(len(shown))
 right.axhline(0.1, color="0.4", linewidth=1, label="xi = 0.1")
@@ -175,11 +178,11 @@ assert steps[0] > steps[1] > steps[2]
 # %%
 # Damping and the line search
 # ---------------------------
-# The quadratic model is good near :math:`\theta` only. Levenberg-Marquardt's :math:`\lambda` keeps
-# steps short where it is bad: with :math:`\rho`, the decrease of f over the decrease that the model
-# promised, :math:`\lambda` is multiplied by 3/2 if :math:`\rho < 1/4` and by 2/3 if
-# :math:`\rho \ge 3/4`. And the step is halved until f has fallen by a little of what the slope
-# promised. That is all of Newton's method.
+# The quadratic model is good only near :math:`\theta`. The damping :math:`\lambda` of
+# Levenberg-Marquardt keeps the steps short when the model is bad. Let :math:`\rho` be the decrease
+# of f divided by the decrease that the model predicts. Then :math:`\lambda` is multiplied by 3/2 if
+# :math:`\rho < 1/4` and by 2/3 if :math:`\rho \ge 3/4`. The line search halves the step until f has
+# decreased by at least a small fraction of what the slope predicts. That is all of Newton's method.
 
 
 def line_search(f, gs, s):
@@ -212,9 +215,9 @@ for _ in range(6):
 assert np.all(np.diff(by_hand) < 0)
 
 # %%
-# ``nn.newton`` does the same, with bounds, hooks and a record of each iteration. Here its subsample
-# S is all images; otherwise it is a twentieth of them, another in each iteration, while f and its
-# gradient are those of all.
+# ``nn.newton`` does the same. It also has stopping rules and hooks, and keeps a record of each
+# iteration. Here its subsample S holds all images. By default, training draws a new S of 5 % of the
+# images in each iteration, but computes f and its gradient on all images.
 
 theta[:] = start
 state = NewtonState(lambda_=1.0, seed=0)
@@ -226,10 +229,10 @@ assert np.abs(np.array(by_hand) - package).max() < 1e-8
 # %%
 # On the digits
 # -------------
-# ``nn.train`` with ``solver="newton"``, on all training images and with the network that is meant
-# for them. The four panels: f and its gradient; the residuals of CG, a line an iteration;
-# :math:`\lambda`; and :math:`\rho`. For a short run, the small network of above and the lecture
-# engine, for which nothing more must be compiled.
+# Now ``nn.train`` runs the method with ``solver="newton"``, on all training images and with the
+# preset network for them. (The reduced size of this tutorial uses the small network from above and
+# the lecture engine, so that nothing more has to be compiled.) The four panels show f and its
+# gradient, the residuals of CG with one line per iteration, :math:`\lambda`, and :math:`\rho`.
 
 iterations, epochs = (8, 4) if reduced() else (30, 30)
 network = config if reduced() else "digits"
@@ -251,11 +254,12 @@ assert np.all(np.diff(values) <= 0)
 # %%
 # Against SGD
 # -----------
-# Over epochs and iterations, and over time. One iteration of Newton's method is not one epoch: it
-# evaluates f and its gradient on all images once or more, and adds its CG steps, each of which
-# takes a product with G on the subsample. SGD's loss is that of an epoch's batches, each before its
-# update. Which of the two is ahead after how long depends on machine, network and options. What
-# always holds: Newton's f never rises, and it needs no learning rate.
+# The figure compares both solvers over epochs or iterations, and over time. One iteration of
+# Newton's method is not one epoch. It evaluates f and its gradient on all images at least once, and
+# each of its CG steps takes a product with G on the subsample. SGD's loss is the mean over the
+# batches of an epoch, each before its update. Which solver is ahead at a given time depends on the
+# machine, the network and the options. Two facts always hold: Newton's f never rises, and Newton's
+# method needs no learning rate.
 
 figure, panels = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
 plot_comparison(both, names=["Newton", "SGD"], axes=panels.ravel())
@@ -274,12 +278,13 @@ print(f"Newton: {cg} CG steps in {len(newton.records)} iterations")
 # %%
 # What to take away
 # -----------------
-# A product with the Gauss-Newton matrix takes one pass forward and one back, so that conjugate
-# gradients can use curvature that would never fit into memory. G is symmetric and positive
-# definite, which gives descent; damping and the line search make that safe far from a minimum.
+# A product with the Gauss-Newton matrix takes one forward and one backward pass. So conjugate
+# gradients can use the curvature even if the matrix would never fit into memory. G is symmetric and
+# positive definite, so every step goes downhill. Damping and the line search make the method safe
+# far from a minimum.
 #
 # Try it yourself
 # ---------------
-# 1. Start with ``lambda_=0`` and with ``lambda_=1000``. What do the step lengths and rho do?
-# 2. Set ``xi=0.01``. How many CG steps more does it take, and how many iterations fewer?
-# 3. Take the subsample ten times as large (``GNsize``). Is the time well spent?
+# 1. Start with ``lambda_=0`` and with ``lambda_=1000``. How do the step lengths and rho change?
+# 2. Set ``xi=0.01``. How many more CG steps does it take, and how many iterations does it save?
+# 3. Make the subsample ten times as large (``GNsize``). Is the time well spent?

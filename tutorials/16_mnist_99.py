@@ -2,20 +2,20 @@ r"""
 MNIST to 99 %
 =============
 
-A network of three convolutional layers and one fully connected one reads 99 of 100 handwritten
-digits that it has never seen, after four passes over 60,000 images. This tutorial trains it,
-looks at its curves and its filters, and at the digits that it gets wrong. Where MNIST is not on
-this machine the small bundled digits take its place, and the output says so.
+A network with three convolutional layers and one fully connected layer recognises 99 of 100
+handwritten digits that it has never seen, after four epochs on 60,000 images. This tutorial trains
+it and looks at its training curves, its filters and its mistakes. If MNIST is not on this machine,
+the small bundled digits take its place, and the output says so.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.datasets.fetch import where
+from simplenn_py.datasets import where
 from simplenn_py.layout import to_nhwc
-from simplenn_py.plots import plot_curves, plot_filters
-from simplenn_py.teaching import reduced, show
+from simplenn_py.plots import plot_curves, plot_filters, show
+from simplenn_py.runtime import reduced
 
 SMALL = reduced()
 
@@ -23,8 +23,8 @@ SMALL = reduced()
 # The data
 # --------
 # ``where`` looks for MNIST in the folder that ``SIMPLENN_DATA_DIR`` names and in the cache
-# folder, and downloads nothing. To get it, run ``simplenn data fetch mnist`` once (12 MB), or
-# call ``load_dataset("mnist")``, which downloads what is missing.
+# folder, and downloads nothing. To get MNIST, run ``simplenn data fetch mnist`` once (12 MB), or
+# call ``load_dataset("mnist")``, which downloads missing files.
 
 name = "mnist" if where("mnist") else "digits"
 if name == "digits":
@@ -37,13 +37,14 @@ print(f"Z has shape {data.train.Z.shape} and dtype {data.train.Z.dtype}, as in (
 # %%
 # The network
 # -----------
-# The usual network of MNIST is ``layer4``, that of simpleNN's demo; the small digits have one of
-# their own. Every size of the lecture follows from the configuration.
+# For MNIST we use ``layer4``, the network of simpleNN's demo. The small digits have their own
+# network. All sizes in the lecture's notation follow from the configuration.
 
 preset = "layer4" if name == "mnist" else "digits"
 config = nn.NetConfig.preset(preset, a, b, 1, 10)
 for number, g in enumerate(config.conv_layers, start=1):
-    print(f"layer {number}: {g.a:2d} x {g.b:2d} x {g.d:2d}, {g.d_next} filters {g.h} x {g.h},",
+    print(f"layer {number}: input {g.a:2d} x {g.b:2d} x {g.d:2d},",
+          f"{g.d_next} filters {g.h} x {g.h},",
           f"convolution {g.a_conv} x {g.b_conv}, pooled {g.a_next} x {g.b_next}")  # fmt: skip
 for full in config.full_layers:
     print(f"fully connected: {full.n_in} -> {full.n_out}")
@@ -52,11 +53,12 @@ print(f"{config.n_parameters:,} parameters")
 # %%
 # Training
 # --------
-# ``default_options`` holds what was chosen for each data set on a validation part of the training
-# images. For MNIST: SGD with momentum 0.9, batches of 128, five epochs (four here, to save time),
-# and a learning rate that goes through one cycle: up to its largest value in the first fifth of the
-# run, so that the first steps from random weights are small, then down to 0, so that the last ones
-# average out the noise of the batches. (The reduced size of this tutorial trains on fewer images.)
+# ``default_options`` returns the default options of a data set. They were chosen with a validation
+# set, taken from the training images. For MNIST they are SGD with momentum 0.9, batches of 128,
+# five epochs (four here, to save time), and a learning rate with one cycle. The learning rate rises
+# to its peak in the first fifth of the run, so that the first steps from random weights are small.
+# Then it falls to 0, so that the last steps average out the noise of the batches. (The reduced size
+# of this tutorial trains on fewer images.)
 
 CHANGED = {
     ("mnist", False): {"epochs": 4},
@@ -74,7 +76,7 @@ for record in history.records[every - 1 :: every]:
           f"{record['seconds']:.2f} s")  # fmt: skip
 
 # %%
-# The accuracy that counts is that on the test images, looked at once, after training.
+# The accuracy that counts is the accuracy on the test images. We look at it once, after training.
 
 accuracy = history.report["test_accuracy"]
 print(f"test accuracy {100 * accuracy:.2f} %")
@@ -86,15 +88,15 @@ plot_curves(history.records, data=name, test_accuracy=accuracy, axes=panels)
 show()
 
 # %%
-# The training accuracy of an epoch is a mean over its batches, each taken before its update: in
-# the first epochs most batches met a network that had learnt less. That is why it can be below
-# the test accuracy.
+# The training accuracy of an epoch is a mean over its batches, each measured before its update. In
+# the first epochs, the network learns much within one epoch, and most batches meet a network that
+# has learnt less. That is why the training accuracy can be below the test accuracy.
 #
 # The filters
 # -----------
-# The 32 filters of the first layer, one picture each; grey is zero. A filter responds most where
-# the image looks like it. Trained on all of MNIST, some are bright on one side and dark on the
-# other: they detect the edges of strokes in one direction.
+# The figure shows the 32 filters of the first layer; grey is zero. A filter responds most where
+# the image looks like it. After training on all of MNIST, some filters are bright on one side and
+# dark on the other: they detect the edges of strokes in one direction.
 
 figure, axes = plt.subplots(figsize=(8, 5.2), layout="constrained")
 plot_filters(model, data=name, axes=axes)
@@ -103,17 +105,18 @@ show()
 # %%
 # The hardest mistakes
 # --------------------
-# The network's outputs :math:`z^{L+1}` become probabilities by the softmax. A mistake is the
-# harder the smaller the probability that the true class is given: sort the wrong images by it.
+# The softmax turns the network's outputs :math:`z^{L+1}` into probabilities. The hardest mistakes
+# are those in which the true class has the smallest probability. We sort the misclassified images
+# by this probability.
 
-z = model.decision_values(data.test.Z)  # nL x l, an image a column
+z = model.decision_values(data.test.Z)  # nL x l, one image per column
 probabilities = np.exp(z - z.max(axis=0))
 probabilities /= probabilities.sum(axis=0)
 predicted = model.classes[probabilities.argmax(axis=0)]
 wrong = np.flatnonzero(predicted != data.test.y)
 of_truth = probabilities[np.searchsorted(model.classes, data.test.y), np.arange(data.test.l)]
 hardest = wrong[np.argsort(of_truth[wrong])][:12]
-print(f"{wrong.size} of {data.test.l:,} test images are wrong")
+print(f"{wrong.size} of {data.test.l:,} test images are misclassified")
 assert abs(wrong.size / data.test.l - (1 - accuracy)) < 1e-3
 
 images = to_nhwc(data.test.Z, a, b)[..., 0]
@@ -127,23 +130,24 @@ figure.suptitle("The hardest mistakes: true class, prediction, probability of th
 show()
 
 # %%
-# Judge for yourself which of them you would have read as their writers meant them. And of the
-# images that the network is sure of, how many are right?
+# Judge for yourself: which of these digits would you have read as their writers meant them? And how
+# often is the network right when it is sure, that is, when one class has a probability above 0.99?
 
 sure = probabilities.max(axis=0) > 0.99
 right = np.mean(predicted[sure] == data.test.y[sure])
-print(f"sure of {100 * sure.mean():.1f} % of the images, and right in {100 * right:.2f} % of those")
+print(f"sure of {100 * sure.mean():.1f} % of the images; {100 * right:.2f} % of these are correct")
 assert right > accuracy
 
 # %%
 # What to take away
 # -----------------
 # A few lines train a network that classifies handwritten digits with few mistakes, and its
-# probabilities tell which images to doubt. What is left is often ambiguous to people too; look at
-# the mistakes before changing the network.
+# probabilities show which results to doubt. The digits that it misclassifies are often ambiguous to
+# people too. Look at the mistakes before you change the network.
 #
 # Try it yourself
 # ---------------
-# 1. Train for one epoch only. How much of the final accuracy is there already?
-# 2. Set ``validation=0.1`` and choose the number of epochs by it. Why not by the test images?
-# 3. Compare ``solver="adam"`` and ``solver="newton"`` by time to 98 %.
+# 1. Train for one epoch only. How close is the accuracy to the final one?
+# 2. Set ``validation=0.1`` and choose the number of epochs by the validation accuracy. Why not by
+#    the test accuracy?
+# 3. Compare the times that ``solver="adam"`` and ``solver="newton"`` take to reach 98 %.

@@ -2,22 +2,22 @@ r"""
 CIFAR-10: colour images, one cycle, and mirrored copies
 =======================================================
 
-Ten kinds of things in colour photographs of 32 x 32 pixels are much harder than digits: here
-training fits the images that it has seen and fails on others. This tutorial trains for a few
-epochs, shows the learning rate's one cycle, and measures what mirroring images at random gains.
-Where CIFAR-10 is not on this machine the small bundled digits take its place, where mirroring
-does harm.
+CIFAR-10 has ten classes of animals and vehicles in colour photographs of 32 x 32 pixels. They are
+much harder to classify than digits: a network fits the images that it has seen and fails on others.
+This tutorial trains for a few epochs, shows the one cycle of the learning rate, and measures the
+gain from mirroring images at random. If CIFAR-10 is not on this machine, the small bundled digits
+take its place. For digits, mirroring does harm.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import simplenn_py as nn
-from simplenn_py.datasets.fetch import where
+from simplenn_py.datasets import where
 from simplenn_py.layout import to_nhwc
-from simplenn_py.opt.minibatch import learning_rate
-from simplenn_py.plots import confusion_counts, plot_confusion
-from simplenn_py.teaching import reduced, show
+from simplenn_py.opt import learning_rate
+from simplenn_py.plots import confusion_counts, plot_confusion, show
+from simplenn_py.runtime import reduced
 
 SMALL = reduced()
 BLUE, VERMILLION = "#0072B2", "#D55E00"
@@ -25,7 +25,8 @@ BLUE, VERMILLION = "#0072B2", "#D55E00"
 # %%
 # The data
 # --------
-# ``simplenn data fetch cifar10`` downloads it once (about 170 MB). Nothing is downloaded here.
+# To get CIFAR-10, run ``simplenn data fetch cifar10`` once (about 170 MB). This script downloads
+# nothing.
 
 name = "cifar10" if where("cifar10") else "digits"
 if name == "digits":
@@ -37,10 +38,10 @@ classes = np.unique(data.train.y)
 print("classes:", *classes)
 
 # %%
-# Below, an image of each class, and under it what ``augment="flip"`` makes of it: each time that
-# an image is used in training, it is mirrored left to right with probability 1/2. A mirrored
-# truck is a truck, so that this is twice the data for nothing. (A mirrored digit is mostly no
-# digit.)
+# With ``augment="flip"``, each time that an image is used in training, it is mirrored left to right
+# with probability 1/2. The figure shows one image per class and, below it, the mirrored image. A
+# mirrored truck is still a truck, so this doubles the data at no cost. (Most mirrored digits are
+# not digits.)
 
 images = to_nhwc(data.train.Z, a, b)
 first = [np.flatnonzero(data.train.y == label)[0] for label in classes]
@@ -55,16 +56,18 @@ show()
 # %%
 # One cycle
 # ---------
-# The defaults train by SGD with ``schedule="one-cycle"``: the learning rate rises to its largest
-# value in the first fifth of the updates and falls to 0 in the others. A large rate moves far, with
-# the noise of the batches; the small ones at the end let the weights settle. The schedule has to
-# know how long the run is, so a short run is not the beginning of a long one.
+# The default options for CIFAR-10 are SGD with ``schedule="one-cycle"``: the learning rate rises to
+# its peak in the first fifth of the updates and falls to 0 in the others. Large learning rates move
+# the weights far, but with the noise of the batches. The small ones at the end let the weights
+# settle. The schedule depends on the length of the run, so a short run is not the beginning of a
+# long one.
 #
 # With and without mirrored images
 # --------------------------------
-# Mirroring matters where images are few: we train twice on a part of them, of which a tenth is
-# held out for validation, and compare. The seed is the same, so that both runs start from the
-# same weights and hold out the same images. The test images take no part in comparisons.
+# Mirroring matters when there are few images. So we train twice on a small number of images, with
+# and without mirroring, and compare. A tenth of the images is held out as a validation set. The
+# seed is the same, so both runs start from the same weights and hold out the same images. The test
+# set is not used for comparisons.
 
 COMPARED = {
     ("cifar10", False): {"epochs": 8, "limit": 5000, "batch_size": 64},
@@ -87,15 +90,17 @@ gaps = {
     augment: history.records[-1]["train_accuracy"] - history.records[-1]["validation_accuracy"]
     for augment, history in histories.items()
 }
-print(f"training less validation: {gaps['none']:.3f} as they are, {gaps['flip']:.3f} mirrored")
+print(f"training minus validation accuracy: {100 * gaps['none']:.1f} points without mirroring,",
+      f"{100 * gaps['flip']:.1f} points with mirroring")  # fmt: skip
 assert SMALL or name == "digits" or gaps["flip"] < gaps["none"]
 
 # %%
-# Trained for long enough on CIFAR-10, the images as they are get learnt by heart: the training
-# accuracy runs away from that on images held out. Mirrored at random, an image is not the same in
-# every epoch; the training accuracy grows more slowly and the gap is smaller. What that is worth
-# on the validation images is printed above. (On digits the network has to read mirrored ones as
-# well, which nobody asks for.) The left panel is the rate of the run below.
+# If the network trains on CIFAR-10 for long enough without mirroring, it memorises the training
+# images: the training accuracy rises far above the validation accuracy. With mirroring, an image is
+# not the same in every epoch. The training accuracy then grows more slowly and the gap is smaller.
+# The effect on the validation accuracy is printed above. (On digits, the network must also learn to
+# read mirrored digits, which nobody needs.) In the next figure, the right panel shows both runs.
+# The left panel shows the learning rate of the run in the next section.
 
 RUN = {
     ("cifar10", False): {"epochs": 2},
@@ -128,8 +133,9 @@ show()
 # %%
 # All images
 # ----------
-# Now all training images, with the defaults but for fewer epochs than the command
-# ``simplenn train cifar10`` takes.
+# Now we train on all training images. For CIFAR-10, the options are the defaults of
+# ``simplenn train cifar10``, but with fewer epochs. (The reduced size of this tutorial uses fewer
+# images.)
 
 model, history = nn.train(data, preset, options, progress=False)
 accuracy = history.report["test_accuracy"]
@@ -139,7 +145,8 @@ print(f"test accuracy {100 * accuracy:.2f} %")
 assert accuracy > {("cifar10", False): 0.6, ("cifar10", True): 0.25}.get((name, SMALL), 0.9)
 
 # %%
-# Which things are taken for which? A row is a true class. Blue is right, red are mistakes.
+# Which classes does the network confuse? Each row is a true class. Blue entries are correct, red
+# entries are mistakes.
 
 counts = confusion_counts(data.test.y, model.predict(data.test.Z), model.classes)
 figure, axes = plt.subplots(figsize=(7.6, 6.4), layout="constrained")
@@ -154,13 +161,13 @@ assert counts.sum() == data.test.l
 # %%
 # What to take away
 # -----------------
-# A rate that rises and falls once makes short runs good ones. Where the training accuracy runs
-# away from the validation accuracy, more data help, and a change that keeps an image's class, such
-# as mirroring a photograph, gives them for nothing. Whether a change keeps the class depends on the
-# images.
+# With a learning rate that rises and falls once, short runs give good results. If the training
+# accuracy rises far above the validation accuracy, more data help. A change that keeps an image's
+# class, such as mirroring a photograph, gives more data at no cost. Whether a change keeps the
+# class depends on the images.
 #
 # Try it yourself
 # ---------------
-# 1. Train with the 20 epochs of the default options. How much is gained?
-# 2. Compare ``schedule="decay"`` with the one cycle at the same number of epochs.
-# 3. Which other changes of a photograph keep its class? Which of a digit?
+# 1. Train with the 20 epochs of the default options. How much does the accuracy increase?
+# 2. Compare ``schedule="decay"`` with ``schedule="one-cycle"`` for the same number of epochs.
+# 3. Which other changes of a photograph keep its class? Which changes of a digit do?

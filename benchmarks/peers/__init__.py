@@ -1,4 +1,4 @@
-"""One file a competitor; each has ``build(case, variant)``, which returns a ``Runner``."""
+"""One file per framework; each has ``build(case, variant)``, which returns a ``Runner``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Peer:
-    """Where a competitor's code is, and the environment variables that suit it best."""
+    """Module of a competitor, and the environment variables that suit it best."""
 
     module: str
     variant: str = ""

@@ -1,4 +1,4 @@
-"""JAX: the step is one function that XLA compiles; images in NHWC order."""
+"""JAX: XLA compiles the step as one function; images in NHWC order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 from ..case import LR, MOMENTUM, Case, Runner
 

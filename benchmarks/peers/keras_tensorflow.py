@@ -1,4 +1,4 @@
-"""Keras on TensorFlow, whose convolutions on a CPU are oneDNN's; images in NHWC order."""
+"""Keras on TensorFlow, which uses oneDNN for convolutions on a CPU; images in NHWC order."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""PyTorch with oneDNN, its images in NCHW or in channels_last order.
+"""PyTorch with oneDNN; images in NCHW or in channels_last order.
 
-The settings were chosen by trying: huge pages for its allocations gain up to a third; fused and
-foreach SGD are alike; ``torch.compile`` makes a training step slower, and in prediction a frozen
-trace is as fast.
+The settings were chosen by experiment.  Huge pages for its allocations gain up to a third.  Fused
+and foreach SGD are equally fast.  ``torch.compile`` makes a training step slower, and for
+prediction a frozen trace is as fast as ``torch.compile``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from simplenn_py.model import Model
-from simplenn_py.threads import available
+from simplenn_py.model.model import Model
+from simplenn_py.runtime.threads import available
 
 from ..case import LR, MOMENTUM, Case, Runner
 
 
 class _Flatten(nn.Module):
-    """Pixels before channels: of images in channels_last order a view, and no copy."""
+    """Pixels before channels: for images in channels_last order a view, not a copy."""
 
     def forward(self, Z: torch.Tensor) -> torch.Tensor:
         return Z.permute(0, 2, 3, 1).flatten(1)

@@ -9,8 +9,9 @@ import numpy as np
 from simplenn_py import __version__
 from simplenn_py.cnn.feedforward import feedforward
 from simplenn_py.cnn.gauss_newton import GaussNewton
-from simplenn_py.cnn.loss import SquaredLoss
-from simplenn_py.cnn.objective import BatchObjective, Problem
+from simplenn_py.cnn.objective import BatchObjective
+from simplenn_py.cnn.operators.loss import SquaredLoss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import DEFAULT, make_engine
 from simplenn_py.layout import from_nhwc
 from simplenn_py.opt.cg import dot
@@ -45,7 +46,7 @@ def build(case: Case, variant: str) -> Runner:
     state = SGDState(np.zeros_like(model.theta), rng=np.random.default_rng(0))
 
     def step() -> float:
-        # The set is one batch, so that an epoch of the solver is one step.
+        # The training set is one batch, so that an epoch of the solver is one step.
         sgd(
             objective,
             state,

@@ -1,4 +1,4 @@
-"""Docstrings as the pages want them: formulas in plain text stay what they are."""
+"""Prepare docstrings for the pages: formulas in plain text stay as they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_BARS = re.compile(r"\|(\w[^|`]*\w)\|")  # |grad f| would be a substitution
+_BARS = re.compile(r"\|(\w[^|`]*\w)\|")  # |grad f| would be read as a substitution
 
 
 def formulas_as_code(lines: list[str]) -> list[str]:
@@ -17,14 +17,14 @@ def formulas_as_code(lines: list[str]) -> list[str]:
     Parameters
     ----------
     lines : list of str
-        Of a docstring, its own indentation removed.
+        Lines of a docstring, without its indentation.
 
     Returns
     -------
     list of str
     """
     result: list[str] = []
-    before, formula = "", False  # the last line with text; whether this one is in a block
+    before, formula = "", False  # last line with text; whether this one is in a block
     for number, line in enumerate(lines):
         indented = line.startswith("    ")
         if line.strip() and not indented:

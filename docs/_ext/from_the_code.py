@@ -1,4 +1,4 @@
-"""Pages that are generated, so that they cannot differ from the code.
+"""Pages that are generated from the code, so that they cannot differ from it.
 
 ``.. commands::`` writes every subcommand's help, ``.. exercises::`` every exercise's statement.
 """
@@ -22,9 +22,9 @@ def _section(part: Part) -> nodes.section:
 
 
 def sections(parts: Iterable[Part]) -> list[nodes.section]:
-    """Nest the parts by their depths."""
+    """Nest the parts by their depth."""
     top: list[nodes.section] = []
-    open_: list[nodes.section] = []  # the way from the top to the last one
+    open_: list[nodes.section] = []  # the path from the top to the last section
     for part in parts:
         section = _section(part)
         del open_[part.depth :]
@@ -37,7 +37,7 @@ def sections(parts: Iterable[Part]) -> list[nodes.section]:
 
 
 class Commands(SphinxDirective):
-    """The help of ``simplenn`` and of everything below it."""
+    """The help of ``simplenn`` and of all its subcommands."""
 
     def run(self) -> list[nodes.Node]:
         from simplenn_py.cli import parser

@@ -1,4 +1,4 @@
-"""How the gallery saves a tutorial's figures."""
+"""Options for saving a tutorial's figures in the gallery."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def whole_figures(gallery_conf: dict[str, Any], file_name: str) -> None:
-    """Save what lies outside the axes, a legend above all, as ``teaching.show`` does."""
+    """Include elements outside the axes, such as a legend, as ``plots.show`` does."""
     import matplotlib
 
     matplotlib.rcParams["savefig.bbox"] = "tight"

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers draw themselves: the pages need no script and no network."""
+"""Formulas as MathML, which browsers draw themselves: pages need no script and no connection."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def mathml(latex: str, display: str) -> str:
     Raises
     ------
     ValueError
-        For a formula that cannot be read, or has a command that the converter does not know: it
-        would print the command's name.
+        If the formula cannot be read, or if it has a command that the converter does not know and
+        whose name it would print.
     """
     try:
         root = ET.fromstring(convert(latex, display=display))
-    except Exception as error:  # the converter has a class for every mistake, without a common one
+    except Exception as error:  # the converter's exceptions have no common base class
         raise ValueError(f"{type(error).__name__} {error}") from error
     unknown = [e.text for e in root.iter() if e.text and e.text.startswith("\\")]
     if unknown:
@@ -46,7 +46,7 @@ def mathml(latex: str, display: str) -> str:
 
 
 def _lower_prime(element: ET.Element) -> None:
-    """Put a prime beside its letter, at full size: fonts have it raised and small already."""
+    """Put a prime beside its letter, at full size: in fonts it is raised and small already."""
     tag = element.tag.removeprefix(f"{{{_NAMESPACE}}}")
     if tag not in ("msup", "msubsup") or element[-1].text not in _PRIMES:
         return

@@ -1,4 +1,4 @@
-"""What the generated pages say, taken from the code; needs no Sphinx."""
+"""The content of the generated pages, taken from the code; needs no Sphinx."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Part:
     text : str
         A paragraph, or "".
     verbatim : str
-        What follows it, shown as it is.
+        Text after the paragraph, shown as it is.
     depth : int
-        0, or how far below the part before it.
+        Level in the nesting of the sections, from 0.
     """
 
     title: str
@@ -35,7 +35,7 @@ def commands(parser: argparse.ArgumentParser, depth: int = 0) -> Iterator[Part]:
     ----------
     parser : ArgumentParser
     depth : int
-        Of the parser itself.
+        Level of the command itself.
     """
     yield Part(parser.prog, "", parser.format_help().rstrip(), depth)
     for action in parser._actions:  # argparse has no public way to its subcommands

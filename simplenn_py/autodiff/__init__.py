@@ -6,6 +6,9 @@ which needs the compiled kernels (``from simplenn_py.autodiff.rules_cnn import c
 relu``), and ``training.py``, which trains what is written with them.
 """
 
+from typing import TYPE_CHECKING
+
+from ..runtime.lazy import exports
 from .box import Rule
 from .define import define, elementwise, linear
 from .forward import Dual, derivative, jvp
@@ -27,6 +30,12 @@ from .projection import (
 )
 from .rules import RULES
 from .tape import GradientTape, Variable
+
+if TYPE_CHECKING:
+    from .rules_cnn import conv as conv
+
+# It needs the compiled kernels.
+__getattr__, __dir__ = exports(__name__, {"rules_cnn": ("conv",)})
 
 __all__ = [
     # reverse mode

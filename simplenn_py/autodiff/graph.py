@@ -13,7 +13,7 @@ import numpy as np
 
 from .box import Value, plain
 from .svg import Node, draw
-from .tape import Record, Variable
+from .tape import TapeEntry, Variable
 
 
 def graph_svg(
@@ -22,7 +22,7 @@ def graph_svg(
     *,
     adjoints: bool = False,
     down: bool = False,
-    title: Callable[[Record], str] | None = None,
+    title: Callable[[TapeEntry], str] | None = None,
 ) -> str:
     """Draw the computational graph of a recorded expression.
 
@@ -73,7 +73,7 @@ def graph_svg(
 
 
 def _nodes(
-    result: Variable, names: Mapping[str, Any], title: Callable[[Record], str]
+    result: Variable, names: Mapping[str, Any], title: Callable[[TapeEntry], str]
 ) -> dict[int, Node]:
     """Make a node of every record that the result depends on, with its constants as parents."""
     tape: Any = result.trace
@@ -131,7 +131,7 @@ def _write_adjoints(result: Variable, made: Mapping[int, Node]) -> None:
             node.adjoint = f"|adjoint| {np.linalg.norm(adjoint):.4g}"
 
 
-def _name(record: Record) -> str:
+def _name(record: TapeEntry) -> str:
     return record.rule.name if record.rule else "input"
 
 

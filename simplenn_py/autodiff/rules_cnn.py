@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..cnn import pooling
-from ..cnn import relu as activation
-from ..cnn.padding import unpad
-from ..cnn.phi import padding_and_phiZ, vTP_phi
+from ..cnn.operators import pooling
+from ..cnn.operators import relu as activation
+from ..cnn.operators.padding import unpad
+from ..cnn.operators.phi import padding_and_phiZ, vTP_phi
 from ..layout import Array, ConvGeometry
 from .box import Rule, Value, apply, plain
 from .define import RULES, elementwise, linear
@@ -223,15 +223,15 @@ def network(
             f"there are {len(W)} weights, {len(bias)} biases and {len(layers)} convolutional "
             "layers; every layer has one of each, and at least one fully connected layer follows"
         )
-    thin = [np.size(x) == 0 for x in bias]
+    is_V = [np.size(x) == 0 for x in bias]
     for m, g in enumerate(layers):
         zeros = np.zeros(g.d_next, np.asarray(plain(W[m])).dtype)
-        Z = conv(Z, W[m], zeros if thin[m] else bias[m], g)
-        Z = Z if thin[m] else relu(Z)
+        Z = conv(Z, W[m], zeros if is_V[m] else bias[m], g)
+        Z = Z if is_V[m] else relu(Z)
         Z = maxpool(Z, g) if g.h_pool > 1 else Z
     z = np.reshape(Z, (np.shape(W[len(layers)])[1], -1), order="F")
     for m in range(len(layers), len(W)):
         z = W[m] @ z
-        z = z if thin[m] else z + np.reshape(bias[m], (-1, 1))
-        z = relu(z) if m < len(W) - 1 and not thin[m] else z
+        z = z if is_V[m] else z + np.reshape(bias[m], (-1, 1))
+        z = relu(z) if m < len(W) - 1 and not is_V[m] else z
     return z

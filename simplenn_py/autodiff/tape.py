@@ -33,7 +33,7 @@ class Variable(Box):
 
 
 @dataclass(frozen=True)
-class Record:
+class TapeEntry:
     """One operation on a tape; ``rule`` is None for a watched input.
 
     ``inputs`` are the values that went in, ``parents`` their places on the tape (None for a
@@ -75,7 +75,7 @@ class GradientTape(Trace):
     def __init__(self, persistent: bool = False) -> None:
         super().__init__()
         self.persistent = persistent
-        self.records: list[Record] = []
+        self.records: list[TapeEntry] = []
         self._recording = self._used = False
 
     def __enter__(self) -> Self:
@@ -106,7 +106,7 @@ class GradientTape(Trace):
             raise ValueError(
                 _USED if self._used else "the tape is not recording; watch inside its 'with' block"
             )
-        watched = tuple(self._append(Record(None, (), (), {}, self._start(x))) for x in values)
+        watched = tuple(self._append(TapeEntry(None, (), (), {}, self._start(x))) for x in values)
         return watched[0] if len(watched) == 1 else watched
 
     def _start(self, x: Value) -> Value:
@@ -119,7 +119,7 @@ class GradientTape(Trace):
             )
         return x
 
-    def _append(self, record: Record) -> Variable:
+    def _append(self, record: TapeEntry) -> Variable:
         self.records.append(record)
         return Variable(self, record.result, len(self.records) - 1)
 
@@ -131,7 +131,7 @@ class GradientTape(Trace):
         if not self._recording:
             return result
         parents = tuple(None if v is None else v.index for v in own)
-        return self._append(Record(rule, values, parents, options, result))
+        return self._append(TapeEntry(rule, values, parents, options, result))
 
     def find(self, x: Value, role: str) -> int:
         """Return the place of a variable on this tape, looking through boxes of inner traces."""

@@ -1,4 +1,4 @@
-"""The command line: one file a subcommand, each a thin caller of the library."""
+"""The command line: one file per subcommand, each a thin caller of the library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import UserError
-from ..threads import polite_waiting
+from ..runtime.threads import polite_waiting
 from . import (
     compare,
     compress,
@@ -33,21 +33,21 @@ from . import (
 
 _EPILOG = """\
 a first session:
-  simplenn train digits                  train on the bundled images: seconds, once compiled
-  simplenn predict runs/digits-1 digits  what it gets right, class by class
-  simplenn summary layer4                every size of the lecture's section A
+  simplenn train digits                  train on the bundled images (seconds, once compiled)
+  simplenn predict runs/digits-1 digits  the accuracy of that network, class by class
+  simplenn summary layer4                all sizes of the lecture's section A
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says a mistake in one line, as the rest of the program does."""
+    """Report a usage error in one line, as the rest of the program does."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"simplenn: error: {message}; see '{self.prog} --help'\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the parser; nothing heavy is imported for it."""
+    """Build the parser of all commands, without importing anything heavy."""
     top = _Parser(
         prog="simplenn",
         description="Convolutional networks as the lecture writes them, compiled by Numba.",
@@ -63,9 +63,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status.
+    """Run a command and return its exit status.
 
-    0; 2 for a mistake in use; 130 if interrupted; 141 if nobody reads the output any more.
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The command's own status, 0 for success; 2 for a usage error or an error of the system;
+        130 if interrupted; 141 if the reader of the output has gone.
     """
     polite_waiting()  # before NumPy loads its BLAS
     args = parser().parse_args(argv)
@@ -75,15 +84,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"simplenn: error: {error}", file=sys.stderr)
         return 2
     except (BrokenPipeError, SystemExit):  # rich turns the first into the second
-        # Who read our output has gone: nothing more can be said there, not even at exit.
+        # The reader of our output has gone: nothing more can be written there, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
         print(f"simplenn: error: {_told(error)}", file=sys.stderr)
         return 2
     except MemoryError as error:
-        print(f"simplenn: error: memory does not suffice ({error or 'no size is told'}); choose "
-              "smaller sizes or a smaller batch", file=sys.stderr)  # fmt: skip
+        size = f" ({error})" if str(error) else ""
+        print(f"simplenn: error: out of memory{size}; choose smaller sizes or a smaller batch",
+              file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt:
         print("simplenn: interrupted", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``simplenn compare``: runs side by side, in a table and a figure."""
+"""``simplenn compare``: compare runs in a table and a figure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..run_reader import Run
+    from ..training.run_reader import Run
 
 _DESCRIPTION = """\
-Compare runs that 'simplenn train' wrote, of one solver or of several: a table of what each
-reached and in what time, and a figure of loss and accuracy over time and over epochs (SGD,
+Compare runs that 'simplenn train' wrote, of one solver or of several.  A table shows what each run
+reached and how long it took; a figure shows loss and accuracy over time and over epochs (SGD,
 Adam) or iterations (Newton).
 
-Loss and accuracies in the table are those of the weights that model.npz keeps, the loss a mean
-over all training images without regularisation.  A run that was interrupted has its history
-alone, in which SGD and Adam record means over an epoch while the weights change."""
+Loss and accuracies in the table are measured with the weights in model.npz; the loss is the mean
+over all training images, without regularisation.  An interrupted run has only its history, in
+which SGD and Adam record means over an epoch while the weights change."""
 
 _EPILOG = """\
 examples:
@@ -39,33 +39,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("runs", nargs="+", metavar="RUN_DIR", help="the folder of a run")
+    add("runs", nargs="+", metavar="RUN_DIR", help="run folder that 'simplenn train' wrote")
     add("--out", default="compare.png", metavar="FILE.png",
-        help="where to draw; an older figure is replaced (%(default)s)")  # fmt: skip
+        help="file for the figure; an older one is replaced (%(default)s)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare the runs in `args.runs`; return the exit status.
+    """Compare the runs in `args.runs`; return the exit status 0.
 
     Raises
     ------
     UserError
         If a folder holds no run or a damaged one, or the figure cannot be written.
     """
-    from ..plots import check_png, save
-    from ..run_reader import read_run
+    from ..plots.style import check_png, save
+    from ..training.run_reader import read_run
 
     check_png(args.out)  # before the work
     runs = [read_run(folder) for folder in args.runs]
     names = _names(args.runs, runs)
-    from ..solver_plots import plot_comparison
+    from ..plots.comparison import plot_comparison
 
     save(plot_comparison(runs, names=names), args.out)
     warnings = _warnings(runs)
     if args.json:
-        from ..run_folder import to_json
+        from ..io.strict_json import to_json
 
         rows = [_row(folder, run) for folder, run in zip(args.runs, runs, strict=True)]
         print(to_json({"runs": rows, "warnings": warnings, "figure": args.out}))
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _names(folders: Sequence[str], runs: Sequence[Run]) -> list[str]:
-    """Return the folders' own names, but whole paths where two are alike."""
+    """Return the folders' own names, or their whole paths if two names are alike."""
     names = [run.path.resolve().name for run in runs]
     return [
         name if names.count(name) == 1 else folder
@@ -100,7 +100,7 @@ def _row(folder: str, run: Run) -> dict[str, Any]:
 
 
 def _warnings(runs: Sequence[Run]) -> list[str]:
-    """Say what makes numbers of different runs different things."""
+    """Return the reasons why numbers of these runs are not comparable."""
 
     def differing(kinds: set[str], what: str) -> list[str]:
         return [f"{what} ({', '.join(sorted(kinds))})"] if len(kinds) > 1 else []
@@ -114,7 +114,7 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
     counts = {run.training_images for run in runs}
     if len({run.dataset for run in runs}) == 1 and len(counts) > 1:
         shown = ", ".join(f"{count:,}" for count in sorted(counts))
-        found.append(f"these runs learnt from different numbers of images ({shown})")
+        found.append(f"these runs used different numbers of training images ({shown})")
     return found
 
 
@@ -130,7 +130,7 @@ def _print(names: Sequence[str], runs: Sequence[Run], warnings: list[str]) -> No
     console.print(_table(names, runs))
     for name, run in zip(names, runs, strict=True):
         if not run.measured:
-            say(f"{_shown(name)} is {_shown(run.status)}: loss and accuracies are its history's")
+            say(f"{_shown(name)} is {_shown(run.status)}: loss and accuracies are from its history")
     for warning in warnings:
         say(f"warning: {_shown(warning)}")
 
@@ -164,5 +164,5 @@ def _percent(share: float | None) -> str:
 
 
 def _shown(text: str) -> str:
-    """A name as text that cannot steer a terminal."""
+    """Return a name as text that cannot control a terminal."""
     return text if text.isprintable() else repr(text)

@@ -1,4 +1,4 @@
-"""``simplenn compress``: a trained network with fewer parameters, by two thin factors a layer."""
+"""``simplenn compress``: replace each layer of a trained network by two thin factors."""
 
 from __future__ import annotations
 
@@ -13,84 +13,89 @@ from .tables import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..compress import LayerRank, Root
     from ..datasets.dataset import Dataset
-    from ..model import Model
+    from ..model.model import Model
+    from ..tools.compress.ranks import LayerRank, Root
 
 _DESCRIPTION = """\
-Make a trained network smaller: the matrix W of a layer, its filters or its weights, becomes the
-product U V of two thin ones, which run one after the other.  Rank r leaves r(m + n) of the m n
-parameters; a layer whose factors would be no smaller stays as it is.
+Make a trained network smaller.  The matrix W of a layer (its filters or weights) is replaced by a
+product U V of two thin matrices, which run one after the other.  Rank r keeps r(m + n) of the m n
+parameters.  A layer whose factors would not be smaller is left unchanged.
 
-How thin: --energy keeps that share of the squared singular values in every layer, --smaller
-chooses the ranks that make this model so many times smaller and lose little, --rank gives
-them.  What a rank loses is measured on what the layer makes of the training images, where those
-are at hand, or on W alone (--measure).
+Three options choose the ranks: --energy keeps a share of the squared singular values in every
+layer, --smaller divides the number of parameters by a factor and loses little, and --rank gives
+the ranks directly.  What a rank loses is measured on the layer's outputs for training images, if
+those are available, or on W alone (--measure).
 
---finetune trains the factors for some more epochs, by SGD from where they are; it needs the
-data set (that of a run's folder is found by itself) and is interrupted and resumed as any run
-is.  Accuracy, operations and times before and after are printed, and written to compress.json."""
+--finetune trains the factors for some more epochs by SGD.  It needs the data set (for a run
+folder it is found automatically) and can be interrupted and resumed like any run.  Accuracy,
+operations and times before and after are printed and written to compress.json."""
 
 _EPILOG = """\
 examples:
   simplenn compress runs/digits-1                     95 % of the energy of each layer
   simplenn compress runs/mnist-1 --smaller 4 --finetune 2
-  simplenn compress runs/mnist-1 --rank 0,16,16,9     layer by layer; 0 leaves one alone
+  simplenn compress runs/mnist-1 --rank 0,16,16,9     one rank per layer; 0: unchanged
   simplenn compress model.npz --energy 0.9 --data mnist --out runs/thin
-  simplenn convert runs/thin thin.onnx                two nodes a factored layer
+  simplenn convert runs/thin thin.onnx                two nodes per factored layer
   simplenn convert runs/thin thin.mat                 multiplied out, for simpleNN"""
 
-_SAMPLE = 500  # images that the outputs are measured on
+_SAMPLE = 500  # training images on which the layers' outputs are measured
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``compress`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "compress",
-        help="fewer parameters for a trained network, by low rank",
+        help="reduce the parameters of a trained network by low-rank factors",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", help="the folder of a run, a model.npz, or a .mat of simpleNN")
+    add("model", metavar="MODEL", help="a run folder, a model.npz, or a .mat file of simpleNN")
     how = parser.add_mutually_exclusive_group()
     only = how.add_argument
     only("--energy", type=float, metavar="X",
          help="share of each layer's squared singular values to keep (0.95)")  # fmt: skip
-    only("--smaller", type=float, metavar="X", help="how many times fewer parameters")
+    only("--smaller", type=float, metavar="X",
+         help="factor by which to divide the number of parameters")  # fmt: skip
     only("--rank", metavar="R[,R...]",
-         help="one rank for all layers, or one for each, 0 for one that stays")  # fmt: skip
+         help="one rank for all layers, or one per layer; 0 leaves a layer unchanged")  # fmt: skip
     add("--measure", choices=("outputs", "weights"),
-        help="what the singular values are of: the layer's outputs on training images (where the "
-             "data set is at hand), or W")  # fmt: skip
-    add("--finetune", type=int, default=0, metavar="EPOCHS", help="train the factors (%(default)s)")
+        help="matrix whose singular values count: the layer's outputs for training images (if the "
+             "data set is available), or W")  # fmt: skip
+    add("--finetune", type=int, default=0, metavar="EPOCHS",
+        help="number of epochs to train the factors (%(default)s)")  # fmt: skip
     add("--lr", type=float, metavar="X",
-        help="of fine-tuning (half of what the data set's training begins with)")  # fmt: skip
+        help="learning rate of fine-tuning (half of the data set's default)")  # fmt: skip
     add("--seed", type=int, default=0, metavar="N",
-        help="draws the images to measure on, and for fine-tuning (%(default)s)")  # fmt: skip
-    add("--data", metavar="DATASET", help="the data set that it was trained on; none: without")
-    add("--data-dir", metavar="DIR", help="where MNIST or CIFAR-10 lie")
-    add("--test", metavar="FILE", help="the test part, where the data set is a path")
+        help="seed for the images to measure on and for fine-tuning (%(default)s)")  # fmt: skip
+    add("--data", metavar="DATASET",
+        help="data set that the model was trained on; none: use no data set")  # fmt: skip
+    add("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
+    add("--test", metavar="FILE", help="test set, if the data set is a path")
     add("--input-format", choices=("row", "column"), default="row",
-        help="how a line of a .mat or flat .npz holds an image (%(default)s)")  # fmt: skip
-    add("--normalise", metavar="DATASET|none", help="for a model of simpleNN, see predict")
+        help="pixel order of an image in a .mat or flat .npz file: row by row, or column by "
+             "column (%(default)s)")  # fmt: skip
+    add("--normalise", metavar="DATASET|none",
+        help="normalisation for a model of simpleNN, see 'simplenn predict --help'")  # fmt: skip
     add("--out", metavar="DIR", help="folder to write (MODEL's name with -compressed)")
     add("--json", action="store_true", help="print compress.json, and nothing else")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compress `args.model`; return the exit status, 130 where Ctrl-C ended the fine-tuning.
+    """Compress `args.model`; return the exit status, 130 if Ctrl-C ended the fine-tuning.
 
     Raises
     ------
     UserError
         If the model or the data set is missing or damaged, or an option does not apply.
     """
-    from ..compress import compress
-    from ..compress_report import add_accuracy, first_report, race
     from ..errors import OptionError
+    from ..tools.compress.ranks import factor_layers
+    from ..tools.compress.report import add_accuracy, first_report, time_passes
     from .predict import load_model, normalise
 
     for name in ("finetune", "seed"):
@@ -106,18 +111,18 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args, data, model) if args.finetune and data is not None else None
     measure = _measure(args, model, data)
     layers = _layers(args, model, measure)
-    small = compress(model, layers, measure)
+    small = factor_layers(model, layers, measure)
 
     report = {"model": args.model} | first_report(layers, model, small, bool(measure))
     add_accuracy(report, "before", model, data)
     add_accuracy(report, "factored", small, data)
     _make_folder(out)
     _draw(out, layers, args.model, report["measure"])
-    _write(out, report)  # once more when all is known
+    _write(out, report)  # written again when the report is complete
     if not args.json:
         _print_layers(args.model, layers, report)
     if options is not None and data is not None:
-        from ..training import train
+        from ..training.training import train
 
         small, history = train(data, None, options, out=out, start=small, progress=not args.json)
         if history.interrupted:
@@ -130,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         add_accuracy(report, "fine-tuned", small, data)
     else:
         small.save(out / "model.npz")
-    report["milliseconds"] = race(model, small)
+    report["milliseconds"] = time_passes(model, small)
     text = _write(out, report)
     if args.json:
         print(text)
@@ -140,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-# -- what is asked for
+# -- the options
 
 
 def _free_name(model: Path) -> Path:
@@ -157,7 +162,7 @@ def _check_free(out: Path) -> None:
 
     present = [name for name in ("model.npz", "checkpoint.npz") if (out / name).exists()]
     if present:
-        raise DataError(f"{out} holds a model already; choose another --out")
+        raise DataError(f"{out} already holds a model; choose another --out")
     if os.path.lexists(out) and not out.is_dir():
         raise DataError(f"{out} is a file; name a folder for --out")
 
@@ -174,13 +179,13 @@ def _make_folder(out: Path) -> None:
 
 
 def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
-    """Load the data set that is named, or that the run was trained on."""
+    """Load the data set of --data, else the one that the run was trained on."""
     import json
 
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
     from ..errors import OptionError
-    from ..job import check_size
+    from ..training.job import check_size
 
     name, report = args.data, Path(args.model) / "run.json"
     if name is None and report.is_file():
@@ -211,7 +216,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
 def _measure(args: argparse.Namespace, model: Model, data: Dataset | None) -> list[Root] | None:
     import numpy as np
 
-    from ..compress import roots
+    from ..tools.compress.ranks import roots
 
     if data is None or args.measure == "weights":
         return None
@@ -225,16 +230,16 @@ def _measure(args: argparse.Namespace, model: Model, data: Dataset | None) -> li
 def _layers(
     args: argparse.Namespace, model: Model, measure: Sequence[Root] | None
 ) -> list[LayerRank]:
-    from ..compress import ranks_by_energy, ranks_by_size, ranks_given
     from ..errors import OptionError
+    from ..tools.compress.ranks import ranks_by_energy, ranks_by_size, ranks_given
 
     if args.rank is not None:
         try:
             ranks = [int(text) for text in args.rank.split(",")]
         except ValueError:
             raise OptionError(
-                f"--rank is {args.rank!r}; it must be a whole number, or one for each layer, such "
-                "as 0,16,16,9"
+                f"--rank is {args.rank!r}; it must be one whole number, or one per layer, such as "
+                "0,16,16,9"
             ) from None
         return ranks_given(model, ranks, measure)
     if args.smaller is not None:
@@ -243,7 +248,7 @@ def _layers(
 
 
 def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
-    from ..options import DEFAULT_LR, default_options
+    from ..training.options import DEFAULT_LR, default_options
 
     begins = default_options(data.name).lr or DEFAULT_LR["sgd"]
     return default_options(
@@ -256,19 +261,19 @@ def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
     )
 
 
-# -- what comes of it
+# -- the results
 
 
 def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
-    from ..compress_plot import plot_ranks
-    from ..plots import save
+    from ..plots.style import save
+    from ..tools.compress.plot import plot_ranks
 
     save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")
 
 
 def _write(out: Path, report: dict[str, Any]) -> str:
     from ..io.atomic import atomic_write_bytes
-    from ..run_folder import to_json
+    from ..io.strict_json import to_json
 
     text = to_json(report)
     atomic_write_bytes(out / "compress.json", text.encode())
@@ -280,7 +285,7 @@ def _say_how_to_go_on(args: argparse.Namespace, data: Dataset, out: Path) -> Non
 
     given = {**vars(args), "dataset": args.data or data.name, "image_shape": None}
     print(
-        f"interrupted; go on with: {resume_command(argparse.Namespace(**given), str(out))}",
+        f"interrupted; continue with: {resume_command(argparse.Namespace(**given), str(out))}",
         file=sys.stderr if args.json else sys.stdout,
     )
 
@@ -290,15 +295,15 @@ def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]
     rows = []
     for layer in layers:
         m, n = layer.shape
-        rank = f"{layer.rank} of {min(m, n)}" if layer.rank else "stays"
+        rank = f"{layer.rank} of {min(m, n)}" if layer.rank else "unchanged"
         kept = f"{100 * layer.energy:.1f} %" if layer.rank else ""
         rows.append((str(layer.m), f"{m} x {n}", rank, kept, f"{m * n:,}", f"{layer.parameters:,}"))
     print_table(("layer", "W", "rank", "energy kept", "entries of W", "of U and V"), rows)
 
 
 def _print_totals(report: dict[str, Any]) -> None:
-    from ..compress_report import BATCH
-    from ..summary import human_operations
+    from ..runtime.units import human_operations
+    from ..tools.compress.report import BATCH
 
     def line(what: str, values: Sequence[float], form: Any) -> tuple[str, ...]:
         before, after = values
@@ -309,7 +314,7 @@ def _print_totals(report: dict[str, Any]) -> None:
     ms = report["milliseconds"]
     rows = [
         line("parameters", report["parameters"], "{:,}".format),
-        line("operations an image", report["operations_an_image"], human_operations),
+        line("operations per image", report["operations_an_image"], human_operations),
         line(f"forward pass of {BATCH} images, ms", ms["predict"], "{:.2f}".format),
         line(f"training step of {BATCH} images, ms", ms["step"], "{:.2f}".format),
     ]

@@ -1,4 +1,4 @@
-"""``simplenn convert``: models to and from simpleNN's ``.mat``, and to ONNX."""
+"""``simplenn convert``: convert models to and from simpleNN's ``.mat``, and to ONNX."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..model import Model
+    from ..model.model import Model
 
 _DESCRIPTION = """\
-Write a trained model in another format.  The suffixes say which:
+Write a trained model in another format.  The file names' suffixes choose the formats:
 
-  .npz   this package's own, as 'simplenn train' writes it
-  .mat   simpleNN's, for MATLAB or Octave: the struct 'model' that cnn_predict takes
-  .onnx  for other programs: takes ordinary images (l, height, width, channels), float32, on the
-         scale of the training images; needs pip install "simplenn-py[onnx]"
+  .npz   the format of this package, written by 'simplenn train'
+  .mat   the format of simpleNN for MATLAB or Octave: the struct 'model' that cnn_predict takes
+  .onnx  for other programs: takes float32 images (l, height, width, channels) on the scale of the
+         training images; needs pip install "simplenn-py[onnx]"
 
-From .npz or .mat to any of the others; an .onnx file is only written.
+A .npz or .mat file can be converted to each of the others.  An .onnx file is only written.
 
-simpleNN has no normalisation of its own.  In a .mat file ours is kept in fields that simpleNN
-ignores; what is printed after writing are the two lines of MATLAB that apply it.  A model that
-simpleNN trained comes without: give it images that are scaled as they were for cnn_train."""
+simpleNN does not normalise images.  A .mat file keeps our normalisation in fields that simpleNN
+ignores; the two lines of MATLAB that apply it are printed after writing.  A model that simpleNN
+trained has no normalisation: give it images that are scaled as they were for cnn_train."""
 
 _EPILOG = """\
 examples:
-  simplenn convert runs/mnist model.mat     a run's model, for simpleNN's cnn_predict
+  simplenn convert runs/mnist model.mat     the model of a run, for simpleNN's cnn_predict
   simplenn convert runs/mnist model.onnx    for onnxruntime, a browser, a phone
-  simplenn convert model.mat model.npz      one that simpleNN trained, for 'simplenn predict';
-                                            in MATLAB: save('-v7', 'model.mat', 'model')
+  simplenn convert model.mat model.npz      a model of simpleNN, for 'simplenn predict'; save it
+                                            in MATLAB by save('-v7', 'model.mat', 'model')
   simplenn convert model.npz model.onnx --probabilities
-                                            a second output, the softmax of the first"""
+                                            with a second output, the softmax of the first"""
 
 _READ = (".npz", ".mat")
 _WRITTEN = (".npz", ".mat", ".onnx")
@@ -41,18 +41,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``convert`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "convert",
-        help="write a model for simpleNN (.mat) or as ONNX, or read one of simpleNN's",
+        help="convert a model to simpleNN's .mat or to ONNX, or from simpleNN's .mat",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("source", metavar="IN", help="a model.npz, the folder of a run, or simpleNN's model.mat")
-    add("target", metavar="OUT", help="what to write: NAME.npz, NAME.mat or NAME.onnx")
+    add("source", metavar="IN", help="a model.npz, a run folder, or a .mat file of simpleNN")
+    add("target", metavar="OUT", help="file to write: NAME.npz, NAME.mat or NAME.onnx")
     add(
         "--probabilities",
         action="store_true",
-        help=".onnx: a second output with probabilities, if the loss was cross-entropy",
+        help=".onnx: add a second output with probabilities, if the loss was cross-entropy",
     )
     add("--force", action="store_true", help="overwrite OUT")
     parser.set_defaults(run=run)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If IN is no model, OUT exists, or there is no such conversion.
+        If IN is not a model, OUT exists, or there is no such conversion.
     """
     from ..errors import DataError, OptionError
 
@@ -72,15 +72,15 @@ def run(args: argparse.Namespace) -> int:
     before, after = _suffix(source), target.suffix.lower()
     if before not in _READ:
         raise OptionError(
-            f"{args.source}: models are read from {', '.join(_READ)} files and run folders; "
-            "give one of those as IN"
+            f"{args.source}: models are read from {' and '.join(_READ)} files and from run "
+            "folders; give one of these as IN"
         )
     if after not in _WRITTEN or after == before:
         choices = " or ".join(suffix for suffix in _WRITTEN if suffix != before)
-        raise OptionError(
-            f"{args.target}: {'the same format' if after == before else 'no format'} to convert "
-            f"{args.source} to; give OUT the suffix {choices}"
+        reason = (
+            f"has the format of {args.source} already" if after == before else "has no known suffix"
         )
+        raise OptionError(f"{args.target} {reason}; give OUT the suffix {choices}")
     if args.probabilities and after != ".onnx":
         raise OptionError("--probabilities is for .onnx files; leave it out")
     if os.path.lexists(target) and not args.force:
@@ -98,7 +98,7 @@ def _suffix(source: Path) -> str:
 
 def _load(source: Path, suffix: str) -> Model:
     if suffix == ".mat":
-        from ..io.simplenn_mat import read_simplenn
+        from ..formats.simplenn_mat import read_simplenn
 
         return read_simplenn(source)
     from .predict import load_model
@@ -110,18 +110,18 @@ def _write(args: argparse.Namespace, model: Model, suffix: str) -> None:
     if suffix == ".npz":
         model.save(args.target)
     elif suffix == ".mat":
-        from ..io.simplenn_mat import write_simplenn
+        from ..formats.simplenn_mat import write_simplenn
 
         write_simplenn(args.target, model)
     else:
-        from ..io.onnx import write_onnx
+        from ..formats.onnx import write_onnx
 
         write_onnx(args.target, model, args.probabilities)
 
 
 def _explain(args: argparse.Namespace, model: Model, suffix: str) -> None:
-    """Say what its user must know, of the images above all."""
-    from ..io.simplenn_mat import matlab_lines, not_square
+    """Print what a user of the new file must know, above all how to prepare the images."""
+    from ..formats.simplenn_mat import matlab_lines, not_square
 
     if suffix == ".onnx":
         a, b, d = model.config.image_shape
@@ -130,21 +130,21 @@ def _explain(args: argparse.Namespace, model: Model, suffix: str) -> None:
         )
     if model.normalisation.is_none:
         print(
-            "note: this model has no normalisation; scale its images, and subtract the mean, as "
-            "was done before it was trained"
+            "note: this model has no normalisation; scale its images and subtract the mean as was "
+            "done before training"
         )
     elif suffix == ".mat":
         reorder, normalise = matlab_lines(model)
-        print("raw images, Z with one image a row, need this before cnn_predict(y, Z, model):")
-        print("% only where a row holds the image's rows one after the other, as in MNIST's files")
+        print("raw images, Z with one image per row, need this before cnn_predict(y, Z, model):")
+        print("% only if each row of Z holds an image row by row, as in MNIST's files")
         print(reorder)
         print("% always")
         print(normalise)
     if ".mat" in (suffix, _suffix(Path(args.source))) and not_square(model.config):
         print(
-            "note: some revisions of simpleNN mix up height and width where a convolution's padded "
-            "images are not square; compare some labels of both packages before you rely on it"
+            "note: some revisions of simpleNN mix up height and width if the padded images of a "
+            "convolution are not square; compare some labels of both packages before you rely on it"
         )
     if suffix == ".mat" and model.classes.dtype.kind == "U":
-        print(f"the labels there are 1 to {model.config.nL}, and these their names:")
+        print(f"the labels in the file are 1 to {model.config.nL}; this gives their names:")
         print("jsondecode(model.simplenn_py_classes)")

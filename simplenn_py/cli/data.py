@@ -1,4 +1,4 @@
-"""``simplenn data``: which data sets there are, where they lie, get them, check them."""
+"""``simplenn data``: list, find, download and verify data sets."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import argparse
 from collections.abc import Callable
 
 _DESCRIPTION = """\
-Find, download and check the data sets that have a name: digits, mnist, cifar10.
+Find, download and verify the data sets digits, mnist and cifar10.
 
-Training downloads what it needs by itself; this command is for getting data in advance,
-for instance before a course without a network, and for finding out what is wrong.
+Training downloads missing data automatically.  Use this command to download data in advance, for
+instance before a course without an internet connection, or to find out what is wrong with it.
 
-They are looked for in this order:
+Data sets are searched for in this order:
   1. the folder given by --data-dir,
   2. the folder named by the environment variable SIMPLENN_DATA_DIR,
   3. the cache of your platform ('simplenn data list' shows it).
-A download goes to the first of these that is given.  Your own images need none of this:
+A download goes to the first of these that is given.  Your own images do not need this command:
 give the path of a .mat file, a .npz file or a folder of pictures to 'simplenn train'."""
 
 _EPILOG = """\
 examples:
-  simplenn data list                              what there is, and what you have
+  simplenn data list                              all data sets, and which ones you have
   simplenn data fetch mnist                       download MNIST into the cache
   simplenn data fetch mnist cifar10 --data-dir D  both, into the folder D
   simplenn data where mnist                       print the folder that holds MNIST
-  simplenn data verify                            read and check everything you have"""
+  simplenn data verify                            read and check all data sets that you have"""
 
 _ACTIONS = {
     "list": "show all data sets, their sizes, and whether and where you have them",
-    "where": "print where a data set lies; an error if it is nowhere",
-    "fetch": "download what is missing, replace what is damaged; good files are kept",
-    "verify": "read completely, check numbers and checksums; downloads nothing",
+    "where": "print the folder that holds a data set; an error if there is none",
+    "fetch": "download missing files and replace damaged ones; keep good files",
+    "verify": "read all files, check numbers and checksums; download nothing",
 }
 
 
@@ -44,23 +44,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("action", choices=list(_ACTIONS), help="what to do, see above")
+    parser.add_argument("action", choices=list(_ACTIONS), help="action to perform, see above")
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help="digits, mnist, cifar10; without a name: all (fetch needs at least one)",
+        help="digits, mnist or cifar10; all if no name is given (fetch needs at least one)",
     )
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="the folder to look in first, and to download to; made if it does not exist",
+        help="folder to search first and to download to; created if it does not exist",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do `args.action` for `args.names`; return the exit status.
+    """Perform `args.action` for the data sets `args.names`; return the exit status.
 
     Raises
     ------
@@ -90,7 +90,8 @@ def _list(names: list[str], data_dir: str | None) -> int:
 
     entries = [entry for entry in catalogue() if not names or entry.name in names]
     places = {entry.name: where(entry.name, data_dir) for entry in entries}
-    table = Table("name", "training", "test", "size", "classes", "present", "what", box=SIMPLE_HEAD)
+    headings = ("name", "training", "test", "size", "classes", "present", "content")
+    table = Table(*headings, box=SIMPLE_HEAD)
     table.padding = (0, 1, 0, 0)
     for column in table.columns[1:5]:
         column.justify = "right"
@@ -107,8 +108,9 @@ def _list(names: list[str], data_dir: str | None) -> int:
         )
     Console().print(table)
     for name, place in places.items():
-        print(f"{name}: {place or f'not here; simplenn data fetch {name}'}")
-    print("looked in: " + ", ".join(map(str, folders(data_dir))))
+        missing = f"not found; to download it: simplenn data fetch {name}"
+        print(f"{name}: {place or missing}")
+    print("searched: " + ", ".join(map(str, folders(data_dir))))
     return 0
 
 
@@ -131,7 +133,8 @@ def _fetch(names: list[str], data_dir: str | None) -> int:
 
     if not names:
         raise DataError(
-            "fetch: no data set is named; name some, such as 'simplenn data fetch mnist'"
+            "fetch needs the name of a data set; give one or more, such as 'simplenn data fetch "
+            "mnist'"
         )
     for name in names:
         print(f"{name}: {fetch(name, data_dir)}")
@@ -143,7 +146,7 @@ def _verify(names: list[str], data_dir: str | None) -> int:
     from ..datasets.fetch import where
     from ..datasets.verify import verify
 
-    # Without a name: what is here.  A name asks for it, so that missing is an error.
+    # Without names, verify the data sets that are present; a named one must be present.
     for name in names or [known for known in CATALOGUE if where(known, data_dir)]:
         result = verify(name, data_dir)
         print(f"{name}: good, {result.train:,} training and {result.test:,} test images")

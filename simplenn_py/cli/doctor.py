@@ -1,29 +1,29 @@
-"""``simplenn doctor``: is everything here that the package needs to be fast?"""
+"""``simplenn doctor``: check whether this machine has all that the package needs to be fast."""
 
 from __future__ import annotations
 
 import argparse
 
 _DESCRIPTION = """\
-Look at what the package stands on: Python, NumPy, Numba, the width of the processor's vectors,
+Check what the package depends on: Python, NumPy, Numba, the vector width of the processor,
 threads, BLAS and the kernels that it chose, memory, the cache of compiled code, data folders,
 and environment variables that make any of these slow.
 
-A line that starts with "warning" is followed by what to do.  The exit status is 0 if there is
-none, else 1."""
+A line that starts with "warning" is followed by a remedy.  The exit status is 0 without
+warnings, else 1."""
 
 _EPILOG = """\
 examples:
-  simplenn doctor                what is here
-  simplenn doctor --json         the same, to send with a question
-  simplenn doctor --clean-cache  delete code that older versions have compiled"""
+  simplenn doctor                print the findings
+  simplenn doctor --json         the same as JSON, to send with a question
+  simplenn doctor --clean-cache  first delete compiled code of older versions"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``doctor`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "doctor",
-        help="check this computer: versions, vectors, threads, BLAS, caches",
+        help="check this machine: versions, vectors, threads, BLAS, caches",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -32,21 +32,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--clean-cache",
         action="store_true",
-        help="first delete compiled code of older versions, all but the current",
+        help="first delete the compiled code of all versions but the current one",
     )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; return 0 where nothing is wrong, else 1."""
+    """Print the findings; return the exit status, 0 if nothing is wrong, else 1."""
     import sys
 
-    from ..doctor import clean_caches, examine
-    from ..summary import human_bytes
+    from ..machine.doctor import clean_caches, examine
+    from ..runtime.units import human_bytes
 
     if args.clean_cache:
         folders, size = clean_caches()
-        print(f"deleted: {folders} old cache folders, {human_bytes(size)}", file=sys.stderr)
+        print(
+            f"deleted: {folders} old cache folder{'s' * (folders != 1)}, {human_bytes(size)}",
+            file=sys.stderr,
+        )
     findings = examine()
     well = all(finding.ok for finding in findings)
     if args.json:

@@ -1,4 +1,4 @@
-"""``simplenn explain``: one layer of a network as an interactive page."""
+"""``simplenn explain``: write the layers of a network as an interactive page."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
-    from ..model import Model
+    from ..model.model import Model
 
 _DESCRIPTION = """\
-Write one page for the browser, to go through a network's convolutional layers number by number,
+Write a page for the browser that shows the convolutional layers of a network number by number,
 for one image:
 
-  pad, phi, the product W phi(pad(Z)), bias and ReLU, pooling; and back: V .* I[Z], P_pool (3),
-  dxi/dW (4), W' dxi/dS, v' P_phi and the padding dropped (5)
+  forward pass:   pad, phi, the product W phi(pad(Z)), bias and ReLU, pooling
+  backward pass:  V .* I[Z], P_pool (3); dxi/dW (4); W' dxi/dS, v' P_phi, padding dropped (5)
 
-Choose an output pixel and see its patch, its column of phi, the filter and the sum.  The numbers
-are this package's own, in float64; the page needs no connection and no other file.
+Choose an output pixel to see its patch, its column of phi, the filter and the sum.  The numbers
+are computed by this package in float64.  The page needs no connection and no other file.
 
-An untrained network gets random weights, and a small image, as far as its layers allow.  Of a
-layer with many filters or channels the first few are shown."""
+An untrained network gets random weights and an image as small as its layers allow.  If a layer
+has many filters or channels, only the first few are shown."""
 
 _EPILOG = """\
 examples:
   simplenn explain digits                            the preset with random weights
   simplenn explain layer4 --layer 2 --out l2.html    one layer of a larger network
   simplenn explain runs/digits-1 --image 3           a trained network, the fourth test image
-  simplenn explain runs/mnist-1 --dataset mnist      images like those that it was trained on
+  simplenn explain runs/mnist-1 --dataset mnist      an image of the data set that it learnt
 
-in the page: arrow keys go from step to step; in a framed matrix they move the selection"""
+In the page, the arrow keys left and right change the step; in a framed matrix the arrow keys move
+the selection."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``explain`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "explain",
-        help="an interactive page of a layer: patch, phi, product, and the way back",
+        help="write an interactive page of a layer: patch, phi, product, backward pass",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -47,18 +48,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add(
         "network",
         metavar="CONFIG|PRESET|MODEL",
-        help="a .config file; digits, layer4, layer7, vgg11; a model.npz, the folder of a run, or "
-        "a .mat file of simpleNN",
+        help="a .config file; digits, layer4, layer7, vgg11; a model.npz, a run folder, or a .mat "
+        "file of simpleNN",
     )
-    add("--out", default="explain.html", metavar="FILE.html", help="the page (%(default)s)")
-    add("--force", action="store_true", help="overwrite the file of --out")
-    add("--layer", type=int, metavar="M", help="a convolutional layer, from 1 (all that fit)")
+    add("--out", default="explain.html", metavar="FILE.html", help="page to write (%(default)s)")
+    add("--force", action="store_true", help="overwrite an existing file of --out")
+    add("--layer", type=int, metavar="M",
+        help="number of a convolutional layer, from 1 (all layers that fit)")  # fmt: skip
     add("--image", type=int, default=0, metavar="INDEX",
-        help="which image of the data set's test part, from 0 (%(default)s)")  # fmt: skip
+        help="index of an image in the test set, from 0 (%(default)s)")  # fmt: skip
     add("--dataset", default="digits", metavar="DATASET",
         help="digits, mnist, cifar10, a .mat or .npz file, a folder (%(default)s)")  # fmt: skip
     add("--seed", type=int, default=0, metavar="N",
-        help="of an untrained network's weights (%(default)s)")  # fmt: skip
+        help="seed for the weights of an untrained network (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -68,19 +70,19 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, layer or image, or the page exists already.
+        If there is no such network, layer or image, or if the page exists already.
     """
     from ..errors import DataError, OptionError
-    from ..threads import limit_threads
+    from ..runtime.threads import limit_threads
 
     if args.seed < 0:
         raise OptionError(f"--seed is {args.seed}; it must be 0 or more")
     if Path(args.out).suffix.lower() not in (".html", ".htm"):
-        raise OptionError(f"--out is {args.out!r}; a page's name must end in .html")
+        raise OptionError(f"--out is {args.out!r}; the name of the page must end in .html")
     if os.path.lexists(args.out) and not args.force:
         raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
-    from .. import explain
-    from ..explain_picture import choose_picture
+    from ..tools.explain import numbers as explain
+    from ..tools.explain.picture import choose_picture
 
     model, layers, title, notes, trained = _network(args)
     picture = choose_picture(_dataset(args, model, trained), args.image, model)
@@ -89,10 +91,10 @@ def run(args: argparse.Namespace) -> int:
     html, shown = explain.fitting_page(data)
     explain.write_page(args.out, html)
     which = ", ".join(map(str, shown))
-    print(f"{title}, layer {which}: {picture.about}")
+    print(f"{title}, layer{'s' * (len(shown) > 1)} {which}: {picture.about}")
     if not trained:
         print(
-            "untrained, the weights are random; after 'simplenn train digits', "
+            "the network is untrained and its weights are random; after 'simplenn train digits', "
             "'simplenn explain runs/digits-1' shows a trained network"
         )
     print(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
@@ -100,12 +102,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _network(args: argparse.Namespace) -> tuple[Model, list[int], str, list[str], bool]:
-    """Return the network, its layers to show, its name, what to say of it, and if it is trained."""
+    """Return the network, the layers to show, its name, notes, and whether it is trained."""
     import numpy as np
 
-    from ..explain import choose_layers, smaller
-    from ..model import Model
-    from ..summary import check_memory
+    from ..model.model import Model
+    from ..tools.explain.numbers import choose_layers, smaller
+    from ..tools.summary import check_memory
     from .predict import load_model
     from .summary import find_network
 
@@ -118,10 +120,10 @@ def _network(args: argparse.Namespace) -> tuple[Model, list[int], str, list[str]
     layers = choose_layers(own, args.layer)
     config = smaller(own, layers[0])
     check_memory(config, 1, "float64")
-    notes = [f"Untrained: random weights (He), seed {args.seed}, biases 0."]
+    notes = [f"The network is untrained: random weights (He), seed {args.seed}, biases 0."]
     if config != own:
         (a, b, _), (c, d, _) = own.image_shape, config.image_shape
-        notes.append(f"Made for {a}x{b} images; here the same layers take {c}x{d}.")
+        notes.append(f"The network is made for {a}x{b} images; here its layers take {c}x{d}.")
     rng = np.random.default_rng(args.seed)
     model = Model.initialise(config, np.arange(config.nL), rng, np.float64)
     return model, layers, _name(path), notes, False
@@ -135,6 +137,6 @@ def _dataset(args: argparse.Namespace, model: Model, trained: bool) -> Dataset:
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
 
-    # A path's images take the network's size where their format leaves it open.
+    # Images from a path take the network's size if their format does not fix one.
     shape = None if args.dataset in NAMES or not trained else model.config.image_shape
     return load_dataset(args.dataset, shape=shape)

@@ -1,4 +1,4 @@
-"""``simplenn gemm``: a matrix product, from three loops to the machine's peak."""
+"""``simplenn gemm``: time matrix products, from three loops to the machine's peak."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from ..linalg.ladder import Ladder
 
 _DESCRIPTION = """\
-Multiply square matrices in six ways and draw GFLOP/s against size, one curve a way:
+Multiply square matrices in six ways and draw GFLOP/s against size, one curve per way:
 
-  three-loops   as everybody writes it first: C[i, j] = sum over p of A[i, p] B[p, j]
-  reordered     j innermost: memory is read as it lies
+  three-loops   the textbook's loops: C[i, j] = sum over p of A[i, p] B[p, j]
+  reordered     j innermost, so that memory is read in order
   blocked       blocks that stay in the cache
   parallel      the same on all cores
-  packed-tile   blocks packed into the order of reading, a tile of C in registers
-                (Goto and van de Geijn); the tile is that of our convolutions
+  packed-tile   blocks packed into the order in which they are read, a tile of C in registers
+                (Goto and van de Geijn); our convolutions use the same tile
   blas          the library that NumPy calls
 
 The dashed line is the peak: multiply-adds on registers, on all cores, measured just before.
-What would take longer than two seconds is left out.  OpenBLAS chooses its kernels by the CPU; a
-star shows what it loses with those of an older one, as OPENBLAS_CORETYPE can make it choose."""
+Products that would take longer than two seconds are left out.  OpenBLAS chooses its kernels by
+the CPU; a star shows its rate with the kernels of an older CPU (see OPENBLAS_CORETYPE)."""
 
 _EPILOG = """\
 examples:
-  simplenn gemm                             64 to 2048, float32; draws gemm.png
+  simplenn gemm                             sizes 64 to 2048, float32; draws gemm.png
   simplenn gemm --sizes 100,1000,4000 --dtype float64 --out products.png
   simplenn gemm --shapes 64x576x6272,1000x300x77"""
 
@@ -36,24 +36,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``gemm`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "gemm",
-        help="a matrix product, from three loops to the machine's peak",
+        help="time matrix products, from three loops to the machine's peak",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--sizes", type=_sizes, default=[64, 128, 256, 512, 1024, 2048], metavar="N,N,...",
-        help="m = n = k of the products (64 to 2048)")  # fmt: skip
+        help="sizes m = n = k of the products (64 to 2048)")  # fmt: skip
     add("--shapes", type=_shapes, default=[], metavar="MxKxN,...",
-        help="also products of other shapes, A and B as they lie and transposed")  # fmt: skip
+        help="time products of other shapes, too, with A and B plain and transposed")  # fmt: skip
     add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
-    add("--out", default="gemm.png", metavar="FILE.png", help="the figure (%(default)s)")
+    add("--out", default="gemm.png", metavar="FILE.png",
+        help="file for the figure; an older one is replaced (%(default)s)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print and draw; return the exit status.
+    """Measure the products, print and draw their rates; return the exit status.
 
     Raises
     ------
@@ -62,17 +63,17 @@ def run(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from ..linalg.ladder import measure
+    from ..linalg.ladder import measure_ladder
     from ..linalg.plots import plot_ladder
     from ..linalg.shapes import measure_shapes
-    from ..plots import check_png, save
-    from ..threads import limit_threads
+    from ..plots.style import check_png, save
+    from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
     console = Console(stderr=args.json, highlight=False, markup=False)
     with limit_threads(0), console.status("measuring the peak") as status:
-        ladder = measure(args.sizes, args.dtype, say=status.update)
-        status.update("other shapes")
+        ladder = measure_ladder(args.sizes, args.dtype, say=status.update)
+        status.update("measuring other shapes")
         shapes = measure_shapes(args.shapes, args.dtype)
     save(plot_ladder(ladder), args.out)
     if args.json:
@@ -97,8 +98,8 @@ def _print(ladder: Ladder) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..environment import cpu_name
-    from ..threads import available
+    from ..runtime.environment import cpu_name
+    from ..runtime.threads import available
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -125,8 +126,8 @@ def _print(ladder: Ladder) -> None:
     for name, rate in ladder.foreign.items():
         if own is not None:
             console.print(
-                f"BLAS with its kernels for {name}: {rate / 1e9:.0f} GFLOP/s at "
-                f"{ladder.sizes[-1]}, {rate / own:.2f} of its own choice",
+                f"BLAS with its kernels for {name}: {rate / 1e9:.0f} GFLOP/s at size "
+                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of its own choice",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 
@@ -137,7 +138,9 @@ def _shapes(text: str) -> list[tuple[int, int, int]]:
         numbers = part.split("x")
         good = all(x.isascii() and x.isdigit() and 0 < int(x) < 2**20 for x in numbers)
         if len(numbers) != 3 or not good:
-            raise argparse.ArgumentTypeError(f"{text!r} is not like 64x576x6272,100x7x3000")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a list of shapes MxKxN such as 64x576x6272,100x7x3000"
+            )
         m, k, n = map(int, numbers)
         shapes.append((m, k, n))
     return shapes
@@ -146,5 +149,5 @@ def _shapes(text: str) -> list[tuple[int, int, int]]:
 def _sizes(text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**16 for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not like 64,128,256")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of sizes such as 64,128,256")
     return [int(part) for part in parts]

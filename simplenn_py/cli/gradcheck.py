@@ -1,4 +1,4 @@
-"""``simplenn gradcheck``: are a network's derivatives right?"""
+"""``simplenn gradcheck``: check the derivatives of a network."""
 
 from __future__ import annotations
 
@@ -8,102 +8,104 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..gradcheck_report import Report
+    from ..tools.gradcheck.report import GradcheckReport
 
 _DESCRIPTION = """\
 Check the derivatives of a network, in float64, on a few random images:
 
-  gradient   g'v against (f(theta + eps v) - f(theta - eps v)) / (2 eps), v random
+  gradient   g'v against (f(theta + eps v) - f(theta - eps v)) / (2 eps), for random v
   Jv         the tangent against the same difference of z^{L+1}
-  adjoint    <u, Jv> = <J'u, v>, which holds to rounding
+  adjoint    <u, Jv> = <J'u, v>, which holds up to rounding
   G          symmetric, and v'Gv >= 0
 
-for the whole network, and for directions v that touch one layer's W or bias alone, so that a
-fault has a place.  ReLU and max pooling have kinks: where a sign of S or the winner of a window
-differs between theta + eps v and theta - eps v, no derivative is there to be found, and v is
-drawn anew.
+The checks are made for the whole network, and for directions v that change only the W or the bias
+of one layer, to locate a mistake.  ReLU and max pooling have kinks: if the sign of an entry of S
+or the maximum of a window changes between theta + eps v and theta - eps v, the difference is not
+a derivative, and another v is drawn.
 
 The figure shows the error over eps, a V on logarithmic axes: a large eps truncates the Taylor
-series, a small one loses digits to rounding.  A right gradient reaches the bottom of the V, about
-1e-9; a wrong one stays on a plateau, and that is how to tell one from the other.
+series, a small eps loses digits to rounding.  The error of a correct gradient falls to the bottom
+of the V, about 1e-9; the error of a wrong gradient stays on a plateau.
 
-Of a wrong layer the worst entry is named, and a likely cause: known faults, such as a missing
-mask in (3), are built into the lecture's engine to see which of them gives the same gradient."""
+For a wrong layer, the command reports the worst entry and a likely cause.  To find the cause,
+known mistakes such as a missing mask in (3) are built into the lecture engine, and the one that
+gives the same gradient is reported."""
 
 _EPILOG = """\
 examples:
   simplenn gradcheck digits
   simplenn gradcheck layer4 --loss cross-entropy --engine lecture
   simplenn gradcheck mynet.config --images 2 --seed 7 --out v.png
-  simplenn gradcheck digits --json                       for a script; the status tells as well
+  simplenn gradcheck digits --json                       for a script; see also the exit status
 
-in Python, for operators of your own:
+in Python, to check your own operators:
   from simplenn_py.engines.lecture import LectureEngine
   from simplenn_py.engines.operators import Operators
   mine = LectureEngine(config, 5, "float64", operators=Operators().replace(vTP_phi=my_vTP))
   from simplenn_py.gradcheck import check
   report = check(config, engine=mine)
 
-status: 0 if all is right, 1 if a check failed, 2 for a mistake in use"""
+exit status: 0 if all derivatives are correct, 1 if a check failed, 2 for a usage error"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand ``gradcheck`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "gradcheck",
-        help="check gradient, Jv, J'u and G against central differences",
+        help="check the gradient, Jv, J'u and G by central differences",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("network", metavar="CONFIG|PRESET",
-        help="a .config file; digits, layer4, layer7, vgg11; of a saved model.npz, or the folder "
-        "of a run, the layers")  # fmt: skip
+        help="a .config file; digits, layer4, layer7, vgg11; a saved model.npz or a run folder, "
+        "for its layers")  # fmt: skip
     add("--loss", default="squared", metavar="L", help="squared or cross-entropy (%(default)s)")
-    add("--engine", default="", metavar="E", help="how layers are run: direct, lecture")
+    add("--engine", default="", metavar="E", help="engine to check: direct or lecture (direct)")
     add("--seed", type=int, default=0, metavar="N",
-        help="of weights, images and directions (%(default)s)")  # fmt: skip
-    add("--images", type=int, default=5, metavar="N", help="images of the batch (%(default)s)")
+        help="seed for weights, images and directions (%(default)s)")  # fmt: skip
+    add("--images", type=int, default=5, metavar="N",
+        help="number of images in the batch (%(default)s)")  # fmt: skip
     add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
     add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
     add("--out", default="gradcheck.png", metavar="FILE.png",
-        help="where to draw; an older figure is replaced (%(default)s)")  # fmt: skip
+        help="file for the figure; an older one is replaced (%(default)s)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the derivatives of `args.network`; return the exit status.
+    """Check the derivatives of `args.network`.
 
     Returns
     -------
     int
-        0, or 1 where a check failed.
+        The exit status: 0, or 1 if a check failed.
 
     Raises
     ------
     UserError
-        If there is no such network, an option is out of its range or the figure cannot be
+        If there is no such network, an option is out of its range, or the figure cannot be
         written.
     """
-    from ..plots import check_png, save
-    from ..summary import check_memory
+    from ..plots.style import check_png, save
+    from ..tools.summary import check_memory
     from .summary import find_network
 
     check_png(args.out)  # before the work
     config, _ = find_network(args)
     check_memory(config, max(args.images, 1), "float64", args.engine, "lecture")
-    from ..gradcheck import check
-    from ..threads import limit_threads
+    from ..runtime.threads import limit_threads
+    from ..tools.gradcheck.check import check_derivatives
 
     with limit_threads(0):
-        report = check(config, args.loss, args.engine, args.seed, args.images)
-    from ..gradcheck_plot import plot_gradcheck
+        report = check_derivatives(config, args.loss, args.engine, args.seed, args.images)
+    from ..tools.gradcheck.plot import plot_gradcheck
 
     save(plot_gradcheck(report, name=args.network), args.out)
     if args.json:
-        from ..run_folder import to_json
+        from ..io.strict_json import to_json
 
         print(to_json({"network": args.network, **report.as_dict(), "figure": args.out}))
     else:
@@ -112,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def _print(name: str, report: Report) -> None:
+def _print(name: str, report: GradcheckReport) -> None:
     from functools import partial
 
     from rich.console import Console
@@ -129,21 +131,21 @@ def _print(name: str, report: Report) -> None:
     for check in report.network:
         say(f"  {check.name:<30} {check.error:8.1e}  {'ok' if check.ok else 'WRONG'}")
     if report.redrawn:
-        say(f"drawn anew because of a kink of ReLU or max pooling: {report.redrawn} directions")
+        say(f"directions drawn again because of a kink of ReLU or max pooling: {report.redrawn}")
     for layer in report.layers:
         if layer.verdict == "kink":
-            say(f"layer {layer.m}: every direction met a kink; try another --seed")
+            say(f"layer {layer.m}: every direction crosses a kink; try another --seed")
         if layer.verdict == "silent":
-            say(f"layer {layer.m}: the output does not depend on it, so that nothing was checked")
+            say(f"layer {layer.m}: the output does not depend on it, so nothing was checked")
         if layer.worst:
             worst = layer.worst
-            say(f"worst: {worst.place}: {worst.computed:.6g}, expected {worst.expected:.6g}")
+            say(f"worst entry: {worst.place}: {worst.computed:.6g}, not {worst.expected:.6g}")
     for hint in report.hints:
-        say(f"{'cause' if hint.certain else 'perhaps'}: {hint.text}")
-    say("all derivatives are right" if report.ok else "a derivative is WRONG or undecided")
+        say(f"{'cause' if hint.certain else 'possible cause'}: {hint.text}")
+    say("all derivatives are correct" if report.ok else "a derivative is WRONG or undecided")
 
 
-def _table(report: Report) -> Table:
+def _table(report: GradcheckReport) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -151,7 +153,7 @@ def _table(report: Report) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("m", justify="right")
     table.add_column("layer", no_wrap=True)
-    names = list(report.layers[-1].checks)  # the first may be a factor V, without a bias
+    names = list(report.layers[-1].checks)  # the first layer may be a factor V, without a bias
     for name in names:
         table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)

@@ -1,4 +1,4 @@
-"""``simplenn graph``: the picture of a computational graph."""
+"""``simplenn graph``: draw a computational graph."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 _DESCRIPTION = """\
-Draw the computational graph that the gradient tape records, as an .svg file that any browser
-shows: of a network with its loss, or of a formula.
+Draw the computational graph that the gradient tape records for a network with its loss, or for a
+formula.  The result is an .svg file, which every browser shows.
 
-A node has its operation and its value, or its shape where that is an array.  With --gradient it
-has its adjoint as well, the derivative of the result in it (of an array the norm): what reverse
-mode computes from the last node to the first.
+A node shows its operation and its value (the shape of an array).  With --gradient it also shows
+its adjoint, the derivative of the result with respect to the node (the norm of an array), which
+reverse mode computes from the last node to the first.
 
-A formula may have numbers, names, + - * / **, parentheses, pi and the functions exp, log, sin,
+A formula may contain numbers, names, + - * / **, parentheses, pi and the functions exp, log, sin,
 cos, tan, arctan, sinh, cosh, tanh, sqrt, square, abs, expm1, log1p, maximum, minimum, logaddexp."""
 
 _EPILOG = """\
@@ -27,41 +27,42 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``graph`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "graph",
-        help="the computational graph of a network or a formula, as a picture",
+        help="draw the computational graph of a network or a formula",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("network", nargs="?", metavar="CONFIG|PRESET|MODEL", help="as for 'simplenn summary'")
-    add("--expression", metavar="FORMULA", help="a formula in place of a network")
-    add("--at", metavar="X,Y,...", help="where: its variables in the alphabet's order, or x=2,y=5")
-    add("--gradient", action="store_true", help="write the adjoints, too")
-    add("--batch", type=int, default=2, metavar="N", help="images of the network (%(default)s)")
-    add("--loss", metavar="LOSS", help="squared or cross-entropy (squared; a model's own)")
+    add("--expression", metavar="FORMULA", help="draw a formula in place of a network")
+    add("--at", metavar="X,Y,...",
+        help="values of the formula's variables, in alphabetical order, or x=2,y=5")  # fmt: skip
+    add("--gradient", action="store_true", help="show the adjoints, too")
+    add("--batch", type=int, default=2, metavar="N",
+        help="number of images for the network (%(default)s)")  # fmt: skip
+    add("--loss", metavar="LOSS", help="squared or cross-entropy (squared; for a model its own)")
     add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
     add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
     add("--out", default="graph.svg", metavar="FILE.svg",
-        help="the picture; an older one is replaced (%(default)s)")  # fmt: skip
+        help="file for the drawing; an older one is replaced (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record, draw and write; return the exit status.
+    """Record the graph, draw it and write the file; return the exit status.
 
     Raises
     ------
     UserError
-        If there is no such network, the formula is not understood, or an option does not go
-        with the others.
+        If there is no such network, the formula is not valid, or options contradict each other.
     """
     from ..errors import OptionError
     from ..io.atomic import atomic_open
 
     if (args.network is None) == (args.expression is None):
-        raise OptionError("give a network, or a formula by --expression, and not both")
+        raise OptionError("give either a network, or a formula by --expression")
     if Path(args.out).suffix.lower() != ".svg":
-        raise OptionError(f"--out is {args.out}; the picture is SVG, let its name end in .svg")
+        raise OptionError(f"--out is {args.out}; the name of the SVG file must end in .svg")
     svg = _expression(args) if args.network is None else _network(args)
     with atomic_open(args.out, "w") as file:
         file.write(svg)
@@ -101,15 +102,15 @@ def _expression(args: argparse.Namespace) -> str:
 def _network(args: argparse.Namespace) -> str:
     import numpy as np
 
-    from ..autodiff.network_graph import network_graph
     from ..errors import OptionError
-    from ..model import Model
-    from ..summary import check_memory
+    from ..model.model import Model
+    from ..tools.network_graph import network_graph
+    from ..tools.summary import check_memory
     from .predict import load_model
     from .summary import find_network
 
     if args.at is not None:
-        raise OptionError("--at is the point of a formula; leave it out with a network")
+        raise OptionError("--at is for a formula, but a network is given; leave it out")
     config, dtype = find_network(args)
     path = Path(args.network)
     if path.is_dir() or path.suffix.lower() == ".npz":
@@ -120,5 +121,5 @@ def _network(args: argparse.Namespace) -> str:
         model = Model.initialise(config, np.arange(config.nL), rng, dtype)
     loss = args.loss or model.loss
     svg, value = network_graph(model, args.batch, loss, args.gradient)
-    print(f"{args.network}: mean {loss} loss {value:.6g} of {args.batch} random images")
+    print(f"{args.network}: mean {loss} loss of {args.batch} random images: {value:.6g}")
     return svg

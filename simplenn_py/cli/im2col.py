@@ -1,4 +1,4 @@
-"""``simplenn im2col``: three layouts of the patches, their memory order and their costs."""
+"""``simplenn im2col``: the matrix of patches in three memory layouts, and their costs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from ..linalg.im2col_costs import LayoutCost
 
 _DESCRIPTION = """\
-A convolution is a product with the matrix of all patches.  Measure, for every convolutional
-layer, what that matrix costs in three memory layouts: the time to gather the patches from images
-in the layout's own order (NumPy's copy), the time of the product (NumPy's BLAS), the bytes, and
-how many numbers can be copied in one run.
+A convolution is a product with the matrix of all patches.  This command measures what that matrix
+costs in three memory layouts, for every convolutional layer: the time to gather the patches from
+images in the layout's own order (NumPy's copy), the time of the product (NumPy's BLAS), the
+bytes, and the number of entries that can be copied in one run.
 
-  phi    simpleNN's: a patch is a column; offset row fastest, then offset column, then channel
-  nhwc   TensorFlow's buffer: a patch is a row; channel fastest, then width, then height
-  nchw   one matrix an instance; a row has the same entry of all patches, side by side
+  phi    simpleNN: one column per patch; offset row fastest, then offset column, then channel
+  nhwc   TensorFlow: one row per patch; channel fastest, then width, then height
+  nchw   one matrix per image; each row holds the same entry of all its patches, side by side
 
-The figure shows the order in memory on a tiny image, and the costs."""
+The figure shows the memory order for a tiny image, and the costs."""
 
 _EPILOG = """\
 examples:
@@ -33,29 +33,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``im2col`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "im2col",
-        help="the matrix of patches in three memory layouts, and what each costs",
+        help="time the matrix of patches in three memory layouts",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("network", nargs="?", metavar="NETWORK", help="as for 'simplenn summary' (layer4)")
-    add("--size", metavar="HxWxD", help="one layer in place of a network: its images")
-    add("--filter", type=int, metavar="H", help="its filters' width (3)")
-    add("--stride", type=int, metavar="S", help="its stride (1)")
-    add("--pad", type=int, metavar="P", help="its padding (0)")
-    add("--filters", type=int, metavar="N", help="their number (32)")
-    add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
+    add("--size", metavar="HxWxD",
+        help="measure a single layer: height, width and channels of its images")  # fmt: skip
+    add("--filter", type=int, metavar="H", help="with --size: width of the filters (3)")
+    add("--stride", type=int, metavar="S", help="with --size: stride (1)")
+    add("--pad", type=int, metavar="P", help="with --size: padding (0)")
+    add("--filters", type=int, metavar="N", help="with --size: number of filters (32)")
+    add("--batch-size", type=int, default=128, metavar="N", help="images per batch (%(default)s)")
     add("--dtype", default="float32", metavar="D", help="float32 or float64 (%(default)s)")
     add("--image-shape", metavar="HxWxD", help="height, width and channels of a network's images")
     add("--out", default="im2col.png", metavar="FILE.png",
-        help="the figure; an older one is replaced (%(default)s)")  # fmt: skip
+        help="file for the figure; an older one is replaced (%(default)s)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, classes=None)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print and draw; return the exit status.
+    """Measure the layouts, print and draw their costs; return the exit status.
 
     Raises
     ------
@@ -66,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
     from ..linalg.im2col_costs import measure_layouts
     from ..linalg.im2col_plot import plot_layouts
-    from ..plots import check_png, save
-    from ..threads import limit_threads
+    from ..plots.style import check_png, save
+    from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
     layers = _layers(args)
@@ -92,16 +93,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
-    """Return the layers that are asked for, by the name that the table gives them."""
-    from ..config import NetConfig
+    """Return the geometries of the layers to measure, under the names in the table."""
     from ..errors import OptionError
+    from ..network import Conv, NetConfig
     from .summary import find_network
 
     own = {"filter": 3, "stride": 1, "pad": 0, "filters": 32}
     given = [f"--{name}" for name in own if getattr(args, name) is not None]
     if args.size is None:
         if given:
-            raise OptionError(f"{given[0]} is of one layer; give its images by --size HxWxD")
+            raise OptionError(f"{given[0]} is for a single layer; give its images by --size HxWxD")
         args.network = args.network or "layer4"
         config, _ = find_network(args)
         if not config.LC:
@@ -110,17 +111,14 @@ def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
         names = config.stage_names[: stages.LC]
         return dict(zip(names, stages.conv_layers, strict=True))
     if args.network is not None or args.image_shape is not None:
-        raise OptionError("--size is one layer's; leave the network and --image-shape out")
+        raise OptionError("--size is for a single layer; leave the network and --image-shape out")
     h, s, p, d_next = (
         default if (value := getattr(args, name)) is None else value
         for name, default in own.items()
     )
     a, b, d = _size(args.size)
-    # NetConfig says what cannot exist
-    config = NetConfig(
-        LC=1, LF=1, ht_input=a, wd_input=b, ch_input=(d, d_next), wd_pad_added=(p,),
-        wd_filter=(h,), strides=(s,), wd_subimage_pool=(1,), full_neurons=(2,),
-    )  # fmt: skip
+    # NetConfig raises for impossible sizes.
+    config = NetConfig.build((a, b, d), [Conv(d_next, h, pad=p, stride=s)], [2])
     return {"1": config.conv_layers[0]}
 
 
@@ -129,7 +127,9 @@ def _size(text: str) -> tuple[int, int, int]:
 
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(n.isascii() and n.isdigit() and len(n) < 8 for n in parts):
-        raise OptionError(f"--size is {text!r}; it must be like 28x28x1, height, width, channels")
+        raise OptionError(
+            f"--size is {text!r}; it must be height, width and channels, such as 28x28x1"
+        )
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
@@ -153,7 +153,7 @@ def _print(
             markup=False, soft_wrap=True,
         )  # fmt: skip
     table = Table(box=None, pad_edge=False)
-    for title in ("layer", "layout", "form ms", "product ms", "MB", "run", "GB/s of forming"):
+    for title in ("layer", "layout", "gather ms", "product ms", "MB", "run", "gather GB/s"):
         table.add_column(title, justify="left" if title in ("layer", "layout") else "right")
     for name, g in layers.items():
         for k, cost in enumerate(costs[name]):
@@ -165,7 +165,7 @@ def _print(
             )  # fmt: skip
     console.print(table)
     console.print(
-        f"{args.batch_size} images, {args.dtype}; run: numbers that lie side by side in the images "
-        "and in the patches",
+        f"{args.batch_size} images, {args.dtype}; run: number of entries that are contiguous both "
+        "in the images and in the patches",
         markup=False, soft_wrap=True,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``simplenn predict``: a trained model's labels for a data set or for picture files."""
+"""``simplenn predict``: label a data set or picture files with a trained model."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from .tables import print_table
 
 if TYPE_CHECKING:
     from ..layout import Array
-    from ..model import Model
+    from ..model.model import Model
 
 _DESCRIPTION = """\
-Let a trained model label images.
+Label images with a trained model.
 
-A data set: prints the accuracy and, class by class, how many images were right and for what
-the others were most often taken.  The test part is used where there is one (--split).
+For a data set, prints the accuracy and, for each class, the number of images that were labelled
+correctly and the label that the others received most often.  The test set is used if the data set
+has one (see --split).
 
-Picture files (PNG, JPEG, ...): prints the label of each and the second guess.  A picture of
-any size is resized to that of the training images, made grey or colour as they were, and its
-brightness 0..255 is mapped linearly on their range.  MNIST's and the bundled digits are LIGHT
-strokes on a DARK ground: for pen on paper, which is the reverse, give --invert.
+For picture files (PNG, JPEG, ...), prints the label of each and the second guess.  A picture of
+any size is resized to that of the training images and converted to grey or colour as they were;
+its brightness, 0 to 255, is mapped linearly to their range.  MNIST and the bundled digits are
+LIGHT strokes on a DARK ground; give --invert for pen on paper, which is the reverse.
 
-A network trained with the cross-entropy loss gives probabilities (softmax); one trained with
-the squared loss gives decision values, which are near 1 for its choice and near 0 elsewhere."""
+A network trained with the cross-entropy loss gives probabilities (softmax).  A network trained
+with the squared loss gives decision values, near 1 for the predicted class and near 0 for the
+others."""
 
 _EPILOG = """\
 examples:
   simplenn predict runs/digits digits                the test images of the bundled digits
-  simplenn predict runs/digits digits --split train  those that it was trained on
-  simplenn predict model.npz pictures/               a folder with a sub-folder a class
+  simplenn predict runs/digits digits --split train  the training images
+  simplenn predict model.npz pictures/               a folder with one sub-folder per class
   simplenn predict model.npz seven.png --invert      a photographed digit, pen on paper
   simplenn predict model.mat mnist --normalise mnist a model that simpleNN trained
-  simplenn predict model.npz mnist --out out.csv     every decision value, one line an image"""
+  simplenn predict model.npz mnist --out out.csv     all decision values, one line per image"""
 
-_FEW = 8  # labels listed in a line
+_FEW = 8  # labels listed in one line
+_SETS = {"test": "test set", "train": "training set"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -53,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add(
         "model",
         metavar="MODEL",
-        help="a model.npz, the folder of a run that holds one, or a .mat file of simpleNN",
+        help="a model.npz, a run folder that holds one, or a .mat file of simpleNN",
     )
     add(
         "inputs",
@@ -61,26 +64,28 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DATASET|IMAGE",
         help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files",
     )
-    add("--split", choices=("test", "train"), help="part of the data set (test, if it has one)")
-    add("--data-dir", metavar="DIR", help="where MNIST or CIFAR-10 lie")
-    add("--test", metavar="FILE", help="the test part, where the data set is a path")
+    add("--split", choices=("test", "train"),
+        help="label the test set or the training set (test, if there is one)")  # fmt: skip
+    add("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
+    add("--test", metavar="FILE", help="test set, if the data set is a path")
     add(
         "--input-format",
         choices=("row", "column"),
         default="row",
-        help="how a line of a .mat or flat .npz holds an image: its rows one after the other, or "
-        "its columns (%(default)s)",
+        help="pixel order of an image in a .mat or flat .npz file: row by row, or column by "
+        "column (%(default)s)",
     )
     add(
         "--normalise",
         metavar="DATASET|none",
-        help="for a model of simpleNN, which has no scale and mean of its own: those of the "
-        "training images of that data set; none: the images are treated already",
+        help="for a model of simpleNN, which has no normalisation: use the scale and mean of this "
+        "data set's training images; none: the images are normalised already",
     )
-    add("--batch-size", type=int, default=256, metavar="N", help="images at a time (%(default)s)")
-    add("--invert", action="store_true", help="picture files: dark ink on light paper, see above")
-    add("--out", metavar="FILE.csv", help="write labels and all decision values z^{L+1}")
-    add("--force", action="store_true", help="overwrite the file of --out")
+    add("--batch-size", type=int, default=256, metavar="N", help="images per batch (%(default)s)")
+    add("--invert", action="store_true",
+        help="invert picture files with dark ink on light paper, see above")  # fmt: skip
+    add("--out", metavar="FILE.csv", help="write labels and all decision values z^{L+1} to FILE")
+    add("--force", action="store_true", help="overwrite an existing file of --out")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -113,46 +118,69 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model.npz, the one in the folder of a run, or a .mat file of simpleNN.
+    """Read a model.npz, the model.npz of a run folder, or a .mat file of simpleNN.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or the run folder.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     DataError
-        If there is none, or it is damaged.
+        If there is no model, or it is damaged.
     """
     from ..errors import DataError
-    from ..model import Model
+    from ..model.model import Model
 
     path = Path(path)
     if path.is_dir():
         if not (path / "model.npz").is_file():
             raise DataError(
-                f"{path}: this folder holds no model.npz; give the folder of a run that "
-                "'simplenn train' wrote, or a model file"
+                f"{path}: this folder holds no model.npz; give a run folder that 'simplenn train' "
+                "wrote, or a model file"
             )
         path /= "model.npz"
     if path.suffix.lower() == ".mat":
-        from ..io.simplenn_mat import read_simplenn
+        from ..formats.simplenn_mat import read_simplenn
 
         return read_simplenn(path)
     return Model.load(path)
 
 
 def normalise(args: argparse.Namespace, model: Model) -> None:
-    """Give a model that has no normalisation the one that --normalise names."""
+    """Set the normalisation of `model` to the one that --normalise names.
+
+    Parameters
+    ----------
+    args : Namespace
+        The options model, normalise, data_dir and input_format.
+    model : Model
+        Changed in place if --normalise is given.
+
+    Raises
+    ------
+    UserError
+        If the model has no normalisation and --normalise is not given, or if the images of that
+        data set have another size.
+    """
     import numpy as np
 
     from ..datasets import load_dataset
     from ..errors import OptionError
-    from ..job import check_size
-    from ..normalisation import Normalisation
+    from ..network.normalisation import Normalisation
+    from ..training.job import check_size
 
     if args.normalise is None:
         if model.normalisation.is_none:
             raise OptionError(
-                f"{args.model} has no normalisation, as simpleNN's models have none; give "
-                "--normalise DATASET, whose training images' scale and mean are then applied, or "
-                "--normalise none for images that are treated already"
+                f"{args.model} has no normalisation, like all models of simpleNN; give "
+                "--normalise DATASET to use the scale and mean of its training images, or "
+                "--normalise none if the images are normalised already"
             )
         return
     a, b, d = model.config.image_shape
@@ -180,15 +208,15 @@ def _check_options(args: argparse.Namespace, pictures: bool) -> None:
 
     if not pictures and len(args.inputs) > 1:
         raise OptionError(
-            f"{len(args.inputs)} inputs are given and not all are picture files; "
+            f"{len(args.inputs)} inputs are given, but not all are picture files; "
             "give picture files only, or one data set"
         )
     if pictures:
         wrong = [f"--{name}" for name in ("split", "test") if getattr(args, name) is not None]
-        rule = "needs a data set, and picture files are given"
+        rule = "needs a data set, but picture files are given"
     else:
         wrong = ["--invert"] if args.invert else []
-        rule = "is for picture files, and a data set is given"
+        rule = "is for picture files, but a data set is given"
     if wrong:
         raise OptionError(f"{wrong[0]} {rule}; leave it out")
 
@@ -201,7 +229,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
 
     import numpy as np
 
-    from ..plots import confusion_counts
+    from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
     values = model.decision_values(images.Z, batch_size=args.batch_size)
@@ -229,7 +257,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
 
 
 def _load(args: argparse.Namespace, model: Model) -> tuple[Any, str, str]:
-    """Return the part of the data set that is asked for, its name, and the data set's."""
+    """Return the images to label, the name of their set (test or train), and of the data set."""
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
     from ..errors import DataError, OptionError
@@ -252,19 +280,19 @@ def _load(args: argparse.Namespace, model: Model) -> tuple[Any, str, str]:
     part = args.split or ("test" if data.test is not None else "train")
     images = data.train if part == "train" else data.test
     if images is None:
-        raise OptionError(f"{name} has no test part; leave --split out, or give --test FILE")
+        raise OptionError(f"{name} has no test set; leave --split out, or give --test FILE")
     if (images.a, images.b, images.d) != shape:
         raise DataError(
-            f"{name}: its images are {images.a}x{images.b}x{images.d}, this model takes {wanted}; "
-            "use images like those that it was trained on, or train a model on these"
+            f"{name}: its images are {images.a}x{images.b}x{images.d}, but this model takes "
+            f"{wanted}; use images of that size, or train a model on these"
         )
     if images.l == 0:
-        raise DataError(f"{name}: its {part} part has no image; choose the other --split")
+        raise DataError(f"{name}: its {_SETS[part]} has no image; choose the other --split")
     return images, part, data.name
 
 
 def _class_row(counts: Array, k: int, labels: Sequence[Any]) -> dict[str, Any]:
-    """One line of the table; of equally frequent mistakes the first class."""
+    """Return one row of the table; equally frequent mistakes are represented by the first."""
     total, correct = int(counts[k].sum()), int(counts[k, k])
     mistakes = counts[k].copy()
     mistakes[k] = 0
@@ -288,14 +316,14 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
         rows.append([_shown(row["class"]), f"{row['images']:,}", f"{row['correct']:,}", share])
         rows[-1].append(mistake if row["mistaken_images"] else "")
     print(
-        f"{report['data']}, {report['split']} part: {100 * report['accuracy']:.2f} % correct, "
+        f"{report['data']}, {_SETS[report['split']]}: {100 * report['accuracy']:.2f} % correct, "
         f"{report['correct']:,} of {report['images']:,} images"
     )
-    headings = ("class", "images", "correct", "accuracy", "most often taken for")
+    headings = ("class", "images", "correct", "accuracy", "most often mistaken for")
     print_table(headings, rows, left=headings[-1:])
     absent = [row["class"] for row in report["classes"] if not row["images"]]
     if absent:
-        print(f"of these classes the data set has no image: {_listed(absent)}")
+        print(f"classes without an image in the data set: {_listed(absent)}")
     foreign = report["unknown_labels"]
     if foreign:
         images = sum(entry["images"] for entry in foreign)
@@ -313,13 +341,13 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
 def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     import numpy as np
 
-    from ..cnn.loss import CrossEntropy
+    from ..cnn.operators.loss import CrossEntropy
     from ..datasets.images import read_images
 
     pixels = read_images(args.inputs, *model.config.image_shape)
     if args.invert:
         pixels = 255 - pixels
-    # Scaled to [0, 1] is what the training images are after the model's own shift and scale.
+    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
     low, scale = model.normalisation.shift, model.normalisation.scale
     images = pixels / 255 / scale + low
     values = model.decision_values(images, batch_size=args.batch_size)
@@ -372,7 +400,7 @@ def _write_csv(
     model: Model,
     values: Array,
 ) -> None:
-    """Write `keys`, the predicted label, and ``z^{L+1}`` with all its digits."""
+    """Write the columns `keys`, the predicted label, and ``z^{L+1}`` with all its digits."""
     import csv
 
     from ..io.atomic import atomic_open
@@ -388,7 +416,7 @@ def _write_csv(
 
 
 def _shown(label: Any) -> str:
-    """A label or file name as text that cannot steer a terminal."""
+    """Return a label or file name as text that cannot control a terminal."""
     text = str(label)
     return text if text.isprintable() else repr(text)
 

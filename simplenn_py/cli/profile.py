@@ -1,4 +1,4 @@
-"""``simplenn profile``: where the time of a training step goes."""
+"""``simplenn profile``: time every layer of a network, forward and backward."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..layer_times import LayerTimes
+    from ..tools.profile.layer_times import LayerTimes
 
 _DESCRIPTION = """\
-Time every layer of a network: forward, the gradient dW of its weights, (4), and the gradient
-dZ of its input, (5), which layer 1 does not need.
+Time every layer of a network: the forward pass, the gradient dW of its weights (4), and the
+gradient dZ of its input (5), which layer 1 does not need.
 
-Beside each time stands its rate, in 10^9 operations a second, and what share that is of the
-machine's peak: multiply-adds on registers, on all cores, measured just before.  Operations are
-the lecture's, 2*m*n*k for each of the three products, whatever an engine leaves out: behind
-2x2 max pooling at most one gradient in four is not 0, and who skips the zeros can seem to be
-faster than the peak.
+For each time, the table shows the rate in 10^9 operations per second, and the rate relative to
+the machine's peak: multiply-adds on registers, on all cores, measured just before.  Operations
+are the lecture's, 2*m*n*k for each of the three products, even if an engine skips some: behind
+2x2 max pooling at most one gradient in four is not 0, so that an engine that skips the zeros can
+seem faster than the peak.
 
-Weights and images are random and nothing is trained.  The shortest of several passes counts."""
+Weights and images are random, and nothing is trained.  The shortest of several passes counts."""
 
 _EPILOG = """\
 examples:
@@ -34,29 +34,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``profile`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "profile",
-        help="time every layer of a network, and compare with the machine's peak",
+        help="time every layer of a network, relative to the machine's peak",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("network", metavar="CONFIG|PRESET|MODEL",
-        help="a .config file; digits, layer4, layer7, vgg11; a saved model.npz or the folder of "
-        "a run, for its layers")  # fmt: skip
-    add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
-    add("--dtype", metavar="D", help="float32 or float64 (float32; a model's own)")
-    add("--engine", default="", metavar="E", help="how layers are run")
+        help="a .config file; digits, layer4, layer7, vgg11; a saved model.npz or a run folder, "
+        "for its layers")  # fmt: skip
+    add("--batch-size", type=int, default=128, metavar="N", help="images per batch (%(default)s)")
+    add("--dtype", metavar="D", help="float32 or float64 (float32; for a model its own)")
+    add("--engine", default="", metavar="E", help="engine that runs the layers: direct or lecture")
     add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
     add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
     add("--repeat", type=int, default=20, metavar="N",
-        help="passes, fewer after ten seconds (%(default)s)")  # fmt: skip
-    add("--out", metavar="FILE.png", help="draw where the time goes")
+        help="number of passes, fewer if they take over ten seconds (%(default)s)")  # fmt: skip
+    add("--out", metavar="FILE.png", help="file for a figure of the times (none)")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the times of `args.network`'s layers; return the exit status.
+    """Print the times of the layers of `args.network`; return the exit status.
 
     Raises
     ------
@@ -67,16 +67,17 @@ def run(args: argparse.Namespace) -> int:
 
     config, dtype = find_network(args)
     if args.out:
-        from ..plots import check_png
+        from ..plots.style import check_png
 
         check_png(args.out)  # before the work
-    from ..layer_times import measure
+    from ..tools.profile.layer_times import time_layers
 
-    times = measure(config, args.batch_size, args.dtype or dtype, args.engine, args.repeat)
+    times = time_layers(config, args.batch_size, args.dtype or dtype, args.engine, args.repeat)
     a, b, d = config.image_shape
     name = f"{args.network}, {a}x{b}x{d} images"
     if args.out:
-        from ..plots import plot_layer_times, save
+        from ..plots.style import save
+        from ..tools.profile.plot import plot_layer_times
 
         save(plot_layer_times(times, name=name), args.out)
     if args.json:
@@ -96,7 +97,7 @@ def _print(name: str, times: LayerTimes) -> None:
 
     from rich.console import Console
 
-    from ..environment import cpu_name
+    from ..runtime.environment import cpu_name
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -107,16 +108,16 @@ def _print(name: str, times: LayerTimes) -> None:
         f"shortest of {times.repeats} passes"
     )
     console.print(_table(times))
-    say(f"forward and back in one go, as training calls them: {1e3 * times.step:.2f} ms")
+    say(f"forward and backward pass together, as in training: {1e3 * times.step:.2f} ms")
     say(
         f"peak: {times.peak / 1e9:.0f} GFLOP/s of {times.dtype} multiply-adds, "
         f"{times.threads} threads, {cpu_name()}"
     )
     if times.product is not None:
-        say(f"BLAS on a product of 2048 x 2048 matrices: {times.product / 1e9:.0f} GFLOP/s")
+        say(f"BLAS, product of 2048 x 2048 matrices: {times.product / 1e9:.0f} GFLOP/s")
     say(
         "operations are the lecture's 2*m*n*k: an engine that skips the zeros behind a pool, or\n"
-        "multiplies 16 times where the lecture does 36 (Winograd's tiles), can be above the peak"
+        "does 16 multiplications in place of 36 (Winograd's tiles), can be above the peak"
     )
 
 
@@ -125,8 +126,8 @@ def _table(times: LayerTimes) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from ..layer_times import PASSES
-    from ..summary import human_operations
+    from ..runtime.units import human_operations
+    from ..tools.profile.layer_times import PASSES
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
     everything = sum(map(times.total, PASSES))

@@ -1,4 +1,4 @@
-"""``simplenn roofline``: whether a network's layers are bound by arithmetic or by memory."""
+"""``simplenn roofline``: check whether layers are bound by arithmetic or by memory."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config import NetConfig
     from ..linalg.roofline import Machine, Work
+    from ..network.config import NetConfig
 
 _DESCRIPTION = """\
-Count, for every layer's forward product W phi(pad(Z)), its operations and the bytes that it must
-move at least, and draw them below the roof of this machine: its peak, and its memory's bandwidth
-times the arithmetic intensity.  Left of the machine's balance memory is the bound.
+Count the operations of every layer's forward product W phi(pad(Z)) and the minimum number of
+bytes that it moves, and draw them below the roof of this machine: the smaller of its peak and
+memory bandwidth times arithmetic intensity.  Left of the machine's balance, memory is the bound.
 
-Three ways: no phi formed (the direct engine), phi written and read (the lecture engine), and W
-replaced by two thin factors of a quarter of its rank, which saves operations and intensity alike.
-Crosses are measured with the engine chosen; Winograd's tiles do fewer multiplications than are
-counted, and may stand above the roof."""
+Each product is counted in three ways: without forming phi (the direct engine), with phi written
+and read (the lecture engine), and with W replaced by two thin factors of a quarter of its rank,
+which have fewer operations but also a lower intensity.  Crosses are measured with the chosen
+engine.  Winograd's tiles do fewer multiplications than are counted and can be above the roof."""
 
 _EPILOG = """\
 examples:
@@ -29,25 +29,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``roofline`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "roofline",
-        help="operations, bytes and the machine's bound for every layer",
+        help="show whether each layer is bound by arithmetic or by memory",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("network", metavar="CONFIG|PRESET|MODEL", help="as for 'simplenn profile'")
-    add("--batch-size", type=int, default=128, metavar="N", help="images of a batch (%(default)s)")
-    add("--dtype", metavar="D", help="float32 or float64 (float32; a model's own)")
-    add("--engine", default="", metavar="E", help="which engine is measured")
+    add("--batch-size", type=int, default=128, metavar="N", help="images per batch (%(default)s)")
+    add("--dtype", metavar="D", help="float32 or float64 (float32; for a model its own)")
+    add("--engine", default="", metavar="E", help="engine to measure: direct or lecture")
     add("--image-shape", metavar="HxWxD", help="height, width and channels of the images")
     add("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
-    add("--out", default="roofline.png", metavar="FILE.png", help="the figure (%(default)s)")
+    add("--out", default="roofline.png", metavar="FILE.png",
+        help="file for the figure; an older one is replaced (%(default)s)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Count, measure, print and draw; return the exit status.
+    """Count and measure the layers, print and draw the result; return the exit status.
 
     Raises
     ------
@@ -56,16 +57,16 @@ def run(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from ..layer_times import measure
     from ..linalg.plots import plot_roofline
     from ..linalg.roofline import layer_work, measure_machine
-    from ..plots import check_png, save
-    from ..threads import limit_threads
+    from ..plots.style import check_png, save
+    from ..runtime.threads import limit_threads
+    from ..tools.profile.layer_times import time_layers
     from .summary import find_network
 
     check_png(args.out)  # before the work
     config, dtype = find_network(args)
-    times = measure(config, args.batch_size, args.dtype or dtype, args.engine, 10)
+    times = time_layers(config, args.batch_size, args.dtype or dtype, args.engine, 10)
     with limit_threads(0):
         machine = measure_machine(times.dtype)
     work = layer_work(config, args.batch_size, np.dtype(times.dtype).itemsize)
@@ -92,7 +93,7 @@ def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[in
     if not console.is_terminal:
         console.width = 100
     table = Table(box=None, pad_edge=False)
-    for title in ("layer", "way", "MFLOP", "MB", "operations/byte", "bound", "GFLOP/s at most",
+    for title in ("layer", "way", "MFLOP", "MB", "operations/byte", "bound", "max. GFLOP/s",
                   "measured"):  # fmt: skip
         table.add_column(title, justify="left" if title in ("way", "bound") else "right")
     for w in work:
@@ -106,6 +107,6 @@ def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[in
     console.print(table)
     console.print(
         f"peak {machine.peak / 1e9:.0f} GFLOP/s, memory {machine.bandwidth / 1e9:.1f} GB/s: "
-        f"balance {machine.balance:.1f} operations a byte",
+        f"balance {machine.balance:.1f} operations per byte",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``simplenn summary``: what a network costs, before it is trained."""
+"""``simplenn summary``: sizes, parameters, operations and memory of a network."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..config import NetConfig
-    from ..summary import Summary
+    from ..network.config import NetConfig
+    from ..tools.summary import Summary
 
 _DESCRIPTION = """\
-Show every layer of a network: its sizes, parameters, operations and memory.
+Show the sizes, parameters, operations and memory of every layer of a network.
 
 The letters are the lecture's: the input of layer m is a x b pixels in d channels, padding p
-makes it a_pad x b_pad, an h x h filter with stride s gives a_conv x b_conv, pooling with
+makes it a_pad x b_pad, an h x h filter with stride s gives a_conv x b_conv, and pooling with
 h_pool gives the next layer's a x b, in d_next channels.  A batch of l images costs ONE product
 
     S^m = W^m phi(pad(Z^m)),   W^m is m x k, phi is k x n with n = a_conv*b_conv*l,
 
-hence 2*m*n*k operations forwards.  A training step costs about three times that: two more
-products, of which layer 1 does not need the one for the derivative by its input.
-Nothing is trained and nothing large is allocated."""
+which takes 2*m*n*k operations in the forward pass.  A training step costs about three times as
+much, because the backward pass has two more products per layer; layer 1 does not need the
+gradient of its input.  Nothing is trained and nothing large is allocated."""
 
 _EPILOG = """\
 examples:
   simplenn summary layer4                         simpleNN's demo network, 28x28x1 images
   simplenn summary vgg11 --batch-size 512         does a larger batch fit into memory?
   simplenn summary layer4 --image-shape 32x32x3   the same layers for colour images
-  simplenn summary mynet.config                   one of simpleNN's configuration files
+  simplenn summary mynet.config                   a configuration file of simpleNN
   simplenn summary runs/digits/model.npz --json   a trained network, for a script"""
 
 _PRESET_SHAPES = {
@@ -41,7 +41,7 @@ _PRESET_SHAPES = {
     "layer7": (32, 32, 3),
     "vgg11": (32, 32, 3),
 }
-_PIPE_WIDTH = 100  # columns where the output is no terminal
+_PIPE_WIDTH = 100  # columns if the output is not a terminal
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,19 +57,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "network",
         metavar="CONFIG|PRESET|MODEL",
-        help=f"a .config file; a preset, with its images: {presets}; a saved model.npz or the "
-        "folder of a run",
+        help=f"a .config file; a preset, with the size of its images: {presets}; a saved "
+        "model.npz or a run folder",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=128, metavar="N", help="images l of a batch (%(default)s)"
+        "--batch-size", type=int, default=128, metavar="N", help="images l per batch (%(default)s)"
     )
-    parser.add_argument("--dtype", metavar="D", help="float32 or float64 (float32; a model's own)")
-    parser.add_argument("--engine", default="", metavar="E", help="how layers are run")
+    parser.add_argument(
+        "--dtype", metavar="D", help="float32 or float64 (float32; for a model its own)"
+    )
+    parser.add_argument(
+        "--engine", default="", metavar="E", help="engine that runs the layers: direct or lecture"
+    )
     parser.add_argument(
         "--image-shape", metavar="HxWxD", help="height, width and channels of the images"
     )
     parser.add_argument("--classes", type=int, metavar="N", help="number of classes (presets: 10)")
-    parser.add_argument("--json", action="store_true", help="print JSON, all numbers exact")
+    parser.add_argument("--json", action="store_true", help="print JSON, with exact numbers")
     parser.set_defaults(run=run)
 
 
@@ -79,9 +83,9 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, it cannot exist, or an option is out of its range.
+        If there is no such network, its sizes are impossible, or an option is out of its range.
     """
-    from ..summary import summarise
+    from ..tools.summary import summarise
 
     config, dtype = find_network(args)
     summary = summarise(config, args.batch_size, args.dtype or dtype, args.engine)
@@ -95,9 +99,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find_network(args: argparse.Namespace) -> tuple[NetConfig, str]:
-    """Return the network that is asked for, and the dtype that it has by itself."""
-    from ..config import PRESETS, NetConfig
+    """Return the network that `args.network` names.
+
+    Parameters
+    ----------
+    args : Namespace
+        The options network, image_shape and classes.
+
+    Returns
+    -------
+    config : NetConfig
+    dtype : str
+        The dtype of a saved model, else "float32".
+
+    Raises
+    ------
+    UserError
+        If there is no such network, its sizes are impossible, or an option does not apply.
+    """
     from ..errors import ConfigError, OptionError, closest
+    from ..network.config import NetConfig
+    from ..network.presets import PRESETS
 
     name, path = args.network, Path(args.network)
     shape = _shape(args.image_shape) if args.image_shape else None
@@ -109,15 +131,16 @@ def find_network(args: argparse.Namespace) -> tuple[NetConfig, str]:
 
         if shape or args.classes is not None:
             raise OptionError(
-                f"{name}: a trained model has its own images and classes; "
+                f"{name}: a trained model has its own image shape and classes; "
                 "leave --image-shape and --classes out"
             )
         model = load_model(path)
         return model.config, model.theta.dtype.name
     if not path.exists():
         raise ConfigError(
-            f"{name!r} is no preset and there is no such file; use one of {', '.join(PRESETS)}, or "
-            f"the path of a .config file or a model.npz{closest(name, list(PRESETS))}"
+            f"{name!r} is not a preset, and there is no such file; use one of "
+            f"{', '.join(PRESETS)}, or the path of a .config file or a model.npz"
+            f"{closest(name, list(PRESETS))}"
         )
     config = NetConfig.read(path)
     if shape:
@@ -146,7 +169,7 @@ def _shape(text: str) -> tuple[int, int, int]:
 def _print(name: str, config: NetConfig, summary: Summary) -> None:
     from rich.console import Console
 
-    from ..summary import human_bytes
+    from ..runtime.units import human_bytes
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -161,24 +184,24 @@ def _print(name: str, config: NetConfig, summary: Summary) -> None:
         console.print(_sizes(summary))
     console.print(_costs(summary))
     l, buffers = summary.batch_size, sum(summary.buffers.values())
-    say(f"forward, step: operations a batch of l = {l} images; a step is a training step")
+    say(f"forward, step: operations per batch of l = {l} images; step: a training step")
     say(
         f"memory of a step: {human_bytes(buffers)} of buffers ({summary.engine} engine, "
-        f"{summary.dtype}), {human_bytes(summary.solver_bytes)} for theta, v, gradient"
+        f"{summary.dtype}), {human_bytes(summary.solver_bytes)} for theta, v and gradient"
     )
     need, free = human_bytes(summary.total_bytes), human_bytes(summary.free_bytes)
     if summary.fits:
-        say(f"{need} in all, without the data: fits, {free} are free")
+        say(f"{need} in total, without the data: fits, {free} are free")
     else:
         say(
-            f"{need} in all, without the data: does NOT fit, only {free} are free; "
+            f"{need} in total, without the data: does NOT fit, only {free} are free; "
             "use a smaller --batch-size",
             style="bold red",
         )
 
 
 def _sizes(summary: Summary) -> Table:
-    """Sizes of the convolutional layers under the lecture's letters."""
+    """Return the table of the convolutional layers' sizes, under the lecture's letters."""
     layers = [layer for layer in summary.layers if layer.is_convolutional]
     table = _table()
     for letter in ("m", *layers[0].sizes):
@@ -189,8 +212,8 @@ def _sizes(summary: Summary) -> Table:
 
 
 def _costs(summary: Summary) -> Table:
-    """Parameters, operations and memory of all layers, and their totals."""
-    from ..summary import human_bytes, human_operations
+    """Return the table of all layers' parameters, operations and memory, with totals."""
+    from ..runtime.units import human_bytes, human_operations
 
     totals = {
         "m": "",

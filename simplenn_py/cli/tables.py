@@ -1,4 +1,4 @@
-"""Tables on the terminal, as all commands draw them."""
+"""Tables on the terminal, in the style of all commands."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from collections.abc import Collection, Iterable, Sequence
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()
 ) -> None:
-    """Print a table; numbers stand right, the first column and those in `left` do not.
+    """Print a table.
 
-    Where the output is no terminal, lines are as long as they must be.
+    Parameters
+    ----------
+    headings : sequence of str
+    rows : iterable of sequence of str
+        The cells, one per heading.
+    left : collection of str
+        Headings of the columns that are aligned left, as the first one always is; all others are
+        aligned right.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

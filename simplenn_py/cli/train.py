@@ -1,4 +1,4 @@
-"""``simplenn train``."""
+"""``simplenn train``: train a network on a data set."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..options import TrainOptions, default_options
+from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
-    from ..own_routines import Watched
+    from ..interfaces.student_routines import Watched
+    from ..training.checkpoint import Checkpoint
 
 _DESCRIPTION = """\
-Train a convolutional network: by stochastic gradient descent with momentum, Adam, or the
+Train a convolutional network by stochastic gradient descent with momentum, Adam, or the
 Gauss-Newton method of simpleNN.
 
 DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a .mat
-file of simpleNN, a .npz file with X and y, or a folder with one sub-folder of images a class.
-Each data set has defaults of its own: the bare command trains well.
+file of simpleNN, a .npz file with X and y, or a folder with one sub-folder of pictures per
+class.  digits, mnist and cifar10 have their own defaults, so that 'simplenn train DATASET' alone
+trains well.
 """
 _EPILOG = """\
 examples:
@@ -31,16 +33,16 @@ examples:
   simplenn train digits --with student_phi.py --epochs 5
   simplenn train pictures/ --image-shape 32x32x3 --out runs/pictures
 
-Ctrl-C finishes the batch under way and writes a checkpoint; --resume goes on from it, and ends
-bit for bit where an uninterrupted run would have ended.
+Ctrl-C finishes the current batch and writes a checkpoint.  --resume continues from it; the result
+is bit for bit that of an uninterrupted run.
 """
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the subcommand; options of training come from TrainOptions' fields."""
+    """Add the subcommand ``train``; its training options come from the fields of TrainOptions."""
     p = subparsers.add_parser(
         "train",
-        help="train a network",
+        help="train a network on a data set",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -49,7 +51,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument(
         "--config",
         metavar="FILE|PRESET",
-        help="simpleNN .config file, or digits, layer4, layer7, vgg11",
+        help="network: a .config file of simpleNN, or digits, layer4, layer7, vgg11 (digits for "
+        "the data set digits, else layer4)",
     )
     options = p.add_argument_group("training")
     for f in fields(TrainOptions):
@@ -66,27 +69,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         dest="own",
         nargs="+",
         metavar="FILE.py",
-        help="train with your own routines: functions called padding_and_phiZ, vTP_phi, "
-        "maxpooling, ... in these files or a folder's take the place of the lecture engine's, "
-        "watched and compared",
+        help="train with your own routines: the functions padding_and_phiZ, vTP_phi, maxpooling, "
+        "... in these files or folders replace those of the lecture engine; their results are "
+        "compared and their times are reported",
     )
     files = p.add_argument_group("data and files")
-    files.add_argument("--data-dir", metavar="DIR", help="where mnist and cifar10 lie")
-    files.add_argument("--test", metavar="FILE", help="test part, where DATASET is a path")
-    files.add_argument("--image-shape", metavar="HxWxD", help="height, width, channels of images")
+    files.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
+    files.add_argument("--test", metavar="FILE", help="test set, if DATASET is a path")
+    files.add_argument(
+        "--image-shape", metavar="HxWxD", help="height, width and channels of the images"
+    )
     files.add_argument(
         "--input-format",
         choices=("row", "column"),
         default="row",
-        help="how a line of a .mat file holds an image: row by row or column by column "
-        "(default row)",
+        help="pixel order of an image in a .mat or flat .npz file: row by row, or column by "
+        "column (default row)",
     )
-    files.add_argument(
-        "--out", metavar="DIR", help="folder of the run (default runs/DATASET-1, -2, ...)"
-    )
-    files.add_argument("--resume", metavar="DIR", help="go on with the run in that folder")
+    files.add_argument("--out", metavar="DIR", help="run folder (default runs/DATASET-1, -2, ...)")
+    files.add_argument("--resume", metavar="DIR", help="continue the run in this run folder")
     shown = p.add_argument_group("output")
-    shown.add_argument("--quiet", action="store_true", help="only the result, no progress")
+    shown.add_argument("--quiet", action="store_true", help="print the result only, no progress")
     shown.add_argument(
         "--json", action="store_true", help="print run.json on stdout, and nothing else there"
     )
@@ -94,13 +97,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train as `args` say; 130 where Ctrl-C ended it early."""
+    """Train on `args.dataset`; return the exit status, 130 if Ctrl-C ended the run early.
+
+    Raises
+    ------
+    UserError
+        If an option breaks its rule, the data set is missing or damaged, or the network, the
+        data and the options do not fit together.
+    """
     from rich.console import Console
 
     from ..datasets import load_dataset
-    from ..own_routines import operators_of
-    from ..run_folder import RunFolder, to_json
-    from ..training import train
+    from ..interfaces.student_routines import operators_of
+    from ..io.strict_json import to_json
+    from ..training.checkpoint import Checkpoint
+    from ..training.training import train
 
     console = Console(stderr=args.json, highlight=False, soft_wrap=True)
     given = {f.name: getattr(args, f.name) for f in fields(TrainOptions)}
@@ -108,15 +119,16 @@ def run(args: argparse.Namespace) -> int:
     own = _own_routines(args, given)
     if args.resume is not None:
         _refuse_with_resume(args)
-        saved = RunFolder(args.resume).load_checkpoint()[3]
-        options = TrainOptions(**{**asdict(saved), **given})
+        checkpoint = Checkpoint.read(args.resume)
+        options = TrainOptions(**{**asdict(checkpoint.options), **given})
     else:
+        checkpoint = None
         options = default_options(args.dataset, **given)
     data = load_dataset(
         args.dataset,
         data_dir=args.data_dir,
         test=args.test,
-        shape=_shape(args),
+        shape=_shape(args, checkpoint),
         input_format=args.input_format,
         progress=not (args.quiet or args.json),
     )
@@ -131,13 +143,11 @@ def run(args: argparse.Namespace) -> int:
         args.config,
         options,
         out=None if args.resume else out,
-        resume=args.resume,
+        resume=checkpoint,
         operators=operators_of(own) if own else None,
         progress=not args.quiet,
         console=console,
     )
-    if own:
-        history.report["own_routines"] = [watched.as_dict() for watched in own]
     if args.json:
         print(to_json(history.report))
     elif own:
@@ -145,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet and history.report.get("stopped_because"):
         console.print(f"stopped: {history.report['stopped_because']}")
     if history.interrupted:
-        console.print(f"interrupted; go on with: {resume_command(args, out)}")
+        console.print(f"interrupted; continue with: {resume_command(args, out)}")
         return 130
     if not args.json:
         console.print(_result(history.report, out))
@@ -153,8 +163,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _own_routines(args: argparse.Namespace, given: dict[str, Any]) -> list[Watched]:
-    """Load the routines of --with, which the lecture engine runs."""
-    from ..own_routines import load_all
+    """Load the routines of --with; they need the lecture engine."""
+    from ..interfaces.student_routines import load_all
 
     if args.own is None:
         return []
@@ -168,13 +178,14 @@ def _refuse_with_resume(args: argparse.Namespace) -> None:
     for name in ("config", "out"):
         if getattr(args, name) is not None:
             raise OptionError(
-                f"--{name} is {getattr(args, name)!r}; a resumed run keeps its own, leave it out"
+                f"--{name} is {getattr(args, name)!r}; a resumed run keeps its own; leave it out"
             )
 
 
-def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
-    """Take the images' shape from --image-shape, else from a .config file."""
-    from ..config import PRESETS, NetConfig
+def _shape(args: argparse.Namespace, checkpoint: Checkpoint | None) -> tuple[int, int, int] | None:
+    """Return the images' shape from --image-shape, else from a .config file or a checkpoint."""
+    from ..network.config import NetConfig
+    from ..network.presets import PRESETS
 
     if args.image_shape is not None:
         return _parse_shape(args.image_shape)
@@ -182,10 +193,8 @@ def _shape(args: argparse.Namespace) -> tuple[int, int, int] | None:
     flat = path.suffix.lower() in (".mat", ".npz")
     if flat and args.config is not None and args.config not in PRESETS:
         return NetConfig.read(args.config).image_shape
-    if flat and args.resume is not None:
-        from ..run_folder import RunFolder
-
-        return RunFolder(args.resume).load_checkpoint()[0].config.image_shape
+    if flat and checkpoint is not None:
+        return checkpoint.model.config.image_shape
     return None
 
 
@@ -197,7 +206,7 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
         p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts
     ):
         raise OptionError(
-            f"--image-shape is {text!r}; it must be height x width x channels, such as 28x28x1"
+            f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
         )
     a, b, d = map(int, parts)
     return a, b, d
@@ -210,7 +219,15 @@ def _next_folder(dataset: str) -> str:
 
 
 def resume_command(args: argparse.Namespace, out: str) -> str:
-    """Return the command that goes on with the run in `out`."""
+    """Return the command that continues the run in the folder `out`.
+
+    Parameters
+    ----------
+    args : Namespace
+        Options of the interrupted run: dataset, data_dir, test, image_shape and input_format.
+    out : str
+        The run folder.
+    """
     import shlex
 
     words = ["simplenn", "train", args.dataset, "--resume", str(out)]
@@ -228,14 +245,14 @@ def _result(report: dict[str, Any], out: str) -> str:
         parts.append(f"test accuracy {100 * report['test_accuracy']:.2f} %")
     timings = report["timings"]
     parts.append(
-        f"{timings['total_seconds']:.1f} s in all, {timings['compile_seconds']:.1f} s of it "
-        "compiling or loading compiled code"
+        f"{timings['total_seconds']:.1f} s in total, of which {timings['compile_seconds']:.1f} s "
+        "to compile or to load compiled code"
     )
-    return f"{', '.join(parts)}; everything is in {out}"
+    return f"{', '.join(parts)}; written to {out}"
 
 
 def _defaults(name: str) -> str:
-    """Name the default, and those of the data sets that have their own."""
+    """Describe the default of an option, and the defaults of the data sets that differ."""
     value = getattr(TrainOptions(), name)
     own = {d: getattr(default_options(d), name) for d in ("digits", "mnist", "cifar10")}
     if len({value, *own.values()}) == 1:

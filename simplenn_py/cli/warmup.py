@@ -1,4 +1,4 @@
-"""``simplenn warmup``: compile in advance, so that no later start has to."""
+"""``simplenn warmup``: compile the kernels in advance, so that later starts need not."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config import NetConfig
+    from ..network.config import NetConfig
 
 _DESCRIPTION = """\
-Compile every kernel that training and prediction of these networks need, and keep the code on
-disk: later starts load it in a moment.  Training compiles by itself what is missing; this is
-for doing it in advance, for instance before a course or when an image is built."""
+Compile all kernels that training and prediction of these networks need, and keep the code on
+disk, so that later starts load it quickly.  Training compiles missing kernels automatically.  Use
+this command to compile in advance, for instance before a course or for a container image."""
 
 _EPILOG = """\
 examples:
-  simplenn warmup                              digits and layer4 in float32
+  simplenn warmup                              the presets digits and layer4 in float32
   simplenn warmup vgg11 mynet.config --dtype float64
   simplenn warmup layer4 --solver newton"""
 
@@ -39,14 +39,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--dtype", default="float32", metavar="D",
                         help="float32 or float64 (%(default)s)")  # fmt: skip
-    parser.add_argument("--engine", default="", metavar="E", help="how layers are run")
+    parser.add_argument("--engine", default="", metavar="E",
+                        help="engine to compile: direct or lecture (direct)")  # fmt: skip
     parser.add_argument("--solver", choices=("sgd", "adam", "newton"), default="sgd",
-                        help="newton needs a kernel more (%(default)s)")  # fmt: skip
+                        help="solver to compile for; newton needs one more kernel "
+                        "(%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile for `args.networks`; return the exit status.
+    """Compile the kernels for `args.networks`; return the exit status, 1 if nothing is kept.
 
     Raises
     ------
@@ -79,28 +81,39 @@ def run(args: argparse.Namespace) -> int:
             warm(config, args.dtype, engine, args.solver)
         seconds, compiled = perf_counter() - began, compilations() - before
         console.print(
-            f"{name}: {compiled} kernels compiled, {seconds:.1f} s of compile time"
+            f"{name}: {compiled} kernels compiled in {seconds:.1f} s"
             if compiled
             else f"{name}: nothing to compile, loaded in {seconds:.1f} s"
         )
     folder = cache_folder()
     if folder is None:
-        console.print("nothing is kept: no cache folder can be written, see 'simplenn doctor'")
+        console.print("nothing is kept: no cache folder is writable, see 'simplenn doctor'")
         return 1
     console.print(f"kept in {folder}")
     return 0
 
 
 def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
-    """Run a tiny batch forward and back, and forward alone as prediction does."""
+    """Run the forward and backward pass of a tiny batch, and the forward pass of prediction.
+
+    Parameters
+    ----------
+    config : NetConfig
+    dtype : {"float32", "float64"}
+    engine : str
+        Name of an engine.
+    solver : {"sgd", "adam", "newton"}
+        newton runs a Gauss-Newton product as well.
+    """
     import numpy as np
 
     from ..cnn.gauss_newton import Gv
-    from ..cnn.loss import get_loss
-    from ..cnn.objective import BatchObjective, Problem, evaluate
+    from ..cnn.objective import BatchObjective, evaluate
+    from ..cnn.operators.loss import get_loss
+    from ..cnn.problem import Problem
     from ..engines import make_engine
-    from ..model import Model
-    from ..threads import limit_threads
+    from ..model.model import Model
+    from ..runtime.threads import limit_threads
 
     a, b, d = config.image_shape
     model = Model.initialise(config, np.arange(config.nL), np.random.default_rng(0), dtype)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ..layout import Array
 
 if TYPE_CHECKING:
-    from ..engines.base import Engine
-    from ..model import Model
+    from ..network.weights import Weights
+    from .engine import Engine
 
 
-def feedforward(engine: Engine, model: Model) -> Array:
+def feedforward(engine: Engine, model: Weights) -> Array:
     """Compute ``z^{L+1}`` of the batch that the engine holds.
 
         Z^{m+1} = pool(sigma(W^m phi(pad(Z^m)) + bias^m 1')),   the last layer linear
@@ -22,7 +22,7 @@ def feedforward(engine: Engine, model: Model) -> Array:
     ----------
     engine : Engine
         With a batch loaded; keeps every ``Z^m`` for the passes that follow.
-    model : Model
+    model : Weights, such as a Model
         Weights and biases.
 
     Returns
@@ -34,7 +34,7 @@ def feedforward(engine: Engine, model: Model) -> Array:
     -----
     Section A of the lecture; simpleNN's ``feedforward``.
     """
-    last, thin = len(model.W) - 1, model.config.thin
+    last, is_V = len(model.W) - 1, model.config.is_V
     for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
-        engine.forward(m, W, bias, activate=m < last and not thin[m])
+        engine.forward(m, W, bias, activate=m < last and not is_V[m])
     return engine.Z(last + 1)

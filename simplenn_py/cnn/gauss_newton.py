@@ -13,9 +13,9 @@ from .jacobian import StoredJacobian
 from .jv import Jv
 
 if TYPE_CHECKING:
-    from ..engines.base import Engine
-    from ..model import Model
-    from .objective import Problem
+    from ..network.weights import Weights
+    from .engine import Engine
+    from .problem import Problem
 
 
 class GaussNewton:
@@ -26,7 +26,7 @@ class GaussNewton:
     engine : Engine
         Takes ``engine.batch_size`` instances of S at a time: memory does not grow with S.  Where
         S has more, each product runs them forward again.
-    model : Model
+    model : Weights, such as a Model
         Its ``theta`` must stay while products are taken.
     problem : Problem
     subset : ndarray of int64, shape (l,)
@@ -42,7 +42,7 @@ class GaussNewton:
     def __init__(
         self,
         engine: Engine,
-        model: Model,
+        model: Weights,
         problem: Problem,
         subset: Array,
         stored: bool = False,
@@ -91,6 +91,6 @@ class GaussNewton:
         return total.astype(v.dtype)
 
 
-def Gv(engine: Engine, model: Model, problem: Problem, subset: Array, v: Array) -> Array:
+def Gv(engine: Engine, model: Weights, problem: Problem, subset: Array, v: Array) -> Array:
     """Compute one product ``G v``; see :class:`GaussNewton`, which keeps what products share."""
     return GaussNewton(engine, model, problem, subset).product(v)

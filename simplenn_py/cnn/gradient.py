@@ -10,12 +10,12 @@ from ..layout import Array
 from .feedforward import feedforward
 
 if TYPE_CHECKING:
-    from ..engines.base import Engine
-    from ..model import Model
-    from .objective import Problem
+    from ..network.weights import Weights
+    from .engine import Engine
+    from .problem import Problem
 
 
-def JTv(engine: Engine, model: Model, V: Array, out: Array | None = None) -> Array:
+def JTv(engine: Engine, model: Weights, V: Array, out: Array | None = None) -> Array:
     """Compute ``sum_i J_i' v_i`` with ``J_i = dz^{L+1,i}/dtheta'``.
 
     Layer by layer, from the last to the first:
@@ -28,7 +28,7 @@ def JTv(engine: Engine, model: Model, V: Array, out: Array | None = None) -> Arr
     ----------
     engine : Engine
         After :func:`feedforward` on the batch.
-    model : Model
+    model : Weights, such as a Model
     V : ndarray, shape (nL, l)
         One instance a column.  ``V = dxi/dz^{L+1}`` gives the gradient of the summed loss.
     out : ndarray, shape (n_parameters,), optional
@@ -52,7 +52,7 @@ def JTv(engine: Engine, model: Model, V: Array, out: Array | None = None) -> Arr
 
 def lossgrad_subset(
     engine: Engine,
-    model: Model,
+    model: Weights,
     problem: Problem,
     indices: Array,
     gradient: Array | None = None,
@@ -65,7 +65,7 @@ def lossgrad_subset(
     Parameters
     ----------
     engine : Engine
-    model : Model
+    model : Weights, such as a Model
     problem : Problem
         Images, classes and loss.
     indices : ndarray of int64, shape (l,)

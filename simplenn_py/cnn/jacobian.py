@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layout import Array
-from .phi import padding_and_phiZ
 
 if TYPE_CHECKING:
-    from ..config import NetConfig
-    from ..engines.base import Engine
-    from ..model import Model
+    from ..network.config import NetConfig
+    from ..network.weights import Weights
+    from .engine import Engine
 
 
-def jacobian(engine: Engine, model: Model) -> list[Array]:
+def jacobian(engine: Engine, model: Weights) -> list[Array]:
     """Compute ``dz^{L+1,i}/dvec(S^{m,i})'`` for every layer and instance.
 
     The pass back (3), (5) with the identity in place of the loss derivative: ``nL`` gradient
@@ -25,7 +24,7 @@ def jacobian(engine: Engine, model: Model) -> list[Array]:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Model
+    model : Weights, such as a Model
 
     Returns
     -------
@@ -54,7 +53,7 @@ class StoredJacobian:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Model
+    model : Weights, such as a Model
 
     Notes
     -----
@@ -62,18 +61,10 @@ class StoredJacobian:
     network; see :func:`stored_bytes` for what it takes.
     """
 
-    def __init__(self, engine: Engine, model: Model) -> None:
+    def __init__(self, engine: Engine, model: Weights) -> None:
         self._model, self._l = model, engine.l
         self._dzdS = jacobian(engine, model)
-        self._phiZ = []
-        stages = model.config.stages
-        for m in range(stages.L):
-            Z = engine.Z(m)
-            if m < stages.LC:
-                self._phiZ.append(padding_and_phiZ(np.asfortranarray(Z), stages.conv_layers[m]))
-            else:
-                n_in = stages.full_layers[m - stages.LC].n_in
-                self._phiZ.append(Z.T.reshape(self._l, n_in).T.copy(order="F"))
+        self._phiZ = [engine.phi(m).copy(order="F") for m in range(len(model.W))]
 
     def _blocks(self, m: int) -> Array:
         """``dz_i/dvec(S^m_i)'`` of each instance: shape (l, nL, d_next*a_conv*b_conv)."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from ..layout import Array
 
 if TYPE_CHECKING:
-    from ..engines.base import Engine
-    from ..model import Model
+    from ..network.weights import Weights
+    from .engine import Engine
 
 
-def Jv(engine: Engine, model: Model, v: Array) -> Array:
+def Jv(engine: Engine, model: Weights, v: Array) -> Array:
     """Compute ``J_i v`` for every instance of the batch.
 
         R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1',   R{Z^1} = 0
@@ -22,7 +22,7 @@ def Jv(engine: Engine, model: Model, v: Array) -> Array:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Model
+    model : Weights, such as a Model
     v : ndarray, shape (n_parameters,)
         A direction in the space of ``theta``.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from ..layout import Array
 from .gauss_newton import GaussNewton
 from .gradient import lossgrad_subset
 from .jacobian import stored_bytes
-from .loss import Loss
+from .problem import Problem
 
 if TYPE_CHECKING:
-    from ..engines.base import Engine
-    from ..model import Model
+    from ..network.weights import Weights
+    from .engine import Engine
 
 
 #: A stored Jacobian takes the time of about 18 products to form, and each is then a quarter faster
@@ -26,39 +25,8 @@ _STORED_PAYS = 20
 _STORED_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is to be minimised; simpleNN's ``prob`` and the parts of ``param`` that define f.
-
-    Parameters
-    ----------
-    images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
-        As they came; a batch is scaled and centred as it is gathered.
-    y : ndarray of int64, shape (l,)
-        Index of each instance's class.
-    loss : Loss
-    C : float
-        The lecture's ``C``, that is the user's option times l; ``inf`` switches
-        regularisation off.
-    scale : float
-    offset : ndarray, shape (d*a*b,)
-        ``Z^1 = images*scale - offset``.
-    """
-
-    images: Array
-    y: Array
-    loss: Loss
-    C: float
-    scale: float
-    offset: Array
-
-    @property
-    def l(self) -> int:
-        return int(self.y.size)
-
-
 def fungrad_minibatch(
-    engine: Engine, model: Model, problem: Problem, gradient: Array | None = None
+    engine: Engine, model: Weights, problem: Problem, gradient: Array | None = None
 ) -> float:
     """Compute f, and its gradient, over all instances, ``engine.batch_size`` at a time.
 
@@ -67,7 +35,7 @@ def fungrad_minibatch(
     Parameters
     ----------
     engine : Engine
-    model : Model
+    model : Weights, such as a Model
     problem : Problem
     gradient : ndarray, shape (n_parameters,), optional
         Where to write ``theta/C + (1/l) sum_i dxi_i/dtheta``; not computed if omitted.
@@ -91,13 +59,15 @@ def regularisation(theta: Array, C: float) -> float:
     return float(np.sum(wide * wide)) / (2 * C)
 
 
-def evaluate(engine: Engine, model: Model, problem: Problem, indices: Array) -> tuple[float, Array]:
+def evaluate(
+    engine: Engine, model: Weights, problem: Problem, indices: Array
+) -> tuple[float, Array]:
     """Run the network forward over chosen instances, ``engine.batch_size`` at a time.
 
     Parameters
     ----------
     engine : Engine
-    model : Model
+    model : Weights, such as a Model
     problem : Problem
     indices : ndarray of int64, shape (n,)
 
@@ -120,7 +90,7 @@ def evaluate(engine: Engine, model: Model, problem: Problem, indices: Array) -> 
 class _Objective:
     """What both views of f are of: a network, and the instances to train it on."""
 
-    def __init__(self, engine: Engine, model: Model, problem: Problem, subset: Array) -> None:
+    def __init__(self, engine: Engine, model: Weights, problem: Problem, subset: Array) -> None:
         self._engine, self._model = engine, model
         self._problem, self._subset = problem, subset
 
@@ -140,7 +110,7 @@ class BatchObjective(_Objective):
     Parameters
     ----------
     engine : Engine
-    model : Model
+    model : Weights, such as a Model
         Its ``theta`` is the point at which everything is evaluated.
     problem : Problem
     subset : ndarray of int64, shape (l,)
@@ -153,7 +123,7 @@ class BatchObjective(_Objective):
     def __init__(
         self,
         engine: Engine,
-        model: Model,
+        model: Weights,
         problem: Problem,
         subset: Array,
         flip_seed: int | None = None,
@@ -203,7 +173,7 @@ class FullObjective(_Objective):
     Parameters
     ----------
     engine : Engine
-    model : Model
+    model : Weights, such as a Model
         Its ``theta`` is the point at which everything is evaluated.
     problem : Problem
     subset : ndarray of int64, shape (l,)
@@ -215,7 +185,7 @@ class FullObjective(_Objective):
     def __init__(
         self,
         engine: Engine,
-        model: Model,
+        model: Weights,
         problem: Problem,
         subset: Array,
         stored: bool | None = False,

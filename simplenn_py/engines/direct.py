@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..config import NetConfig
+from ..cnn.engine import Engine
+from ..cnn.operators.phi import padding_and_phiZ
 from ..kernels import direct, direct_backward, pack, winners
 from ..kernels.cover import Sizes
 from ..kernels.emitter import lanes_of
 from ..layout import Array, aligned_empty
+from ..network.config import NetConfig
 from . import direct_plan as plan
-from .base import Engine
 
 
 class DirectEngine(Engine):
@@ -23,7 +24,7 @@ class DirectEngine(Engine):
     Parameters
     ----------
     config, batch_size, dtype, training
-        See ``base.Engine``.
+        See ``cnn.engine.Engine``.
 
     Notes
     -----
@@ -95,6 +96,12 @@ class DirectEngine(Engine):
         inside = padded.reshape(self.l, s.b_pad, s.a_pad, s.d)
         inside = inside[:, s.p : s.p + s.b, s.p : s.p + s.a]
         return np.ascontiguousarray(inside).reshape(-1, s.d).T
+
+    def phi(self, m: int) -> Array:
+        Z = self.Z(m)
+        if m < self.config.LC:
+            return padding_and_phiZ(Z, self.config.conv_layers[m])
+        return Z.T.reshape(self.l, self.config.full_layers[m - self.config.LC].n_in).T
 
     def forward(
         self, m: int, W: Array, bias: Array, *, activate: bool = True, pool: bool = True

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..config import NetConfig
 from ..kernels import winners
 from ..kernels.cover import HALF, Sizes, halves
 from ..kernels.emitter import lanes_of
 from ..kernels.tile import ROWS, VECTORS
 from ..kernels.winograd import PIECE, TILE
 from ..layout import ConvGeometry
+from ..network.config import NetConfig
 
 #: Into how many parts a layer's work is cut, whatever the number of threads: enough for a few
 #: threads to finish together, and the sums of (4) are then the same for any number of them.

@@ -7,13 +7,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..cnn.pooling import P_pool
-from ..cnn.relu import bias_relu, mask
-from ..config import NetConfig
+from ..cnn.engine import Engine
 from ..kernels import elementwise
 from ..layout import Array, ConvGeometry, FullGeometry, aligned_empty
-from .base import Engine
-from .operators import Operators
+from ..network.config import NetConfig
+from .operator_table import Operators
 
 
 class LectureEngine(Engine):
@@ -22,7 +20,7 @@ class LectureEngine(Engine):
     Parameters
     ----------
     config, batch_size, dtype, training
-        See ``base.Engine``.
+        See ``cnn.engine.Engine``.
     operators : Operators
         The routines to call; a course exercise replaces some by a student's.
 
@@ -172,7 +170,7 @@ class LectureEngine(Engine):
         self.operators.unpad(dpad, g, out=self._matrix(target, g.d, g.a * g.b * n))
 
     def tangent(self, m: int, W: Array, V: Array, v_bias: Array) -> Array:
-        g = self._layers[m]
+        ops, g = self.operators, self._layers[m]
         if isinstance(g, FullGeometry):
             phiZ = self._matrix(f"Z{m}", g.n_in, self.l)
             RphiZ = self._matrix(f"RZ{m}", g.n_in, self.l)
@@ -184,15 +182,21 @@ class LectureEngine(Engine):
             RS = self._matrix("S" if pooling else f"RZ{m + 1}", g.d_next, n)
             if m > 0:
                 RZ = self._matrix(f"RZ{m}", g.d, g.a * g.b * self.l)
-                self.operators.padding_and_phiZ(RZ, g, out=RphiZ)
+                ops.padding_and_phiZ(RZ, g, out=RphiZ)
         np.matmul(phiZ.T, V.T, out=RS.T)
         if m > 0:  # R{Z^1} = 0: the input does not depend on theta
             RS += W @ RphiZ
-        bias_relu(RS, self._bias(V.shape[0], v_bias), activate=False)
+        ops.bias_relu(RS, self._bias(V.shape[0], v_bias), False)
         if isinstance(g, ConvGeometry) and pooling:
             out = self._matrix(f"RZ{m + 1}", g.d_next, g.a_next * g.b_next * self.l)
-            RS = P_pool(RS, self._idx_pool(m, g), g, out=out)
-        return mask(RS, self._matrix(f"Z{m + 1}", *RS.shape)) if self._active[m] else RS
+            RS = ops.P_pool(RS, self._idx_pool(m, g), g, out=out)
+        return ops.mask(RS, self._matrix(f"Z{m + 1}", *RS.shape)) if self._active[m] else RS
+
+    def phi(self, m: int) -> Array:
+        g = self._layers[m]
+        if isinstance(g, FullGeometry):
+            return self._matrix(f"Z{m}", g.n_in, self.l)
+        return self._phiZ(m, g)
 
     def _bias(self, rows: int, bias: Array) -> Array:
         return bias if bias.size else np.zeros(rows, self.dtype)

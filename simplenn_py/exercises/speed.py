@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..teaching import seconds
-from ..threads import limit_threads
+from ..runtime.clock import seconds
+from ..runtime.threads import limit_threads
 from .differences import difference
 from .exercise import Exercise
 from .worker_client import WorkerClient

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..errors import OptionError
-from ..threads import polite_waiting
+from ..runtime.threads import polite_waiting
 from . import worker
 
 _POLL = 0.05  # seconds between two measurements of the memory

@@ -1,1 +1,1 @@
-"""Files: atomic writing, archives of arrays, simpleNN's ``.mat``, ONNX."""
+"""Bytes on disk: atomic files, archives of arrays, MATLAB 5 files, strict JSON, damage."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange, types
 from numba.extending import intrinsic
+from numpy.typing import DTypeLike
 
-from .emitter import FLOAT32_LANES, I64, Emitter
+from ..runtime.clock import seconds
+from .emitter import FLOAT32_LANES, I64, Emitter, lanes_of
 from .policy import compiled
 
 #: Vectors that grow at the same time.  A multiply-add takes about 4 cycles and a core starts 2
@@ -58,3 +61,24 @@ def triad_everywhere(a, b, c, x):
     """``a <- b + x*c``, a row of each a thread: three numbers moved for two operations."""
     for thread in prange(a.shape[0]):
         _triad(a[thread], b[thread], c[thread], x)
+
+
+def peak(dtype: DTypeLike, threads: int) -> float:
+    """Measure the peak rate of multiply-adds on registers.
+
+    Parameters
+    ----------
+    dtype : {float32, float64}
+    threads : int
+        Number of threads, one per core.
+
+    Returns
+    -------
+    float
+        Operations per second.
+    """
+    dtype = np.dtype(dtype)
+    numbers, rounds = np.ones((threads, CHAINS * lanes_of(dtype.itemsize)), dtype), 1_000_000
+    x, y = np.array([0.5, 1.0], dtype)  # v stays between 1 and 2
+    best = seconds(lambda: multiply_add_everywhere(numbers, rounds, x, y), 10)
+    return 2 * numbers.size * rounds / best

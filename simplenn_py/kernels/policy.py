@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..threads import polite_waiting
+from ..runtime.threads import polite_waiting
 
 polite_waiting()  # before Numba's threads start
 

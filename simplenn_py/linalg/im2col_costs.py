@@ -9,7 +9,8 @@ import numpy as np
 
 from ..errors import OptionError
 from ..layout import ConvGeometry
-from ..teaching import seconds
+from ..runtime.clock import seconds
+from ..runtime.memory import free_bytes
 from .im2col import LAYOUTS, at_least, im2col_nchw, im2col_nhwc, im2col_phi, images_of, run_length
 
 
@@ -62,12 +63,10 @@ def measure_layouts(
     OptionError
         Where `l` or `dtype` is out of its range, or memory does not suffice.
     """
-    import psutil
-
     at_least("l", l, 1)
     if dtype not in ("float32", "float64"):
         raise OptionError(f"dtype is {dtype!r}; it must be float32 or float64")
-    need, free = _bytes(g, l, np.dtype(dtype).itemsize), psutil.virtual_memory().available
+    need, free = _bytes(g, l, np.dtype(dtype).itemsize), free_bytes()
     if need > free:
         raise OptionError(
             f"the patches of {l} images, in three layouts, need {need >> 20} MiB with the images "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layout import Array, ConvGeometry
-from ..plots import BLUE, GREEN, VERMILLION
+from ..plots.style import BLUE, GREEN, VERMILLION
 from .im2col import LAYOUTS, addresses, im2col_nchw, im2col_nhwc, im2col_phi
 from .im2col_costs import LayoutCost
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError
+from ..runtime.clock import Shortest
 from .products import STEPS
 
 #: A product that would take longer is left out, and the larger ones of its step.
@@ -59,7 +59,7 @@ class Ladder:
         return asdict(self)
 
 
-def measure(
+def measure_ladder(
     sizes: Sequence[int],
     dtype: str = "float32",
     steps: Sequence[str] = tuple(STEPS),
@@ -86,7 +86,7 @@ def measure(
     """
     import numba
 
-    from ..layer_times import peak
+    from ..kernels.peak import peak
 
     for n in sizes:
         if n < 1:
@@ -110,7 +110,8 @@ def measure(
 
 def _measure_size(ladder: Ladder, n: int, repeat: int) -> None:
     A, B = np.random.default_rng(n).random((2, n, n)).astype(ladder.dtype)
-    best: dict[str, float] = {}
+    clock = Shortest()
+    best = clock.seconds
     for turn in range(repeat):
         for step, rates in ladder.rates.items():
             known = next((r for r in reversed(rates) if r is not None), None)
@@ -119,9 +120,8 @@ def _measure_size(ladder: Ladder, n: int, repeat: int) -> None:
                 continue
             if best.get(step, 0) < _LONGEST / 20:
                 STEPS[step](A, B)  # caches and threads are the last one's
-            began = time.perf_counter()
-            STEPS[step](A, B)
-            best[step] = min(time.perf_counter() - began, best.get(step, np.inf))
+            with clock.time(step):
+                STEPS[step](A, B)
     for step, rates in ladder.rates.items():
         rates.append(2 * n**3 / best[step] if step in best else None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..plots import BLUE, GREEN, GREY, VERMILLION, new_axes
+from ..plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,15 +7,15 @@ than ``min(P, intensity*B)``: below the balance P/B memory is the bound, above i
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ..config import NetConfig
 from ..errors import OptionError
 from ..layout import ConvGeometry, FullGeometry, aligned_empty
+from ..network.config import NetConfig
+from ..runtime.clock import seconds
 
 
 @dataclass(frozen=True)
@@ -122,17 +122,13 @@ def measure_machine(dtype: str = "float32") -> Machine:
     """Measure peak and bandwidth; the latter by ``a <- b + x c`` on arrays beyond any cache."""
     import numba
 
-    from ..kernels.peak import triad_everywhere
-    from ..layer_times import peak
+    from ..kernels.peak import peak, triad_everywhere
 
     threads = numba.get_num_threads()
     size = (1 << 26) // threads  # 256 MiB each in float32
     arrays = [aligned_empty((size // 2, threads), dtype).T for _ in range(3)]
     for array in arrays:
         array[...] = 1
-    x, best = np.dtype(dtype).type(0.5), np.inf
-    for _ in range(6):
-        began = time.perf_counter()
-        triad_everywhere(*arrays, x)
-        best = min(best, time.perf_counter() - began)
+    x = np.dtype(dtype).type(0.5)
+    best = seconds(lambda: triad_everywhere(*arrays, x), 6)
     return Machine(peak(dtype, threads), 3 * arrays[0].nbytes / best)

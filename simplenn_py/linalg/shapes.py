@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError
+from ..runtime.clock import Shortest
 from .products import blas, packed_tile
 
 #: Which operands are stored transposed, so that their columns are contiguous.
@@ -75,15 +76,14 @@ def measure_shapes(
         for operands in TRANSPOSITIONS:
             left = np.asfortranarray(A) if "A'" in operands else A
             right = np.asfortranarray(B) if "B'" in operands else B
-            best = {packed_tile: np.inf, blas: np.inf}
+            clock = Shortest()
             for _ in range(repeat):
-                for product in best:
+                for product in (packed_tile, blas):
                     began = time.perf_counter()
                     while time.perf_counter() - began < _SPIN:  # the other's threads still spin
                         product(left, right)
-                    began = time.perf_counter()
-                    product(left, right)
-                    best[product] = min(best[product], time.perf_counter() - began)
-            rates = (2 * m * k * n / seconds for seconds in best.values())
+                    with clock.time(product):
+                        product(left, right)
+            rates = (2 * m * k * n / seconds for seconds in clock.seconds.values())
             found.append(ShapeRate(m, k, n, operands, *rates))
     return found

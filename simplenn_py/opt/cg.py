@@ -17,23 +17,23 @@ class CGResult:
 
     Parameters
     ----------
-    s : ndarray
-        The direction.
+    step : ndarray, shape (n,)
+        The direction, s in the lecture.
     steps : int
         Products with the matrix.
     residuals : list of float
         ``||r||/||grad f||`` before the first step and after each.
-    Gs : ndarray
-        ``(G + lambda I) s``, which the residual holds anyway.
+    G_step : ndarray, shape (n,)
+        ``(G + lambda I) step``, which the residual holds anyway.
     reason : str
         Why it stopped: "tolerance", "CGmax", "curvature" (a direction d with ``d'Ad <= 0``, which
         only rounding can bring about here) or "stopped" from outside.
     """
 
-    s: Array
+    step: Array
     steps: int
     residuals: list[float]
-    Gs: Array
+    G_step: Array
     reason: str
 
 
@@ -46,18 +46,19 @@ def CG(
     product: Callable[[Array], Array],
     gradient: Array,
     *,
-    xi: float = 0.1,
+    cg_tol: float = 0.1,
     CGmax: int = 250,
     stop: Callable[[], bool] = lambda: False,
 ) -> CGResult:
-    """Solve ``A s = -grad f`` until ``||r|| <= xi ||grad f||``, where ``r = -grad f - A s``.
+    """Solve ``A step = -grad f`` until ``||r|| <= cg_tol ||grad f||``, ``r = -grad f - A step``.
 
     Parameters
     ----------
     product : callable
         ``v -> A v`` with A symmetric and positive definite, here ``G + lambda I``.
     gradient : ndarray, shape (n,)
-    xi : float
+    cg_tol : float
+        Tolerance; the option ``xi`` of simpleNN.
     CGmax : int
         Most steps.
     stop : callable
@@ -71,7 +72,7 @@ def CG(
     -----
     Section B of the lecture; simpleNN's ``CG``.
     """
-    s = np.zeros_like(gradient)
+    step = np.zeros_like(gradient)
     r = -gradient
     d = r.copy()
     rr = dot(r, r)
@@ -86,16 +87,16 @@ def CG(
             reason = "curvature"
             break
         alpha = number(rr / curvature)
-        s += alpha * d
+        step += alpha * d
         r -= alpha * Ad
         rr, before = dot(r, r), rr
         residuals.append(math.sqrt(rr) / norm)
         if stop():
             reason = "stopped"
             break
-        if residuals[-1] <= xi:
+        if residuals[-1] <= cg_tol:
             reason = "tolerance"
             break
         d *= number(rr / before)
         d += r
-    return CGResult(s, len(residuals) - 1, residuals, -gradient - r, reason)
+    return CGResult(step, len(residuals) - 1, residuals, -gradient - r, reason)

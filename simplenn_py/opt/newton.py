@@ -110,7 +110,7 @@ def newton(
     *,
     GNsize: int,
     iter_max: int = 100,
-    xi: float = 0.1,
+    cg_tol: float = 0.1,
     CGmax: int = 250,
     drop: float = 2 / 3,
     boost: float = 3 / 2,
@@ -122,8 +122,8 @@ def newton(
     Each iteration
 
     1. draws a subsample S, on which G is taken;
-    2. solves ``(G + lambda I) s = -grad f`` by conjugate gradients (:func:`~.cg.CG`);
-    3. halves alpha from 1 until ``f(theta + alpha s) - f(theta) <= eta alpha grad's``;
+    2. solves ``(G + lambda I) step = -grad f`` by conjugate gradients (:func:`~.cg.CG`);
+    3. halves alpha from 1 until ``f(theta + alpha step) - f(theta) <= eta alpha grad'step``;
     4. compares the decrease with the one that the quadratic model predicted, and changes lambda.
 
     Parameters
@@ -135,8 +135,10 @@ def newton(
         ``on_batch`` after every CG step, ``on_epoch`` after every iteration.
     GNsize : int
         Instances in S.
-    iter_max, xi, CGmax, drop, boost, eta
-        See :class:`~simplenn_py.options.TrainOptions`.
+    iter_max, CGmax, drop, boost, eta
+        See :class:`~simplenn_py.training.options.TrainOptions`.
+    cg_tol : float
+        Tolerance of CG, the option ``xi``.
     subsets : callable, optional
         ``k -> S`` of iteration k, in place of :func:`subsample`.
 
@@ -165,16 +167,18 @@ def newton(
         _look_at_gradient(state, norm, theta)
         while state.iteration < iter_max and not state.reason and not state.stop:
             began = time.perf_counter()
-            cg = _direction(objective, state, hook, gradient, subsets(state.iteration), xi, CGmax)
+            cg = _direction(
+                objective, state, hook, gradient, subsets(state.iteration), cg_tol, CGmax
+            )
             if state.stop:  # given up: a resumption draws the same subsample again
                 break
-            gs = dot(gradient, cg.s)
-            sGs = dot(cg.s, cg.Gs) - state.lambda_ * dot(cg.s, cg.s)
+            g_step = dot(gradient, cg.step)
+            curvature = dot(cg.step, cg.G_step) - state.lambda_ * dot(cg.step, cg.step)
             likely = not state.history or state.history[-1]["alpha"] == 1
             before = f
-            f, alpha, more = _line_search(objective, f, gradient, cg.s, gs, eta, likely)
+            f, alpha, more = _line_search(objective, f, gradient, cg.step, g_step, eta, likely)
             norm = _norm(gradient)
-            actred, prered = f - before, alpha * gs + alpha**2 / 2 * sGs
+            actred, prered = f - before, alpha * g_step + alpha**2 / 2 * curvature
             ratio = actred / prered if prered < 0 else 0.0
             state.lambda_ *= boost if ratio < 1 / 4 else drop if ratio >= 3 / 4 else 1.0
             state.iteration += 1
@@ -195,7 +199,7 @@ def newton(
                 }
             )
             _look_at_gradient(state, norm, theta)
-            _look_at_step(state, alpha, cg.s, theta)
+            _look_at_step(state, alpha, cg.step, theta)
             hook.on_epoch(state)
     finally:
         hook.on_stop(state)
@@ -207,10 +211,10 @@ def _direction(
     hook: Hook,
     gradient: Array,
     subset: Array,
-    xi: float,
+    cg_tol: float,
     CGmax: int,
 ) -> CGResult:
-    """Solve ``(G + lambda I) s = -grad f``."""
+    """Solve ``(G + lambda I) step = -grad f``."""
     last = state.history[-1]["cg_steps"] if state.history else 0
     G = objective.gauss_newton(subset, last)
     lambda_ = gradient.dtype.type(state.lambda_)
@@ -221,31 +225,31 @@ def _direction(
         hook.on_batch(state)
         return state.stop
 
-    return CG(lambda v: G(v) + lambda_ * v, gradient, xi=xi, CGmax=CGmax, stop=stop)
+    return CG(lambda v: G(v) + lambda_ * v, gradient, cg_tol=cg_tol, CGmax=CGmax, stop=stop)
 
 
 def _line_search(
     objective: NewtonObjective,
     f: float,
     gradient: Array,
-    s: Array,
-    gs: float,
+    step: Array,
+    g_step: float,
     eta: float,
     likely: bool,
 ) -> tuple[float, float, Record]:
-    """Move ``theta`` along s, and `gradient` with it; return f there, alpha, and what to record.
+    """Move ``theta`` along `step`, and `gradient` with it.
 
-    Where alpha 1 is likely, its trial computes the gradient at once.  Where no alpha will do,
-    everything stays, and alpha is 0.
+    Returns f there, alpha, and a record.  If alpha 1 is likely, its trial computes the gradient
+    at once.  If no alpha will do, everything stays, and alpha is 0.
     """
     theta, start = objective.theta, objective.theta.copy()
     trial = np.empty_like(gradient)
     alpha = 1.0
     for halvings in range(MOST_HALVINGS + 1):
-        theta[:] = start + theta.dtype.type(alpha) * s
+        theta[:] = start + theta.dtype.type(alpha) * step
         eager = likely and halvings == 0
         f_new, more = objective.fungrad(trial) if eager else (objective.fun(), {})
-        if f_new - f <= eta * alpha * gs:  # not so for NaN
+        if f_new - f <= eta * alpha * g_step:  # not so for NaN
             if not eager:
                 more = objective.fungrad(trial)[1]
             gradient[:] = trial
@@ -265,9 +269,9 @@ def _look_at_gradient(state: NewtonState, norm: float, theta: Array) -> None:
         state.reason = f"|grad f| is {norm:.2g}, at most {smallest:.2g}: nothing is left to gain"
 
 
-def _look_at_step(state: NewtonState, alpha: float, s: Array, theta: Array) -> None:
-    step, smallest = alpha * _norm(s), _SMALL * float(np.finfo(theta.dtype).eps) * _norm(theta)
+def _look_at_step(state: NewtonState, alpha: float, step: Array, theta: Array) -> None:
+    length, smallest = alpha * _norm(step), _SMALL * float(np.finfo(theta.dtype).eps) * _norm(theta)
     if alpha == 0:
         state.reason = "no step along the direction lowers f: the precision is used up"
-    elif step <= smallest:
-        state.reason = f"the step is {step:.2g}, at most {smallest:.2g} beside theta"
+    elif length <= smallest:
+        state.reason = f"the step is {length:.2g}, at most {smallest:.2g} beside theta"

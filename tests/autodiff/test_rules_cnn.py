@@ -8,18 +8,19 @@ import naive
 import numpy as np
 import pytest
 from derivatives import check_derivative
+from networks import FULL, RAGGED
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.autodiff import GradientTape, gradient, hvp, jvp, rules_cnn
 from simplenn_py.autodiff.rules_cnn import conv, maxpool, network, phi, relu, vTP
 from simplenn_py.cnn.gradient import lossgrad_subset
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import LOSSES, get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import LOSSES, get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
 from simplenn_py.layout import ConvGeometry
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 GEOMETRIES = {
     "stride 2": ConvGeometry(a=7, b=6, d=2, p=1, h=3, s=2, d_next=3, h_pool=1),
@@ -27,23 +28,7 @@ GEOMETRIES = {
     "one channel, no pad": ConvGeometry(a=5, b=4, d=1, p=0, h=2, s=1, d_next=1, h_pool=2),
 }
 every_geometry = pytest.mark.parametrize("g", GEOMETRIES.values(), ids=GEOMETRIES)
-NETS = {
-    "ragged": NetConfig(
-        LC=3,
-        LF=2,
-        ht_input=9,
-        wd_input=8,
-        ch_input=(2, 3, 4, 3),
-        wd_pad_added=(1, 1, 0),
-        wd_filter=(3, 3, 2),
-        strides=(1, 2, 1),
-        wd_subimage_pool=(2, 1, 1),
-        full_neurons=(5, 4),
-    ),
-    "full layers only": NetConfig(
-        LC=0, LF=2, ht_input=4, wd_input=3, ch_input=(2,), full_neurons=(5, 3)
-    ),
-}
+NETS = {"ragged": RAGGED, "full layers only": FULL}
 l = 3
 
 

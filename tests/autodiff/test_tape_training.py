@@ -14,11 +14,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import simplenn_py as nn
 from simplenn_py.autodiff.rules_cnn import conv, maxpool, network
-from simplenn_py.autodiff.training import TapeObjective, cross_entropy, fit, squared
+from simplenn_py.autodiff.tape_training import TapeObjective, cross_entropy, fit, squared
 from simplenn_py.cnn.objective import BatchObjective
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DivergedError, OptionError
 from simplenn_py.layout import ConvGeometry
+from simplenn_py.network.config import NetConfig
 from simplenn_py.opt.hooks import Hook
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ from outcome import outcome
 from PIL import Image
 
 from simplenn_py.cli import compare
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError
-from simplenn_py.run_reader import Run, read_run
+from simplenn_py.network.config import NetConfig
+from simplenn_py.training.run_reader import Run, read_run
 
 
 def call(*words: object) -> int:
@@ -149,7 +149,8 @@ class TestTable:
         assert (row["loss"], row["train_accuracy"], row["test_accuracy"]) == (0.45, 0.85, None)
         assert call("early") == 0
         assert (
-            f"early is {status}: loss and accuracies are its history's" in capsys.readouterr().out
+            f"early is {status}: loss and accuracies are from its history"
+            in capsys.readouterr().out
         )
 
     def test_an_older_report_names_no_solver(self, tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ class TestTable:
              "warning: these runs have different loss functions (cross-entropy, squared): "
              "their losses are not comparable"),
             ({"dataset": {"name": "digits", "training_images": 100}},
-             "warning: these runs learnt from different numbers of images (100, 1,442)"),
+             "warning: these runs used different numbers of training images (100, 1,442)"),
         ],
     )  # fmt: skip
     def test_warnings(
@@ -238,29 +239,29 @@ class TestDamage:
     def test_no_run(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         (tmp_path / "empty").mkdir()
-        assert "nowhere is not there; give the folder of a run" in one_line(tmp_path / "nowhere")
-        assert "is a file; give the folder of a run" in one_line(tmp_path / "file")
-        assert "holds no run.json; give the folder of a run" in one_line(tmp_path / "empty")
+        assert "nowhere does not exist; give a run folder" in one_line(tmp_path / "nowhere")
+        assert "is a file; give a run folder" in one_line(tmp_path / "file")
+        assert "holds no run.json; give a run folder" in one_line(tmp_path / "empty")
 
     def test_not_one_epoch(self, tmp_path: Path) -> None:
         folder = write_run(tmp_path / "run", None, newton_report(status="interrupted"))
         message = one_line(folder)
-        assert "no history.csv: not one iteration was completed" in message
+        assert "no history.csv, because no iteration was completed" in message
         assert f"--resume {folder}" in message
 
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("", "run.json is damaged: it is no JSON in line 1; copy the folder anew"),
-            ('{"status":\n', "no JSON in line 2"),
-            ("[" * 100_000, "it is no JSON"),
-            ("1" * 10_000, "it is no JSON"),
-            ("[]", "is no report of a run: it has no status"),
+            ("", "run.json is damaged: it is not valid JSON in line 1; copy the folder again"),
+            ('{"status":\n', "not valid JSON in line 2"),
+            ("[" * 100_000, "it is not valid JSON"),
+            ("1" * 10_000, "it is not valid JSON"),
+            ("[]", "is not the report of a run: it has no status"),
             ('{"status": "finished"}', "it has no dataset"),
             (json.dumps(a_report(dataset={"name": 3})), "it has no dataset.name"),
             (json.dumps(a_report(options={})), "it has no options.loss"),
             (json.dumps(a_report(options={"loss": "x", "solver": ["sgd"]})),
-             "its solver is ['sgd']; this version knows sgd, adam, newton"),
+             "its solver is ['sgd']; it must be sgd, adam or newton"),
             (json.dumps(a_report(network={"LC": 1})), "its network cannot be built"),
             (json.dumps(a_report(network=network() | {"LC": 7})), "its network cannot be built"),
             (json.dumps(a_report(test_accuracy=99.2)),
@@ -279,14 +280,14 @@ class TestDamage:
         ("old", "new", "message"),
         [
             ("", "", "has no column epoch, loss, train_accuracy, seconds"),
-            ("epoch,", "iteration,", "has no column epoch, which the run of its run.json writes"),
-            ("0.9,", "nan,", "line 2: loss is 'nan'; it must be finite; copy the folder anew"),
+            ("epoch,", "iteration,", "has no column epoch, but the run in its run.json writes it"),
+            ("0.9,", "nan,", "line 2: loss is 'nan'; it must be finite; copy the folder again"),
             ("0.9,", "x,", "line 2: loss is 'x'; it must be a number"),
             ("0.7,", "70,", "line 2: train_accuracy is '70'; it must be a number from 0 to 1"),
             ("0.25\n", "inf\n", "seconds is 'inf'; it must be finite"),
             ("0.25\n", "-1\n", "seconds is '-1'; it must be 0 or more"),
             ("0.25\n", "\n", "seconds is ''; it must be a number"),
-            ("\n2,", "\n1,", "line 3: epoch is '1'; it must be more than in the line before"),
+            ("\n2,", "\n1,", "line 3: epoch is '1'; it must be larger than in the previous line"),
             ("\n2,", "\n1.5,", "epoch is '1.5'; it must be a whole number"),
             ("\n2,92,", "\n2,", "a line is not complete"),
             ("\n1,", '\n"1,', "history.csv is damaged: unexpected end of data"),
@@ -302,12 +303,12 @@ class TestDamage:
     def test_a_header_alone(self, sgd: Path) -> None:
         path = sgd / "history.csv"
         path.write_text(path.read_text().splitlines(keepends=True)[0])
-        assert "no line below the first: train for an epoch first" in one_line(sgd)
+        assert "no line after the header; train for at least one epoch" in one_line(sgd)
 
     def test_no_text(self, sgd: Path) -> None:
         for name in ("history.csv", "run.json"):
             (sgd / name).write_bytes(b"\xff\xfe\x00")
-            assert f"{name} is damaged: it is no text" in one_line(sgd)
+            assert f"{name} is damaged: it is not a text file" in one_line(sgd)
 
     @pytest.mark.parametrize("name", ["history.csv", "run.json"])
     def test_every_truncation_is_found_out(self, name: str, sgd: Path) -> None:
@@ -337,7 +338,7 @@ class TestDamage:
                     assert run.seconds[-1] >= 0
 
     def test_an_unknown_figure_format_is_refused_first(self) -> None:
-        with pytest.raises(DataError, match=r"let its name end in \.png"):
+        with pytest.raises(DataError, match=r"the name of a PNG figure must end in \.png"):
             call("nowhere", "--out", "figure.pdf")
 
     def test_a_folder_for_the_figure_that_is_not_there(self, sgd: Path) -> None:
@@ -347,7 +348,7 @@ class TestDamage:
 
 def test_a_run_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from simplenn_py import load_dataset, train
-    from simplenn_py.options import default_options
+    from simplenn_py.training.options import default_options
 
     options = default_options("digits", epochs=2, limit=100, validation=0.2)
     _, history = train(load_dataset("digits"), None, options, out=tmp_path / "run", progress=False)

@@ -9,7 +9,7 @@ import pytest
 
 import simplenn_py as nn
 from simplenn_py.cli import main
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def test_the_folder_is_named_after_the_model(run_folder, capsys):
         (["--smaller", "1"], "smaller is 1.0; it must be above 1"),
         (["--finetune", "1", "--data", "none"], "--finetune needs the images"),
         (["--measure", "outputs", "--data", "none"], "--measure needs the images"),
-        (["--rank", "4,x"], "--rank is '4,x'; it must be a whole number"),
-        (["--rank", "4,4"], "rank has 2 entries; the network has 3 layers"),
+        (["--rank", "4,x"], "--rank is '4,x'; it must be one whole number"),
+        (["--rank", "4,4"], "rank has 2 entries, but the network has 3 layers"),
         (["--energy", "1.5"], "energy is 1.5; it must be above 0"),
         (["--energy", "0.5", "--rank", "3"], "not allowed with"),
     ],
@@ -87,7 +87,7 @@ def test_one_line_for_a_mistake(run_folder, tmp_path, capsys, options, message):
 
 
 def test_an_interrupted_tuning_can_go_on(run_folder, tmp_path, capsys, monkeypatch):
-    from simplenn_py import training
+    from simplenn_py.training import training
 
     def interrupted(*args, **options):
         model, history = untouched(*args, **options)
@@ -119,7 +119,7 @@ def test_nothing_is_overwritten(run_folder, tmp_path, capsys):
     assert main(["compress", str(run_folder), "--out", str(tmp_path / "file")]) == 2
     assert "is a file; name a folder" in capsys.readouterr().err
     assert main(["compress", str(run_folder), "--out", str(run_folder)]) == 2
-    assert "holds a model already" in capsys.readouterr().err
+    assert "already holds a model" in capsys.readouterr().err
 
 
 def test_a_model_without_normalisation_is_asked_for_one(tmp_path, capsys):

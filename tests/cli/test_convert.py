@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import net
 
 from simplenn_py.cli import convert
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.io.simplenn_mat import matlab_lines, read_simplenn, write_simplenn
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.formats.simplenn_mat import matlab_lines, read_simplenn, write_simplenn
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
-CONFIG = NetConfig(0, 1, 3, 3, (1,), (2,))
+CONFIG = NetConfig.build((3, 3, 1), full=[2])
 
 
 def call(*words: object) -> int:
@@ -66,8 +67,7 @@ def test_a_model_without_normalisation_says_so(
 def test_names_of_classes_and_oblong_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layer = {"wd_pad_added": (0,), "wd_filter": (2,), "strides": (1,), "wd_subimage_pool": (1,)}
-    config = NetConfig(1, 1, 3, 4, (1, 2), (2,), **layer)
+    config = net(3, 4, 1, (2, 2), full=(2,))
     theta = np.ones(config.n_parameters)
     Model(config, theta, np.array(["a", "b"])).save(tmp_path / "m.npz")
     assert call(tmp_path / "m.npz", tmp_path / "m.mat") == 0

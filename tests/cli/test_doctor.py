@@ -11,9 +11,9 @@ import numba
 import psutil
 import pytest
 
-from simplenn_py import doctor
 from simplenn_py.cli import main
 from simplenn_py.kernels.policy import cache_folder
+from simplenn_py.machine import doctor
 
 VARIABLES = [*doctor._SLOW, *doctor._THREAD_VARIABLES, "OPENBLAS_CORETYPE", "SIMPLENN_LANES"]
 
@@ -74,7 +74,7 @@ def test_variables_that_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     assert "unset it" in remedy_of("OPENBLAS_L2_SIZE=512")
-    assert "4 cores are there" in remedy_of("MKL_NUM_THREADS=1")
+    assert "there are 4 cores" in remedy_of("MKL_NUM_THREADS=1")
     assert not any("OPENBLAS_NUM_THREADS" in what or "OMP_" in what for what in remedies())
 
 
@@ -84,7 +84,8 @@ def test_a_foreign_blas_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_own_kernel", lambda: "SkylakeX")
     assert not any("BLAS" in what for what in remedies())
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    assert "OPENBLAS_CORETYPE=Haswell forbids the better ones for SkylakeX" in remedy_of("BLAS")
+    remedy = "OPENBLAS_CORETYPE=Haswell prevents the faster kernels for SkylakeX"
+    assert remedy in remedy_of("BLAS")
     monkeypatch.setattr(doctor, "_own_kernel", lambda: "Haswell")
     assert not any("BLAS" in what for what in remedies())
 
@@ -114,7 +115,7 @@ def test_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         total, available = 1 << 30, 1 << 20
 
     monkeypatch.setattr(psutil, "virtual_memory", Memory)
-    assert "--batch-size" in remedy_of("memory: 1.0 GiB, 1.0 MiB of it free")
+    assert "--batch-size" in remedy_of("memory: 1.0 GiB, of which 1.0 MiB are free")
 
 
 def test_a_container_with_less_time_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,7 @@ def test_a_data_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
-    assert "set NUMBA_CACHE_DIR" in remedy_of("compiles anew") + remedy_of("file cannot be")
+    assert "set NUMBA_CACHE_DIR" in remedy_of("file is not writable: every start compiles again")
 
 
 def test_only_old_caches_are_deleted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,10 +152,10 @@ def test_only_old_caches_are_deleted(capsys: pytest.CaptureFixture[str]) -> None
         (folder / "code.nbc").write_bytes(bytes(2048))
     (current / "code.nbc").write_bytes(bytes(1))
     main(["doctor"])
-    assert "1 old beside it, 2.0 KiB" in capsys.readouterr().out
+    assert "1 old folder beside it, 2.0 KiB" in capsys.readouterr().out
     main(["doctor", "--clean-cache", "--json"])
     shown = capsys.readouterr()
-    assert shown.err == "deleted: 1 old cache folders, 2.0 KiB\n"
+    assert shown.err == "deleted: 1 old cache folder, 2.0 KiB\n"
     assert not old.exists()
     assert (current / "code.nbc").exists()
     assert all((folder / "code.nbc").exists() for folder in others)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import explain, main
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError, UserError
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.model.model import Model
+from simplenn_py.network import Conv, NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 
 def call(*words: object) -> int:
@@ -34,11 +34,11 @@ def test_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
     assert main(["explain", "digits", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "digits, layer 1, 2: image 0 of the test part of digits" in printed
-    assert "the weights are random; " in printed
+    assert "digits, layers 1, 2: image 0 of the test set of digits" in printed
+    assert "its weights are random; " in printed
     assert "'simplenn explain runs/digits-1' shows a trained network" in printed
     assert f"written: {out} (" in printed
-    assert '<svg role="img" aria-label="The image as it is" viewBox="0 0 8 8"' in out.read_text()
+    assert '<svg role="img" aria-label="The original image" viewBox="0 0 8 8"' in out.read_text()
     assert [layer["m"] for layer in page(out, "digits")["layers"]] == [1, 2]
 
 
@@ -57,7 +57,7 @@ def test_larger_network_is_given_smaller_images(tmp_path: Path) -> None:
     data = page(tmp_path / "p.html", "layer4", "--layer", 2)
     assert [layer["m"] for layer in data["layers"]] == [2]
     assert data["layers"][0]["sizes"]["a"] == 6
-    assert data["notes"][1] == "Made for 28x28 images; here the same layers take 12x12."
+    assert data["notes"][1] == "The network is made for 28x28 images; here its layers take 12x12."
     assert "resized from 8x8x1 to 12x12x1" in data["image"]
 
 
@@ -94,10 +94,8 @@ def test_a_network_that_does_not_fit_into_memory(
     size: int, filters: tuple[int, int], strides: tuple[int, int], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    NetConfig(
-        LC=2, LF=1, ht_input=size, wd_input=size, ch_input=(1, 4, 4), wd_pad_added=(0, 0),
-        wd_filter=filters, strides=strides, wd_subimage_pool=(1, 1), full_neurons=(3,),
-    ).write(tmp_path / "net.config")  # fmt: skip
+    layers = [Conv(4, h, stride=s) for h, s in zip(filters, strides, strict=True)]
+    NetConfig.build((size, size, 1), layers, [3]).write(tmp_path / "net.config")
     words = [str(tmp_path / "net.config"), "--layer", "2", "--out", str(tmp_path / "p.html")]
     assert main(["explain", *words]) == 2
     error = capsys.readouterr().err
@@ -116,10 +114,10 @@ def test_existing_file_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "match"),
     [
-        (["layr4"], ConfigError, "'layr4' is no preset and there is no such file.*'layer4'"),
+        (["layr4"], ConfigError, "'layr4' is not a preset, and there is no such file.*'layer4'"),
         (["no.npz"], DataError, "no.npz: there is no such file"),
         (["digits", "--layer", "3"], OptionError, "--layer is 3; it must be .* 1 to 2"),
-        (["digits", "--image", "-1"], OptionError, "--image is -1; the test part of digits"),
+        (["digits", "--image", "-1"], OptionError, "--image is -1; the test set of digits"),
         (["digits", "--seed", "-1"], OptionError, "--seed is -1; it must be 0 or more"),
         (["digits", "--out", "page.png"], OptionError, "--out is 'page.png'; .* end in .html"),
         (["digits", "--dataset", "digit"], DataError, "did you mean 'digits'"),

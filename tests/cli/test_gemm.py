@@ -50,10 +50,10 @@ def test_other_shapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--shapes", "7x5"], "'7x5' is not like 64x576x6272"),
-        (["--sizes", "64,x"], "'64,x' is not like 64,128,256"),
+        (["--shapes", "7x5"], "'7x5' is not a list of shapes MxKxN such as 64x576x6272"),
+        (["--sizes", "64,x"], "'64,x' is not a list of sizes such as 64,128,256"),
         (["--dtype", "int8"], "dtype is 'int8'"),
-        (["--out", "p.pdf"], "let its name end in .png"),
+        (["--out", "p.pdf"], "must end in .png"),
     ],
 )
 def test_mistakes_cost_one_line_and_status_2(

@@ -13,18 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simplenn_py import gradcheck as library
 from simplenn_py.cli import gradcheck, main
-from simplenn_py.cnn.padding import unpad
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.padding import unpad
 from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
+from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import UserError
+from simplenn_py.network import Conv, NetConfig
+from simplenn_py.tools.gradcheck import check as library
 
-NETWORK = NetConfig(
-    LC=2, LF=1, ht_input=9, wd_input=8, ch_input=(1, 2, 3), wd_pad_added=(1, 1), wd_filter=(3, 3),
-    strides=(2, 1), wd_subimage_pool=(1, 2), full_neurons=(3,),
-)  # fmt: skip
+NETWORK = NetConfig.build((9, 8, 1), [Conv(2, 3, pad=1, stride=2), Conv(3, 3, pad=1, pool=2)], [3])
 
 
 def call(*words: object) -> int:
@@ -46,7 +43,7 @@ def test_a_right_network(config: Path, capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert "direct engine, squared loss, 3 random images" in shown
     assert "conv 3x3, 1 -> 2, stride 2" in shown
-    assert "all derivatives are right" in shown
+    assert "all derivatives are correct" in shown
     assert f"written: {out}" in shown
     assert "\x1b" not in shown
     table = [line for line in shown.splitlines() if str(config.parent) not in line]
@@ -60,14 +57,14 @@ def test_a_factored_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     wide.write(tmp_path / "thin.config")
     out = tmp_path / "v.png"
     assert call(tmp_path / "thin.config", "--images", "2", "--out", out) == 0
-    assert "all derivatives are right" in capsys.readouterr().out
+    assert "all derivatives are correct" in capsys.readouterr().out
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
 def test_only_the_layers_that_have_a_bias_are_drawn_with_one() -> None:
-    from simplenn_py.gradcheck_plot import plot_gradcheck
+    from simplenn_py.tools.gradcheck.plot import plot_gradcheck
 
-    report = library.check(replace(NETWORK, rank=(2, 0, 0)), images=2)  # 1 V, 1 U, 2, 3
+    report = library.check_derivatives(replace(NETWORK, rank=(2, 0, 0)), images=2)  # 1 V, 1 U, 2, 3
     dots = {line.get_label(): list(line.get_xdata()) for line in plot_gradcheck(report)[1].lines}
     np.testing.assert_allclose(dots["Jv, W"], np.array([1, 2, 3, 4]) - 0.05)
     np.testing.assert_allclose(dots["Jv, bias"], np.array([2, 3, 4]) + 0.05)
@@ -102,18 +99,18 @@ def test_a_fault_is_shown_and_is_status_1(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operators = Operators().replace(unpad=lambda V, g: 1.001 * unpad(V, g))
-    check = library.check
+    check = library.check_derivatives
 
     def broken(network, loss, engine, seed, images):
         mine = LectureEngine(network, images, np.float64, operators=operators)
         return check(network, loss, mine, seed, images)
 
-    monkeypatch.setattr(library, "check", broken)
+    monkeypatch.setattr(library, "check_derivatives", broken)
     assert call(config, "--out", config.parent / "v.png") == 1
     shown = capsys.readouterr().out
-    assert "worst: layer 1, " in shown
+    assert "worst entry: layer 1, " in shown
     assert "cause: layer 1, from (5) of layer 2 or (3) of layer 1 on" in shown
-    assert "1.001 times the right one" in shown
+    assert "1.001 times the correct one" in shown
     assert "a derivative is WRONG" in shown
     assert call(config, "--out", config.parent / "v.png", "--json") == 1
     report = json.loads(capsys.readouterr().out)

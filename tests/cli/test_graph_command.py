@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network import Conv, NetConfig
 
 TALK = "log(x1) + x1*x2 - sin(x2)"
 
@@ -55,10 +55,7 @@ def test_a_preset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_models_own_weights(
     rank: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = NetConfig(
-        LC=1, LF=2, ht_input=5, wd_input=6, ch_input=(2, 4), wd_pad_added=(0,), wd_filter=(3,),
-        strides=(2,), wd_subimage_pool=(1,), full_neurons=(5, 3), rank=rank,
-    )  # fmt: skip
+    config = NetConfig.build((5, 6, 2), [Conv(4, 3, stride=2)], [5, 3], rank=rank)
     rng = np.random.default_rng(0)
     model = Model.initialise(config, np.arange(3), rng, np.float64, loss="cross-entropy")
     model.theta[:] = 0
@@ -66,7 +63,8 @@ def test_a_models_own_weights(
     out = tmp_path / "m.svg"
     words = [str(tmp_path / "model.npz"), "--gradient", "--out", str(out)]
     assert main(["graph", *words]) == 0
-    assert f"mean cross-entropy loss {np.log(3):.6g} of 2 random images" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"mean cross-entropy loss of 2 random images: {np.log(3):.6g}" in shown
     shown = texts(out)
     assert "conv 3x3, stride 2" in shown
     assert any(text.startswith("|adjoint| ") for text in shown)
@@ -78,9 +76,7 @@ def test_a_network_that_does_not_fit_into_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, size = tmp_path / "net.config", 2**31 - 1
-    NetConfig(LC=0, LF=1, ht_input=size, wd_input=size, ch_input=(1,), full_neurons=(3,)).write(
-        path
-    )
+    NetConfig.build((size, size, 1), full=[3]).write(path)
     assert main(["graph", str(path), "--out", str(tmp_path / "g.svg")]) == 2
     error = capsys.readouterr().err
     assert "TiB for 2 images" in error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
+from simplenn_py.network import Conv, NetConfig
 
 ROW = ["layer", "layout", "form_seconds", "product_seconds", "bytes", "run"]
 
@@ -58,10 +58,7 @@ def test_layers_that_do_not_fit_into_memory(
     size: int, filter: int, stride: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "net.config"
-    NetConfig(
-        LC=1, LF=1, ht_input=size, wd_input=size, ch_input=(1, 4), wd_pad_added=(0,),
-        wd_filter=(filter,), strides=(stride,), wd_subimage_pool=(1,), full_neurons=(3,),
-    ).write(path)  # fmt: skip
+    NetConfig.build((size, size, 1), [Conv(4, filter, stride=stride)], [3]).write(path)
     assert main(["im2col", str(path), "--batch-size", "1", "--out", str(tmp_path / "p.png")]) == 2
     error = capsys.readouterr().err
     assert "the patches of 1 images" in error
@@ -84,7 +81,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "9x8"], "--size is '9x8'; it must be like 28x28x1"),
+        (["--size", "9x8"], "--size is '9x8'; it must be height, width and channels"),
         (["--size", "3x3x1", "--filter", "5"], "this network cannot be built"),
         (["--size", "9x8x1", "--stride", "0"], "this network cannot be built"),
         (["digits", "--size", "9x8x1"], "leave the network and --image-shape out"),
@@ -92,7 +89,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["digit"], "did you mean 'digits'"),
         (["digits", "--dtype", "int8"], "dtype is 'int8'"),
         (["digits", "--batch-size", "0"], "l is 0"),
-        (["digits", "--out", "p.pdf"], "let its name end in .png"),
+        (["digits", "--out", "p.pdf"], "must end in .png"),
     ],
 )
 def test_mistakes_cost_one_line_and_status_2(
@@ -106,6 +103,6 @@ def test_mistakes_cost_one_line_and_status_2(
 
 def test_a_network_without_convolutions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "full.config"
-    NetConfig(LC=0, LF=1, ht_input=4, wd_input=4, ch_input=(1,), full_neurons=(3,)).write(path)
+    NetConfig.build((4, 4, 1), full=[3]).write(path)
     assert main(["im2col", str(path)]) == 2
     assert "has no convolutional layer" in capsys.readouterr().err

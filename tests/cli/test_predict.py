@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from simplenn_py.cli import predict
-from simplenn_py.config import NetConfig
 from simplenn_py.datasets import Dataset, load_dataset
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.io.simplenn_mat import write_simplenn
-from simplenn_py.model import Model
-from simplenn_py.normalisation import Normalisation
+from simplenn_py.formats.simplenn_mat import write_simplenn
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
+from simplenn_py.network.normalisation import Normalisation
 
 
 def call(*words: object) -> int:
@@ -45,7 +45,7 @@ def digits() -> Dataset:
 @pytest.fixture(scope="module")
 def model(digits: Dataset) -> Model:
     """Least squares on the scaled digits: right for nine images in ten, but not for all."""
-    config = NetConfig(LC=0, LF=1, ht_input=8, wd_input=8, ch_input=(1,), full_neurons=(10,))
+    config = NetConfig.build((8, 8, 1), full=[10])
     model = Model(config, np.zeros(config.n_parameters, np.float32), np.arange(10))
     rows = digits.train.Z.reshape(64, -1, order="F").T / 16
     model.normalisation = Normalisation(0.0, 1 / 16, rows.mean(axis=0))
@@ -109,7 +109,7 @@ class TestDataset:
         assert call(saved, "digits") == 0
         text = capsys.readouterr().out
         share = f"{100 * report['accuracy']:.2f} %"
-        assert f"digits, test part: {share} correct, {report['correct']} of" in text
+        assert f"digits, test set: {share} correct, {report['correct']} of" in text
         row = next(row for row in report["classes"] if row["mistaken_images"] > 1)
         cells = f"{row['class']} {row['images']} {row['correct']} {100 * row['accuracy']:.2f} %"
         mistake = f"{row['mistaken_for']} ({row['mistaken_images']})"
@@ -169,7 +169,7 @@ class TestDataset:
         assert report["classes"][0]["accuracy"] is None
         assert call(saved, tmp_path / "few.npz") == 0
         text = capsys.readouterr().out
-        assert "the data set has no image: 0, 1, 2, 5, 6, 7, 8, 9" in text
+        assert "without an image in the data set: 0, 1, 2, 5, 6, 7, 8, 9" in text
         assert f"counted as mistakes: {np.sum(y == 77)} images with labels" in text
         assert "does not know: 77" in text
 
@@ -299,7 +299,7 @@ class TestMistakes:
             call(tmp_path, "digits")
 
     def test_wrong_image_size(self, model: Model, tmp_path: Path) -> None:
-        config = NetConfig(LC=0, LF=1, ht_input=6, wd_input=6, ch_input=(1,), full_neurons=(10,))
+        config = NetConfig.build((6, 6, 1), full=[10])
         Model(config, np.zeros(370), np.arange(10)).save(tmp_path / "m.npz")
         with pytest.raises(DataError, match="its images are 8x8x1, this model takes 6x6x1"):
             call(tmp_path / "m.npz", "digits", "--normalise", "none")
@@ -331,5 +331,5 @@ class TestMistakes:
 
     def test_no_test_part(self, saved: Path, tmp_path: Path) -> None:
         np.savez(tmp_path / "d.npz", X=np.zeros((2, 8, 8)), y=np.arange(2))
-        with pytest.raises(OptionError, match="has no test part; leave --split out"):
+        with pytest.raises(OptionError, match="has no test set; leave --split out"):
             call(saved, tmp_path / "d.npz", "--split", "test")

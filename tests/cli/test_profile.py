@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simplenn_py import layer_times, plots
+from simplenn_py import plots
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import DataError, OptionError
-from simplenn_py.layer_times import LayerTime, LayerTimes, measure, peak
-from simplenn_py.summary import summarise
+from simplenn_py.kernels.peak import peak
+from simplenn_py.network.config import NetConfig
+from simplenn_py.tools.profile import layer_times
+from simplenn_py.tools.profile.layer_times import LayerTime, LayerTimes, time_layers
+from simplenn_py.tools.profile.plot import plot_layer_times
+from simplenn_py.tools.summary import summarise
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +60,8 @@ def test_the_lecture_engine_names_its_paths(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_network_without_convolutions(tmp_path: Path, engine_name: str) -> None:
-    config = NetConfig(0, 2, 3, 4, (2,), (5, 3))
-    times = measure(config, batch_size=3, engine=engine_name, repeat=1)
+    config = NetConfig.build((3, 4, 2), full=[5, 3])
+    times = time_layers(config, batch_size=3, engine=engine_name, repeat=1)
     assert [layer.sizes for layer in times.layers] == ["24 -> 5", "5 -> 3"]
     assert [list(layer.seconds) for layer in times.layers] == [
         ["forward", "dW"],
@@ -85,7 +88,7 @@ def test_the_table_fits_100_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["digits", "--repeat", "0"], "repeat is 0"),
         (["digits", "--batch-size", "0"], "batch_size is 0"),
         (["digits", "--dtype", "int8"], "dtype is 'int8'"),
-        (["digits", "--out", "times.pdf"], r"let its name end in .png"),
+        (["digits", "--out", "times.pdf"], r"must end in .png"),
     ],
 )
 def test_mistakes_are_one_line_before_any_work(
@@ -99,7 +102,7 @@ def test_mistakes_are_one_line_before_any_work(
 
 def test_a_batch_that_does_not_fit_is_refused() -> None:
     with pytest.raises(OptionError, match="make it smaller"):
-        measure(NetConfig.preset("vgg11", 32, 32, 3), batch_size=10**7)
+        time_layers(NetConfig.preset("vgg11", 32, 32, 3), batch_size=10**7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -129,7 +132,7 @@ def test_bars_are_the_times_and_shares() -> None:
     first = LayerTime(1, "1", "conv", "5x5, 1 -> 32", "", 10**6, {"forward": 0.001, "dW": 0.002})
     seconds = {"forward": 0.003, "dW": 0.0, "dZ": 0.006}
     second = LayerTime(2, "2", "full", "9 -> 2", "", 10**6, seconds)
-    axes = plots.plot_layer_times(times_of(first, second), name="a $net")
+    axes = plot_layer_times(times_of(first, second), name="a $net")
     ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
     assert ends == pytest.approx([1, 3, 3, 3, 3, 9])  # forward, dW, dZ, each of both layers
     assert [text.get_text().strip() for text in axes.texts] == ["25 %", "75 %"]

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from simplenn_py.cli import summary
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import ConfigError, DataError, OptionError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network.config import NetConfig
 
 
 def call(*words: object) -> int:
@@ -103,9 +103,7 @@ def test_verdict_on_memory(
 
 
 def test_network_without_convolution(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    NetConfig(LC=0, LF=1, ht_input=8, wd_input=8, ch_input=(1,), full_neurons=(10,)).write(
-        tmp_path / "linear.config"
-    )
+    NetConfig.build((8, 8, 1), full=[10]).write(tmp_path / "linear.config")
     assert call(tmp_path / "linear.config") == 0
     assert "1 full 10 x 64 128 650" in " ".join(capsys.readouterr().out.split())
 
@@ -113,7 +111,7 @@ def test_network_without_convolution(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("words", "error", "match"),
     [
-        (["layr4"], ConfigError, "'layr4' is no preset and there is no such file.*'layer4'"),
+        (["layr4"], ConfigError, "'layr4' is not a preset, and there is no such file.*'layer4'"),
         (["no.npz"], DataError, "no.npz: there is no such file"),
         (["layer4", "--image-shape", "28x0x1"], OptionError, "--image-shape is '28x0x1'; it must"),
         (["layer4", "--image-shape", "4x4x1"], ConfigError, "pooling 2x2 leaves nothing"),

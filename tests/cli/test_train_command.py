@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 QUICK = ["--epochs", "2", "--limit", "200"]
 
@@ -49,7 +49,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys, tmp_path):
     assert err == ""
     assert re.search(r"^epoch 1/2  loss \d+\.\d{4}  train [ \d.]+ %  [\d.]+ s  [\d,]+ images/s$",
                      out, re.MULTILINE)  # fmt: skip
-    assert re.search(r"test accuracy [\d.]+ %.*everything is in runs.digits-1", out)
+    assert re.search(r"test accuracy [\d.]+ %.*written to runs.digits-1", out)
     assert "\x1b" not in out
     assert (tmp_path / "runs" / "digits-1" / "model.npz").is_file()
 
@@ -123,7 +123,7 @@ def test_ctrl_c_saves_and_tells_how_to_go_on():
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    command = re.search(r"go on with: simplenn (train digits --resume run)", out)[1]
+    command = re.search(r"continue with: simplenn (train digits --resume run)", out)[1]
     done = json.loads(Path("run/run.json").read_text())
     assert done["status"] == "interrupted"
     more = ["--epochs", str(done["epochs"] + 2), "--quiet"]

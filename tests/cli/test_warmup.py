@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
+from simplenn_py.network.config import NetConfig
 
 _AFTERWARDS = """\
 import numpy as np, simplenn_py as nn
@@ -36,7 +36,7 @@ def test_training_and_prediction_find_all_code(tmp_path: Path) -> None:
         return done.stdout
 
     first = run("-m", "simplenn_py", "warmup", "digits", "--solver", "newton")
-    found = re.match(r"digits: (\d+) kernels compiled, [\d.]+ s of compile time\n", first)
+    found = re.match(r"digits: (\d+) kernels compiled in [\d.]+ s\n", first)
     assert found is not None
     assert int(found[1]) > 0
     assert str(tmp_path) in first

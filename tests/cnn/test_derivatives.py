@@ -8,43 +8,29 @@ import naive
 import numpy as np
 import pytest
 from derivatives import check_derivative, check_gradient
+from networks import net
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.cnn.feedforward import feedforward
 from simplenn_py.cnn.gradient import JTv
 from simplenn_py.cnn.jacobian import jacobian
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import LOSSES, get_loss
-from simplenn_py.cnn.objective import BatchObjective, Problem, evaluate, fungrad_minibatch
-from simplenn_py.cnn.phi import padding_and_phiZ
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.objective import BatchObjective, evaluate, fungrad_minibatch
+from simplenn_py.cnn.operators.loss import LOSSES, get_loss
+from simplenn_py.cnn.operators.phi import padding_and_phiZ
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 
 l = 3
 
 
-def conv(a, b, channels, pad, filters, strides, pools, full):
-    return NetConfig(
-        LC=len(filters),
-        LF=len(full),
-        ht_input=a,
-        wd_input=b,
-        ch_input=channels,
-        wd_pad_added=pad,
-        wd_filter=filters,
-        strides=strides,
-        wd_subimage_pool=pools,
-        full_neurons=full,
-    )
-
-
 NETS = {
-    "stride 2": conv(7, 6, (2, 3), (1,), (3,), (2,), (1,), (4,)),
-    "no pool": conv(5, 4, (1, 3, 2), (1, 0), (3, 2), (1, 1), (1, 1), (3,)),
-    "ragged pool": conv(8, 7, (2, 3, 4), (1, 1), (3, 3), (1, 1), (3, 2), (3,)),
-    "two full layers": conv(6, 9, (1, 4), (0,), (3,), (1,), (2,), (5, 3)),
-    "full layers only": conv(3, 2, (2,), (), (), (), (), (6, 5, 3)),
+    "stride 2": net(7, 6, 2, (3, 3, 1, 2), full=(4,)),
+    "no pool": net(5, 4, 1, (3, 3, 1), (2, 2)),
+    "ragged pool": net(8, 7, 2, (3, 3, 1, 1, 3), (4, 3, 1, 1, 2)),
+    "two full layers": net(6, 9, 1, (4, 3, 0, 1, 2), full=(5, 3)),
+    "full layers only": net(3, 2, 2, full=(6, 5, 3)),
 }
 every_net = pytest.mark.parametrize("net", NETS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)

@@ -10,9 +10,9 @@ from simplenn_py.cnn.gradient import JTv, lossgrad_subset
 from simplenn_py.cnn.jacobian import jacobian
 from simplenn_py.cnn.jv import Jv
 from simplenn_py.cnn.objective import fungrad_minibatch
-from simplenn_py.cnn.phi import find_index_phiZ, padding_and_phiZ, vTP_phi
-from simplenn_py.cnn.pooling import maxpooling, vTP_pool
-from simplenn_py.cnn.relu import bias_relu
+from simplenn_py.cnn.operators.phi import find_index_phiZ, padding_and_phiZ, vTP_phi
+from simplenn_py.cnn.operators.pooling import maxpooling, vTP_pool
+from simplenn_py.cnn.operators.relu import bias_relu
 from simplenn_py.engines import make_engine
 from simplenn_py.opt.cg import CG
 
@@ -148,7 +148,7 @@ def test_conjugate_gradients(gold, engine_name):
     assert_allclose(g @ s, gold.cg_gs, rtol=1e-8)
     assert_allclose(s @ G(s), gold.cg_sGs, rtol=1e-8)
 
-    result = CG(lambda v: G(v) + gold.cg_lambda * v, g, xi=0.1)
+    result = CG(lambda v: G(v) + gold.cg_lambda * v, g, cg_tol=0.1)
     assert (result.steps, result.reason) == (int(gold.cg_iter), "tolerance")
-    assert_allclose(result.s, s, rtol=1e-8, atol=1e-10)
-    assert_allclose(result.Gs, G(s) + gold.cg_lambda * s, rtol=1e-8, atol=1e-10)
+    assert_allclose(result.step, s, rtol=1e-8, atol=1e-10)
+    assert_allclose(result.G_step, G(s) + gold.cg_lambda * s, rtol=1e-8, atol=1e-10)

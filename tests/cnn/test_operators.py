@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from simplenn_py.cnn.padding import padding, unpad
-from simplenn_py.cnn.phi import find_index_phiZ, padding_and_phiZ, vTP_phi
-from simplenn_py.cnn.pooling import P_pool, maxpooling, vTP_pool
-from simplenn_py.cnn.relu import bias_relu, indicator, mask, relu
+from simplenn_py.cnn.operators.padding import padding, unpad
+from simplenn_py.cnn.operators.phi import find_index_phiZ, padding_and_phiZ, vTP_phi
+from simplenn_py.cnn.operators.pooling import P_pool, maxpooling, vTP_pool
+from simplenn_py.cnn.operators.relu import bias_relu, indicator, mask, relu
 from simplenn_py.kernels.elementwise import gather_input
 from simplenn_py.layout import ConvGeometry
 

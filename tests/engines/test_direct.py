@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from agreement import Setting, assert_agrees, assert_engines_agree, assert_identical, net
+from agreement import Setting, assert_agrees, assert_engines_agree, assert_identical
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from networks import net
 from numpy.testing import assert_array_equal
 
-from simplenn_py.config import NetConfig
 from simplenn_py.engines import direct_plan
 from simplenn_py.kernels import policy
+from simplenn_py.network.config import NetConfig
 
 # A convolutional layer is (filters, h, p, s, h_pool).
 NETS = {

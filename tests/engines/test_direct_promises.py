@@ -12,7 +12,8 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from agreement import Setting, assert_identical, net
+from agreement import Setting, assert_identical
+from networks import net
 from numba.core.runtime import _nrt_python, rtsys
 
 import simplenn_py
@@ -203,7 +204,8 @@ def test_a_step_allocates_no_memory(name):
 MEASURE = """
 import numpy as np
 import psutil
-from agreement import Setting, net
+from agreement import Setting
+from networks import net
 from simplenn_py.engines import engine_class
 
 config = net(28, 28, 3, (32, 5, 2, 1, 2), (64, 3, 1, 1, 2), full=(10,))

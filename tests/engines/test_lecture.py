@@ -5,36 +5,24 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
+from networks import FULL, RAGGED
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.cnn.feedforward import feedforward
 from simplenn_py.cnn.gradient import JTv, lossgrad_subset
 from simplenn_py.cnn.jacobian import jacobian
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import engine_class, make_engine
 from simplenn_py.engines.lecture import LectureEngine
-from simplenn_py.engines.operators import Operators
+from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import OptionError, UserError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
+from simplenn_py.network import Conv, NetConfig
 
 N = 7  # instances
 
-RAGGED = NetConfig(
-    LC=3,
-    LF=2,
-    ht_input=9,
-    wd_input=8,
-    ch_input=(2, 3, 4, 3),
-    wd_pad_added=(1, 1, 0),
-    wd_filter=(3, 3, 2),
-    strides=(1, 2, 1),
-    wd_subimage_pool=(2, 1, 1),
-    full_neurons=(5, 4),
-)
-FULL = NetConfig(LC=0, LF=2, ht_input=4, wd_input=3, ch_input=(2,), full_neurons=(5, 3))
 NETS = pytest.mark.parametrize("config", [RAGGED, FULL], ids=["ragged", "full layers only"])
 
 
@@ -151,18 +139,7 @@ def test_the_same_step_twice_gives_the_same_bits(rng, engine_name):
 
 
 def test_a_layer_without_its_activation_and_pool(rng, engine_name):
-    config = NetConfig(
-        LC=1,
-        LF=1,
-        ht_input=9,
-        wd_input=8,
-        ch_input=(2, 3),
-        wd_pad_added=(1,),
-        wd_filter=(3,),
-        strides=(1,),
-        wd_subimage_pool=(2,),
-        full_neurons=(4,),
-    )
+    config = NetConfig.build((9, 8, 2), [Conv(3, 3, pad=1, pool=2)], [4])
     model, problem = setting(config, rng)
     engine, g = make_engine(engine_name, config, N, np.float64), config.conv_layers[0]
     engine.load(problem.images, np.arange(N), 1.0, problem.offset)

@@ -2,19 +2,16 @@
 
 import numpy as np
 import pytest
+from networks import net
 
-from simplenn_py import NetConfig, layout, make_engine
+from simplenn_py import layout, make_engine
 
 
 @pytest.mark.parametrize("LC", [0, 1])
 @pytest.mark.parametrize("image_dtype", [np.uint8, np.float32])
 def test_mirrored_images_are_the_images_mirrored(engine_name, rng, LC, image_dtype):
     a, b, d = 4, 5, 3
-    conv = {"wd_pad_added": (1,), "wd_filter": (3,), "strides": (1,), "wd_subimage_pool": (1,)}
-    config = NetConfig(
-        LC=LC, LF=1, ht_input=a, wd_input=b, ch_input=(d, 2)[: LC + 1], full_neurons=(2,),
-        **(conv if LC else {}),
-    )  # fmt: skip
+    config = net(a, b, d, *[(2, 3, 1)] * LC, full=(2,))
     images = rng.integers(0, 256, (6, a, b, d)).astype(image_dtype)
     offset = rng.standard_normal(a * b * d)
     indices, flips = np.array([5, 0, 3, 3]), np.array([True, False, True, False])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from simplenn_py.engines.operators import Operators
+from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import DataError, UserError
 from simplenn_py.exercises.bundle import _needs, write_bundle
 from simplenn_py.exercises.check import check_file

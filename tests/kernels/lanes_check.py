@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from agreement import Setting, assert_engines_agree, net
+from agreement import Setting, assert_engines_agree
+from networks import net
 
 from simplenn_py.engines import direct_plan
 from simplenn_py.kernels.emitter import FLOAT32_LANES

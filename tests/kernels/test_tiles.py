@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from agreement import Setting, assert_identical, net
+from agreement import Setting, assert_identical
+from networks import net
 
 from simplenn_py.engines import direct_plan
 from simplenn_py.engines.direct import DirectEngine

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from simplenn_py.cnn.phi import padding_and_phiZ
+from simplenn_py.cnn.operators.phi import padding_and_phiZ
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.layout import Array, ConvGeometry, from_nhwc
 from simplenn_py.linalg import (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.linalg import ladder as ladders
 from simplenn_py.linalg import products
-from simplenn_py.linalg.ladder import measure
+from simplenn_py.linalg.ladder import measure_ladder
 from simplenn_py.linalg.plots import plot_ladder
 from simplenn_py.linalg.products import STEPS, packed_tile, partitioned
 
@@ -97,7 +97,7 @@ def test_operands_that_do_not_fit():
 class TestLadder:
     def test_measures_and_draws(self, monkeypatch):
         monkeypatch.setattr(ladders, "foreign_blas", lambda n, dtype: {"Old": 1e9})
-        ladder = measure([8, 16, 16], "float64", repeat=2)
+        ladder = measure_ladder([8, 16, 16], "float64", repeat=2)
         assert ladder.sizes == [8, 16]
         assert list(ladder.rates) == list(STEPS)
         assert all(0 < r < ladder.peak * 2 for rates in ladder.rates.values() for r in rates)
@@ -109,16 +109,16 @@ class TestLadder:
     def test_what_takes_too_long_is_left_out(self, monkeypatch):
         monkeypatch.setattr(ladders, "_LONGEST", 1e-12)
         monkeypatch.setattr(ladders, "foreign_blas", lambda n, dtype: {})
-        ladder = measure([8, 16], steps=["reordered"], repeat=2)
+        ladder = measure_ladder([8, 16], steps=["reordered"], repeat=2)
         assert ladder.rates["reordered"][0] is not None
         assert ladder.rates["reordered"][1] is None
         plot_ladder(ladder)
 
     def test_mistakes(self):
         with pytest.raises(OptionError, match="sizes has 0"):
-            measure([4, 0])
+            measure_ladder([4, 0])
         with pytest.raises(OptionError, match="dtype is 'float16'"):
-            measure([4], "float16")
+            measure_ladder([4], "float16")
 
 
 @pytest.mark.parametrize("shape", [(30, 40, 50), (300, 40, 50), (300, 40, 900)])

@@ -9,15 +9,12 @@ import numpy as np
 import pytest
 
 from simplenn_py.cli import main
-from simplenn_py.config import NetConfig
 from simplenn_py.errors import OptionError
 from simplenn_py.linalg.plots import plot_roofline
 from simplenn_py.linalg.roofline import Machine, layer_work, measure_machine
+from simplenn_py.network import Conv, NetConfig
 
-CONFIG = NetConfig(
-    LC=1, LF=1, ht_input=6, wd_input=5, ch_input=(2, 4), wd_pad_added=(1,), wd_filter=(3,),
-    strides=(2,), wd_subimage_pool=(1,), full_neurons=(3,),
-)  # fmt: skip
+CONFIG = NetConfig.build((6, 5, 2), [Conv(4, 3, pad=1, stride=2)], [3])
 
 
 def test_counts_by_hand():

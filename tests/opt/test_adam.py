@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_sgd import Quadratic
+from networks import Quadratic
 
 from simplenn_py.opt.adam import BETA1, BETA2, EPSILON, AdamState, adam
 from simplenn_py.opt.hooks import Hook

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from golden import network_of
 from numpy.testing import assert_allclose, assert_array_equal
 
 from simplenn_py.cnn.feedforward import feedforward
@@ -12,12 +13,12 @@ from simplenn_py.cnn.gauss_newton import GaussNewton, Gv
 from simplenn_py.cnn.gradient import JTv
 from simplenn_py.cnn.jacobian import StoredJacobian, stored_bytes
 from simplenn_py.cnn.jv import Jv
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import FullObjective, Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.objective import FullObjective
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
 from simplenn_py.errors import DivergedError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 from simplenn_py.opt.cg import CG
 from simplenn_py.opt.hooks import Hook
 from simplenn_py.opt.newton import NewtonState, newton, subsample
@@ -30,16 +31,7 @@ class Recorded:
 
     def __init__(self, dtype=np.float64):
         self.golden = golden = scipy.io.loadmat(GOLDEN)
-        stored = golden["config"]
-        field = {n: stored[n][0, 0].ravel().astype(int) for n in stored.dtype.names}
-        self.config = NetConfig(
-            **{n: int(field[n][0]) for n in ("LC", "LF", "ht_input", "wd_input")},
-            **{
-                n: tuple(int(v) for v in field[n])
-                for n in ("ch_input", "full_neurons", "wd_pad_added", "wd_filter", "strides")
-            },
-            wd_subimage_pool=tuple(int(v) for v in field["wd_subimage_pool"]),
-        )
+        self.config = network_of(golden["config"])
         theta = self.flat("weight0", "bias0").astype(dtype)
         self.model = Model(self.config, theta, np.arange(self.config.nL))
         self.l = golden["data"].shape[1]
@@ -119,37 +111,37 @@ def run(objective, lambda_=1.0, hook=None, state=None, **options):
 class TestCG:
     def test_solves_as_exactly_as_asked(self):
         problem = bowl(40)
-        for xi in (0.5, 1e-2, 1e-8):
-            result = CG(lambda v: problem.A @ v, -problem.b, xi=xi)
-            residual = np.linalg.norm(problem.b - problem.A @ result.s)
+        for cg_tol in (0.5, 1e-2, 1e-8):
+            result = CG(lambda v: problem.A @ v, -problem.b, cg_tol=cg_tol)
+            residual = np.linalg.norm(problem.b - problem.A @ result.step)
             assert result.reason == "tolerance"
-            assert residual <= xi * np.linalg.norm(problem.b) < 1e4 * xi
+            assert residual <= cg_tol * np.linalg.norm(problem.b) < 1e4 * cg_tol
             assert_allclose(result.residuals[-1], residual / np.linalg.norm(problem.b), rtol=1e-3)
             assert len(result.residuals) == result.steps + 1
-            assert_allclose(result.Gs, problem.A @ result.s, rtol=1e-9, atol=1e-9)
+            assert_allclose(result.G_step, problem.A @ result.step, rtol=1e-9, atol=1e-9)
 
     def test_exact_after_n_steps(self):
         problem = bowl(5)
-        result = CG(lambda v: problem.A @ v, -problem.b, xi=1e-12, CGmax=5)
-        assert_allclose(result.s, np.linalg.solve(problem.A, problem.b), rtol=1e-9)
+        result = CG(lambda v: problem.A @ v, -problem.b, cg_tol=1e-12, CGmax=5)
+        assert_allclose(result.step, np.linalg.solve(problem.A, problem.b), rtol=1e-9)
 
     def test_stops_at_CGmax_and_from_outside(self):
         problem = bowl(40)
-        result = CG(lambda v: problem.A @ v, -problem.b, xi=1e-9, CGmax=3)
+        result = CG(lambda v: problem.A @ v, -problem.b, cg_tol=1e-9, CGmax=3)
         assert (result.steps, result.reason) == (3, "CGmax")
-        result = CG(lambda v: problem.A @ v, -problem.b, xi=1e-9, stop=lambda: True)
+        result = CG(lambda v: problem.A @ v, -problem.b, cg_tol=1e-9, stop=lambda: True)
         assert (result.steps, result.reason) == (1, "stopped")
 
     def test_a_matrix_that_is_not_definite_ends_it(self):
         result = CG(lambda v: -v, np.ones(3))
         assert (result.steps, result.reason) == (0, "curvature")
-        assert_array_equal(result.s, 0)
+        assert_array_equal(result.step, 0)
 
 
 class TestNewton:
     def test_a_bowl_takes_one_step(self):
         problem = bowl()
-        state = run(problem, lambda_=0.0, xi=1e-12, iter_max=1)
+        state = run(problem, lambda_=0.0, cg_tol=1e-12, iter_max=1)
         assert_allclose(problem.theta, np.linalg.solve(problem.A, problem.b), rtol=1e-9)
         (record,) = state.history
         assert record["alpha"] == 1
@@ -176,7 +168,7 @@ class TestNewton:
         assert state.history[0]["f"] - f <= 0.1 * (g @ step)
 
     def test_it_ends_of_its_own_accord_and_says_why(self):
-        state = run(bowl(), lambda_=0.0, xi=1e-3)
+        state = run(bowl(), lambda_=0.0, cg_tol=1e-3)
         assert state.iteration < 100
         assert "nothing is left to gain" in state.reason or "the step is" in state.reason
         again = run(bowl(), state=state)
@@ -199,7 +191,7 @@ class TestNewton:
 
     def test_stopping_within_an_iteration_and_going_on_changes_nothing(self):
         whole = bowl(30)
-        wanted = run(whole, iter_max=6, xi=1e-3)
+        wanted = run(whole, iter_max=6, cg_tol=1e-3)
 
         class StopAt(Hook):
             def __init__(self, step):
@@ -211,10 +203,10 @@ class TestNewton:
 
         for step in (1, 2, 7, 11):
             parts = bowl(30)
-            state = run(parts, iter_max=6, xi=1e-3, hook=StopAt(step))
+            state = run(parts, iter_max=6, cg_tol=1e-3, hook=StopAt(step))
             assert state.stop
             state.stop = False
-            run(parts, iter_max=6, xi=1e-3, state=state)
+            run(parts, iter_max=6, cg_tol=1e-3, state=state)
             assert_array_equal(parts.theta, whole.theta)
             assert state.lambda_ == wanted.lambda_
 

@@ -5,39 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from golden import network_of
+from networks import Quadratic
 
-from simplenn_py.cnn.loss import get_loss
-from simplenn_py.cnn.objective import BatchObjective, Problem
-from simplenn_py.config import NetConfig
+from simplenn_py.cnn.objective import BatchObjective
+from simplenn_py.cnn.operators.loss import get_loss
+from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
 from simplenn_py.errors import DivergedError
-from simplenn_py.model import Model
+from simplenn_py.model.model import Model
 from simplenn_py.opt.hooks import Hook
 from simplenn_py.opt.minibatch import learning_rate
 from simplenn_py.opt.sgd import SGDState, sgd
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "traj_digits.mat"
-
-
-class Quadratic:
-    """f = mean of (theta - x_i)^2/2 over the batch: its gradient is known."""
-
-    def __init__(self, x):
-        self.x, self.theta, self.seen, self.epochs = x, np.zeros(1), [], []
-
-    @property
-    def l(self):
-        return self.x.size
-
-    def start_epoch(self, epoch):
-        self.epochs.append(epoch)
-
-    def grad(self, indices, out):
-        self.seen.append(indices.copy())
-        residual = self.theta - self.x[indices]
-        out[:] = residual.mean()
-        with np.errstate(over="ignore"):
-            return float(np.sum(residual**2) / 2), 0
 
 
 def run(objective, state, hook=None, **options):
@@ -56,15 +37,7 @@ def recorded(golden, weight, bias):
 
 def test_trajectory_recorded_by_simplenn():
     golden = scipy.io.loadmat(GOLDEN)
-    field = {n: golden["config"][n][0, 0].ravel().astype(int) for n in golden["config"].dtype.names}
-    config = NetConfig(
-        **{n: int(field[n][0]) for n in ("LC", "LF", "ht_input", "wd_input")},
-        **{
-            n: tuple(int(v) for v in field[n])
-            for n in ("ch_input", "full_neurons", "wd_pad_added", "wd_filter", "strides")
-        },
-        wd_subimage_pool=tuple(int(v) for v in field["wd_subimage_pool"]),
-    )
+    config = network_of(golden["config"])
     batches = golden["sgd_batches"].astype(int) - 1
     updates, batch_size = batches.shape
     model = Model(config, recorded(golden, "weight0", "bias0"), np.arange(config.nL))

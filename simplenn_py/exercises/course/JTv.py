@@ -14,7 +14,7 @@ from ..sizes import geometry, normal, offset
 
 if TYPE_CHECKING:
     from ...engines.lecture import LectureEngine
-    from ...model import Model
+    from ...model.model import Model
 
 Layers = list[dict[str, Any]]
 
@@ -32,9 +32,9 @@ def network(Z: Array, layers: Layers, l: int) -> tuple[LectureEngine, Model]:
         Number of instances.
     """
     from ...cnn.feedforward import feedforward
-    from ...config import NetConfig
     from ...engines.lecture import LectureEngine
-    from ...model import Model
+    from ...model.model import Model
+    from ...network.config import NetConfig
 
     *convolutional, last = layers
     sizes = [layer["g"] for layer in convolutional]

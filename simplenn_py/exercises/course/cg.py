@@ -13,8 +13,8 @@ from ..exercise import Args, Case, Exercise, Mistake, Points
 def _reference(G: Array, g: Array, cg_tol: float, CGmax: int) -> tuple[Array, np.int64]:
     from ...opt.cg import CG
 
-    found = CG(lambda v: G @ v, g, xi=cg_tol, CGmax=CGmax)
-    return found.s, np.int64(found.steps)
+    found = CG(lambda v: G @ v, g, cg_tol=cg_tol, CGmax=CGmax)
+    return found.step, np.int64(found.steps)
 
 
 def _case(label: str, G: Array, g: Array, cg_tol: float, CGmax: int, small: bool = False) -> Case:

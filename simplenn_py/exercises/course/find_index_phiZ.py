@@ -13,7 +13,7 @@ from ..sizes import awkward, geometry, offset, random_sizes
 
 
 def _reference(g: SimpleNamespace) -> Array:
-    from ...cnn.phi import find_index_phiZ
+    from ...cnn.operators.phi import find_index_phiZ
 
     return find_index_phiZ(g)  # type: ignore[arg-type]
 

@@ -15,8 +15,8 @@ from ..sizes import awkward, counting, geometry, normal, pixel, random_sizes
 
 
 def _reference(W: Array, dS: Array, g: SimpleNamespace) -> Array:
-    from ...cnn.padding import unpad
-    from ...cnn.phi import vTP_phi
+    from ...cnn.operators.padding import unpad
+    from ...cnn.operators.phi import vTP_phi
 
     return unpad(vTP_phi(W.T @ dS, g), g)  # type: ignore[arg-type]
 
@@ -52,7 +52,7 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 
 def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
-    from ...cnn.phi import padding_and_phiZ
+    from ...cnn.operators.phi import padding_and_phiZ
 
     z = normal(rng, *got.shape)
     S = args["W"] @ padding_and_phiZ(z, args["g"])

@@ -14,9 +14,9 @@ from ..sizes import entry, geometry, normal, offset, pixel
 
 
 def _reference(Z: Array, W: Array, bias: Array, g: SimpleNamespace) -> tuple[Array, Array, Array]:
-    from ...cnn.phi import padding_and_phiZ
-    from ...cnn.pooling import maxpooling
-    from ...cnn.relu import bias_relu
+    from ...cnn.operators.phi import padding_and_phiZ
+    from ...cnn.operators.pooling import maxpooling
+    from ...cnn.operators.relu import bias_relu
 
     phiZ = padding_and_phiZ(Z, g)  # type: ignore[arg-type]
     S = bias_relu(np.asfortranarray(W @ phiZ), bias)

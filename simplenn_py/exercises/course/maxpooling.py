@@ -14,7 +14,7 @@ from ..sizes import entry, geometry, normal, pixel
 
 
 def _reference(S: Array, g: SimpleNamespace) -> tuple[Array, Array]:
-    from ...cnn.pooling import maxpooling
+    from ...cnn.operators.pooling import maxpooling
 
     return maxpooling(S, g)  # type: ignore[arg-type]
 

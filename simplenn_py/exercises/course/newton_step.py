@@ -45,7 +45,7 @@ def _reference(
     state = NewtonState(lambda_, seed=0)
     newton(
         objective, state, Hook(), GNsize=1, iter_max=1,
-        xi=cg_tol, CGmax=CGmax, drop=drop, boost=boost, eta=eta,
+        cg_tol=cg_tol, CGmax=CGmax, drop=drop, boost=boost, eta=eta,
     )  # fmt: skip
     (done,) = state.history
     return objective.theta, *(np.float64(done[k]) for k in ("lambda", "alpha", "ratio"))

@@ -14,7 +14,7 @@ from ..sizes import awkward, counting, geometry, normal, offset, pixel, random_s
 
 
 def _reference(Z: Array, g: SimpleNamespace) -> Array:
-    from ...cnn.phi import padding_and_phiZ
+    from ...cnn.operators.phi import padding_and_phiZ
 
     return padding_and_phiZ(Z, g)  # type: ignore[arg-type]
 
@@ -40,8 +40,8 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 
 def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
-    from ...cnn.padding import unpad
-    from ...cnn.phi import vTP_phi
+    from ...cnn.operators.padding import unpad
+    from ...cnn.operators.phi import vTP_phi
 
     g, v = args["g"], normal(rng, *got.shape)
     return float(np.vdot(v, got)), float(np.vdot(unpad(vTP_phi(v, g), g), args["Z"]))

@@ -15,7 +15,7 @@ from ..sizes import awkward, counting, geometry, normal, pixel, random_sizes
 
 def reference(V: Array, g: SimpleNamespace) -> Array:
     """Return v' P_phi, shape (d, a_pad*b_pad*l), from V, shape (h*h*d, a_conv*b_conv*l)."""
-    from ...cnn.phi import vTP_phi
+    from ...cnn.operators.phi import vTP_phi
 
     return vTP_phi(V, g)  # type: ignore[arg-type]
 
@@ -45,7 +45,7 @@ def where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 
 def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
-    from ...cnn.phi import padding_and_phiZ
+    from ...cnn.operators.phi import padding_and_phiZ
     from ...layout import ConvGeometry
 
     g = args["g"]

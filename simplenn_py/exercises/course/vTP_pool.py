@@ -14,14 +14,14 @@ from ..sizes import counting, geometry, normal, pixel
 
 
 def _reference(V: Array, idx_pool: Array, g: SimpleNamespace) -> Array:
-    from ...cnn.pooling import vTP_pool
+    from ...cnn.operators.pooling import vTP_pool
 
     return vTP_pool(V, idx_pool, g)  # type: ignore[arg-type]
 
 
 def _pooled(S: Array, g: SimpleNamespace) -> Array:
     """Return idx_pool, shape (d_next*a_next*b_next, l), of S, shape (d_next, a_conv*b_conv*l)."""
-    from ...cnn.pooling import maxpooling
+    from ...cnn.operators.pooling import maxpooling
 
     return maxpooling(S, g)[1]  # type: ignore[arg-type]
 
@@ -65,7 +65,7 @@ def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
 
 
 def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float]:
-    from ...cnn.pooling import P_pool
+    from ...cnn.operators.pooling import P_pool
 
     s = normal(rng, *got.shape)
     return float(np.vdot(got, s)), float(np.vdot(args["V"], P_pool(s, args["idx_pool"], args["g"])))

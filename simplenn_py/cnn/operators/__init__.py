@@ -1,0 +1,1 @@
+"""The operators of the lecture, one per file: arrays in, arrays out."""

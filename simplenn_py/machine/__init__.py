@@ -1,0 +1,1 @@
+"""``simplenn doctor``: what is right and wrong with this machine."""

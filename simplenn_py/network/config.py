@@ -1,0 +1,247 @@
+"""NetConfig: the architecture of a network under simpleNN's field names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, closest
+from .fields import CONV_LISTS, Fields
+from .presets import PRESETS, Conv
+from .rules import problems_of
+from .text import format_fields, parse_fields
+
+
+@dataclass(frozen=True)
+class NetConfig(Fields):
+    """``LC`` convolutional layers, then ``LF`` fully connected ones.
+
+    Parameters
+    ----------
+    LC, LF : int
+        Numbers of convolutional and of fully connected layers; ``L = LC + LF``.
+    ht_input, wd_input : int
+        Height and width of the images.
+    ch_input : tuple of int, length LC + 1
+        Channels: of the images, then of each convolutional layer's output.
+    wd_pad_added, wd_filter, strides, wd_subimage_pool : tuple of int, length LC
+        Of each convolutional layer: zero padding on every side, width of the square
+        filter, stride, and window (= stride) of max pooling, 1 meaning none.
+    full_neurons : tuple of int, length LF
+        Outputs of each fully connected layer; the last is the number of classes.
+    rank : tuple of int, length L, optional
+        Of each layer: 0, or the r of a factored layer ``W = U V``, ``V`` with r rows.  Not in
+        simpleNN.  Empty: no layer is factored.
+
+    Raises
+    ------
+    ConfigError
+        Where the network cannot exist; one message names every problem, by layer.
+
+    Notes
+    -----
+    The fields are those of simpleNN's configuration files.  ``conv_layers`` and ``full_layers``
+    derive every size of section A of the lecture, once.
+    """
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, list | tuple):  # a list is what a user writes first
+                object.__setattr__(self, f.name, tuple(map(_plain, value)))
+        problems = problems_of(self)
+        if problems:
+            raise ConfigError("this network cannot be built: " + "; ".join(problems))
+        if not any(self.rank):
+            object.__setattr__(self, "rank", ())
+
+    @cached_property
+    def stages(self) -> NetConfig:
+        """The network as it is run: a layer of rank r as two, ``V`` then ``U``.
+
+        Of a convolutional layer V is a convolution with r filters, without a pool, and U one
+        with 1x1 filters.  Where no layer is factored, the network itself.
+        """
+        if not self.rank:
+            return self
+        conv: list[tuple[int, ...]] = []  # d_next, then the entries of CONV_LISTS
+        full: list[int] = []
+        for g, r in zip(self.conv_layers, self.rank[: self.LC], strict=True):
+            if r:
+                conv += [(r, g.p, g.h, g.s, 1), (g.d_next, 0, 1, 1, g.h_pool)]
+            else:
+                conv.append((g.d_next, g.p, g.h, g.s, g.h_pool))
+        for n_out, r in zip(self.full_neurons, self.rank[self.LC :], strict=True):
+            full += [r, n_out] if r else [n_out]
+        channels, *lists = zip(*conv, strict=True) if conv else ((),) * (1 + len(CONV_LISTS))
+        by_layer: dict[str, Any] = dict(zip(CONV_LISTS, lists, strict=True))
+        return replace(
+            self,
+            LC=len(conv),
+            LF=len(full),
+            ch_input=(self.ch_input[0], *channels),
+            full_neurons=tuple(full),
+            rank=(),
+            **by_layer,
+        )
+
+    @cached_property
+    def is_V(self) -> tuple[bool, ...]:
+        """Of each stage: whether it is the ``V`` of a factored layer.
+
+        Such a stage has no bias, and the activation is switched off behind it.
+        """
+        ranks = self.rank or (0,) * self.L
+        return tuple(flag for r in ranks for flag in ((True, False) if r else (False,)))
+
+    @cached_property
+    def stage_names(self) -> tuple[str, ...]:
+        """Of each stage: the number of its layer, from 1, with the factor: "2 V", "2 U"."""
+        ranks = self.rank or (0,) * self.L
+        names = ((f"{m} V", f"{m} U") if r else (str(m),) for m, r in enumerate(ranks, start=1))
+        return tuple(name for layer in names for name in layer)
+
+    @cached_property
+    def weight_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shape of ``W`` of each stage: ``(d_next, h*h*d)``, then ``(n_out, n_in)``."""
+        conv = [(g.d_next, g.hhd) for g in self.stages.conv_layers]
+        return (*conv, *((g.n_out, g.n_in) for g in self.stages.full_layers))
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(
+            rows * columns + (0 if is_V else rows)
+            for (rows, columns), is_V in zip(self.weight_shapes, self.is_V, strict=True)
+        )
+
+    @classmethod
+    def build(
+        cls,
+        image: tuple[int, int, int],
+        conv: Sequence[Conv] = (),
+        full: Sequence[int] = (),
+        rank: Sequence[int] = (),
+    ) -> NetConfig:
+        """Build a network layer by layer.
+
+        Parameters
+        ----------
+        image : tuple of int
+            Height ``a``, width ``b`` and channels ``d`` of the images.
+        conv : sequence of Conv
+            Convolutional layers, first to last.
+        full : sequence of int
+            Number of outputs of each fully connected layer; the last is the number of classes.
+        rank : sequence of int, optional
+            One entry per layer, see the class.
+
+        Raises
+        ------
+        ConfigError
+            If the network cannot exist; one message names every problem, by layer.
+
+        Examples
+        --------
+        >>> from simplenn_py import Conv, NetConfig
+        >>> config = NetConfig.build((8, 8, 1), conv=[Conv(32, 3, pad=1, pool=2)], full=[10])
+        >>> [(g.d_next, g.a_next, g.b_next) for g in config.conv_layers]
+        [(32, 4, 4)]
+        """
+        for k, layer in enumerate(conv):
+            if not isinstance(layer, Conv):
+                raise ConfigError(
+                    f"conv[{k}] is {layer!r}; it must be a Conv, such as Conv(32, 3, pad=1, pool=2)"
+                )
+        a, b, d = image
+        return cls(
+            LC=len(conv),
+            LF=len(full),
+            ht_input=a,
+            wd_input=b,
+            ch_input=(d, *(layer.filters for layer in conv)),
+            wd_filter=tuple(layer.width for layer in conv),
+            wd_pad_added=tuple(layer.pad for layer in conv),
+            strides=tuple(layer.stride for layer in conv),
+            wd_subimage_pool=tuple(layer.pool for layer in conv),
+            full_neurons=tuple(full),
+            rank=tuple(rank),
+        )
+
+    @classmethod
+    def preset(
+        cls, name: str, a: int = 28, b: int = 28, d: int = 1, classes: int = 10
+    ) -> NetConfig:
+        """Build the preset `name` for images of height `a`, width `b` and `d` channels.
+
+        Parameters
+        ----------
+        name : {"digits", "layer4", "layer7", "vgg11"}
+        a, b, d, classes : int
+
+        Raises
+        ------
+        ConfigError
+            If the name is unknown, or the images are too small for the layers.
+        """
+        if name not in PRESETS:
+            raise ConfigError(
+                f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
+                + closest(name, list(PRESETS))
+            )
+        preset = PRESETS[name]
+        return cls.build((a, b, d), preset.conv, [*preset.hidden, classes])
+
+    @classmethod
+    def parse(cls, text: str) -> NetConfig:
+        """Build the network that the text of a ``.config`` file describes.
+
+        Raises
+        ------
+        ConfigError
+            If a line cannot be read (the message names it), or the network cannot exist.
+        """
+        return cls(**parse_fields(text))
+
+    @classmethod
+    def read(cls, path: str | Path) -> NetConfig:
+        """Read one of simpleNN's ``.config`` files (see ``text.parse_fields``).
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or the network cannot exist.
+        """
+        path = Path(path)
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path} is not a text file; give a simpleNN .config file") from None
+        except OSError as error:
+            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+        try:
+            return cls.parse(text)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+    def write(self, path: str | Path) -> None:
+        """Write the network as a ``.config`` file that :meth:`read` takes, and simpleNN.
+
+        simpleNN knows no ``rank``, which is written only if a layer is factored.
+        """
+        from ..io.atomic import atomic_open
+
+        with atomic_open(path) as file:
+            file.write(self.text().encode())
+
+    def text(self) -> str:
+        """Return the text of the ``.config`` file."""
+        return format_fields(self)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's integers into Python's; leave anything else to the checks."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value

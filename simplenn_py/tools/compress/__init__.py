@@ -1,0 +1,1 @@
+"""``simplenn compress``: a smaller network by low rank."""

@@ -1,0 +1,1 @@
+"""``simplenn gradcheck``: derivatives against differences, with a likely cause of each error."""

@@ -1,0 +1,1 @@
+"""``simplenn profile``: where the time of a training step goes."""

@@ -1,0 +1,186 @@
+"""The run folder: model, checkpoint, history, report and figures, each written atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..io.atomic import atomic_open
+from ..io.npz import write_arrays
+from ..io.strict_json import to_json
+from ..layout import Array
+from ..model.model import Model
+from ..opt.hooks import Hook
+from ..opt.minibatch import Record
+from .checkpoint import FILE, Best, Checkpoint, State
+
+_FIGURE_BYTES = 4 << 20
+
+
+class RunFolder:
+    """The folder that holds the files of a run.
+
+    Parameters
+    ----------
+    path : path
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], parameters: int, images: int) -> RunFolder:
+        """Create the folder, and check it before hours of training.
+
+        Parameters
+        ----------
+        path : path
+        parameters : int
+            Number of parameters of the network.
+        images : int
+            Number of images to train on.
+
+        Raises
+        ------
+        DataError
+            If the folder already holds a run or is not writable, or the disk is too full.
+        """
+        run = cls(path)
+        # An interrupted start or a diverged first epoch leaves only a report: the folder is free.
+        present = [name for name in ("model.npz", FILE) if (run.path / name).exists()]
+        if present:
+            raise DataError(
+                f"{path} already holds a run ({', '.join(present)}); "
+                f"choose another --out, or continue it with --resume {path}"
+            )
+        run._check_room(parameters, images)
+        return run
+
+    def _check_room(self, parameters: int, images: int) -> None:
+        probe = self.path / ".write-test"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+            free = shutil.disk_usage(self.path).free
+        except OSError as error:
+            raise DataError(
+                f"cannot write into {self.path}: {error.strerror or error}; choose another --out"
+            ) from None
+        # A checkpoint holds theta, m, v and the best theta, a model holds theta, with at most 8
+        # bytes per number; a new file is beside the old one until it is complete.
+        needed = 2 * (5 * 8 * parameters + 8 * images) + _FIGURE_BYTES
+        if free < needed:
+            raise DataError(
+                f"{self.path} has {free >> 20} MiB free, but the run needs {(needed >> 20) + 1} "
+                "MiB; free some space or choose another --out"
+            )
+
+    def forget_checkpoint(self) -> None:
+        """Remove the checkpoint of a run in which nothing was learnt."""
+        (self.path / FILE).unlink(missing_ok=True)
+
+    def forget_folder(self) -> None:
+        """Remove the folder if it is empty."""
+        with contextlib.suppress(OSError):  # it already existed and is not empty
+            self.path.rmdir()
+
+    def save_history(self, history: list[Record]) -> None:
+        """Write ``history.csv``, one line per epoch or iteration.
+
+        Parameters
+        ----------
+        history : list of dict
+            One record per epoch or iteration; entries that are lists are left out.
+        """
+        columns: list[str] = list(
+            dict.fromkeys(k for record in history for k, v in record.items() if type(v) is not list)
+        )
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        self._write("history.csv", text.getvalue())
+
+    def save_model(self, model: Model, best: Best) -> None:
+        """Write ``model.npz``, with the weights of the best epoch if there is a validation set."""
+        arrays = model.arrays()
+        if best.theta is not None:
+            arrays["theta"] = best.theta
+        write_arrays(self.path / "model.npz", arrays)
+
+    def save_report(self, report: dict[str, Any]) -> None:
+        """Write ``run.json``."""
+        self._write("run.json", to_json(report) + "\n")
+
+    def save_figures(
+        self,
+        model: Model,
+        history: list[Record],
+        test_accuracy: float | None,
+        confusion: Array,
+        data: str,
+        part: str,
+        xi: float = 0.0,
+    ) -> None:
+        """Draw ``curves.png``, ``confusion.png``, ``filters.png``, and Newton's ``newton.png``.
+
+        Parameters
+        ----------
+        model : Model
+        history : list of dict
+        test_accuracy : float or None
+            Fraction of the test images that are predicted correctly.
+        confusion : ndarray of int64, shape (nL, nL)
+            Number of images by true and by predicted class.
+        data, part : str
+            Name of the data set, and of the images that `confusion` counts.
+        xi : float
+            Tolerance of Newton's CG.
+        """
+        from .. import plots
+
+        curves = plots.plot_curves(history, data=data, test_accuracy=test_accuracy)
+        plots.save(curves, self.path / "curves.png")
+        if history and "cg_steps" in history[0]:
+            plots.save(plots.plot_newton(history, data=data, xi=xi), self.path / "newton.png")
+        confusions = plots.plot_confusion(confusion, model.classes, part=f"{data}, {part}")
+        plots.save(confusions, self.path / "confusion.png")
+        plots.save(plots.plot_filters(model, data=data), self.path / "filters.png")
+
+    def _write(self, name: str, text: str) -> None:
+        with atomic_open(self.path / name) as file:
+            file.write(text.encode())
+
+
+class CheckpointHook(Hook):
+    """Updates the run folder after every epoch, and when a run is interrupted.
+
+    Parameters
+    ----------
+    run : RunFolder
+    checkpoint : Checkpoint
+        Its model, state and best epoch change while the run goes on.
+    """
+
+    def __init__(self, run: RunFolder, checkpoint: Checkpoint) -> None:
+        self._run, self._checkpoint = run, checkpoint
+
+    def on_start(self, state: State) -> None:
+        self._checkpoint.write()
+
+    def on_epoch(self, state: State) -> None:
+        # The checkpoint comes first: a resumed run writes the files again that come after it.
+        self._checkpoint.write()
+        self._run.save_history(state.history)
+        self._run.save_model(self._checkpoint.model, self._checkpoint.best)
+
+    def on_stop(self, state: State) -> None:
+        if state.stop:
+            self._checkpoint.write()

@@ -1,0 +1,312 @@
+"""``train``: train a network on a data set; ``simplenn train`` calls it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cnn.engine import Engine
+from ..cnn.jacobian import stored_bytes
+from ..cnn.objective import BatchObjective, FullObjective, evaluate
+from ..datasets.dataset import Dataset
+from ..engines import engine_class, make_engine
+from ..errors import DivergedError, OptionError
+from ..model.model import Model
+from ..network.config import NetConfig
+from ..opt.adam import AdamState, adam
+from ..opt.hooks import Hook, Hooks
+from ..opt.newton import NewtonState, newton
+from ..opt.sgd import sgd
+from ..runtime.memory import free_bytes
+from ..runtime.threads import limit_threads
+from .checkpoint import Checkpoint, State
+from .interrupt import InterruptHook
+from .job import Job, flip_seed, new_job, resumed_job
+from .options import DEFAULT_LR, TrainOptions
+from .results import History, diverged, finish, first_report
+from .run_folder import CheckpointHook
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..engines.operator_table import Operators
+
+
+def train(
+    data: Dataset,
+    config: NetConfig | str | os.PathLike[str] | None = None,
+    options: TrainOptions | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: str | os.PathLike[str] | Checkpoint | None = None,
+    start: Model | None = None,
+    operators: Operators | None = None,
+    hooks: Sequence[Hook] = (),
+    progress: bool = True,
+    console: Console | None = None,
+) -> tuple[Model, History]:
+    """Train a network by SGD with momentum, Adam, or the Gauss-Newton method.
+
+    Parameters
+    ----------
+    data : Dataset
+        From :func:`simplenn_py.load_dataset`, or your own.
+    config : NetConfig, preset name or path of a ``.config`` file, optional
+        The network.  A preset takes the size of the images and the number of classes from the
+        data.  By default the data set's usual network.
+    options : TrainOptions, optional
+        By default the data set's own.  ``options.solver`` chooses the solver.
+    out : path, optional
+        Run folder for the model, checkpoints, history, report and figures; by default no files
+        are written.
+    resume : path, optional
+        Run folder of a run to continue.  `config` must then be omitted, and `options` may
+        change only ``epochs`` (``iter_max`` for Newton) and ``threads``.
+    start : Model, optional
+        Model to start from, on other images or with other options.  Its weights, network (`config`
+        must then be omitted), normalisation and loss are kept.
+    operators : Operators, optional
+        Routines to use in place of the lecture engine's, see ``interfaces.student_routines``.
+    hooks : sequence of Hook
+        Your own hooks, called after those of the package.
+    progress : bool
+        Whether to show a bar (on a terminal or in a notebook) and one line per epoch.
+    console : rich.console.Console, optional
+        Console for the progress.
+
+    Returns
+    -------
+    model : Model
+        The model of the best epoch on the validation set if there is one, else of the last epoch.
+    history : History
+
+    Raises
+    ------
+    ConfigError, OptionError, DataError
+        If network, options, data and folder do not fit together; raised before any work.
+    DivergedError
+        If the loss is no longer finite; the files of the last complete epoch are kept.
+
+    Notes
+    -----
+    Ctrl-C (also the interrupt of a notebook) ends the run after the current batch.  The checkpoint
+    is written, and the model so far is returned with ``history.interrupted`` set.
+    """
+    began = time.perf_counter()
+    if resume is None:
+        job = new_job(data, config, options, out, start)
+    else:
+        if config is not None or out is not None or start is not None:
+            raise OptionError("resume continues with the run's own network, folder and weights; "
+                              "leave config, out and start out")  # fmt: skip
+        job = resumed_job(data, options, resume)
+    from rich.console import Console
+
+    console = console or Console()
+    with limit_threads(job.options.threads) as threads:
+        report = first_report(job, threads)
+        try:
+            engine = _engine(job, operators)
+            report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
+        except BaseException:
+            if job.run is not None and resume is None:
+                job.run.forget_folder()  # nothing was trained, so the name is free again
+            raise
+        if job.run is not None:
+            # Only now, so that a folder with a report also has a checkpoint to continue from.
+            job.checkpoint().write()
+            job.run.save_report({"status": "running"} | report)
+        history = History(job.state.history, report)
+        try:
+            history.interrupted = _run(job, engine, hooks, progress, console)
+        except DivergedError as error:
+            raise diverged(job, report | _routines(operators), error) from None
+        finish(job, engine, history)
+        report |= _routines(operators)
+        report["timings"]["total_seconds"] = time.perf_counter() - began
+        if job.run is not None:
+            job.run.save_report(report)
+    return job.model, history
+
+
+def _routines(operators: Operators | None) -> dict[str, Any]:
+    return {} if operators is None else {"student_routines": operators.report()}
+
+
+def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool:
+    """Train a job that writes no files; its model gets the best weights.
+
+    Parameters
+    ----------
+    job : Job
+        From :func:`simplenn_py.training.job.fresh_job`.
+    hooks : sequence of Hook
+        Your own hooks, called after those of the package.
+    progress : bool
+        Whether to show the progress.
+
+    Returns
+    -------
+    bool
+        Whether the run was interrupted.
+
+    Raises
+    ------
+    DivergedError, OptionError
+        As :func:`train`.
+    """
+    from rich.console import Console
+
+    console = Console()
+    with limit_threads(job.options.threads):
+        engine = _engine(job)
+        _compile(job, engine, console, progress)
+        interrupted = _run(job, engine, hooks, progress, console)
+    if job.best.theta is not None:
+        job.model.theta[:] = job.best.theta
+    return interrupted
+
+
+def _engine(job: Job, operators: Operators | None = None) -> Engine:
+    options, config = job.options, job.model.config
+    if operators is not None and options.engine != "lecture":
+        raise OptionError(
+            f"engine is {options.engine!r}; your own routines need the engine 'lecture'"
+        )
+    batch = min(options.batch_size, job.training.size)
+    needed = sum(engine_class(options.engine).forecast(config, batch, options.dtype).values())
+    free = free_bytes()
+    if needed > free:
+        raise OptionError(
+            f"batch_size {options.batch_size} needs {needed >> 20} MiB of memory, but {free >> 20} "
+            "MiB are free; make it smaller ('simplenn summary' shows the memory of each layer)"
+        )
+    if operators is not None:
+        from ..engines.lecture import LectureEngine
+
+        return LectureEngine(config, batch, options.dtype, operators=operators)
+    return make_engine(options.engine, config, batch, options.dtype)
+
+
+def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> float:
+    """Run every kernel on one image, so that training time does not include compiling."""
+    from ..kernels.policy import cached, cold, compilations
+
+    if progress and cold():
+        console.print("compiling once, up to half a minute ...", highlight=False)
+    began, before = time.perf_counter(), compilations()
+    gradient = np.empty_like(job.model.theta)
+    if job.options.solver == "newton":
+        full = FullObjective(engine, job.model, job.problem, job.training[:1])
+        full.fungrad(gradient)
+        full.gauss_newton(np.zeros(1, np.int64))(gradient)
+    else:
+        objective = BatchObjective(engine, job.model, job.problem, job.training)
+        objective.grad(np.zeros(1, np.int64), gradient)
+    seconds = time.perf_counter() - began
+    compiled = compilations() - before
+    if progress and compiled:
+        console.print(
+            f"compiled {compiled} kernels in {seconds:.1f} s "
+            + ("(kept for the next run)" if cached() else "(not kept: see 'simplenn doctor')"),
+            highlight=False,
+        )
+    return seconds
+
+
+class _ValidationHook(Hook):
+    """Measures each epoch on the validation set and keeps the weights of the best one."""
+
+    def __init__(self, job: Job, engine: Engine) -> None:
+        self._job, self._engine = job, engine
+
+    def on_epoch(self, state: State) -> None:
+        job = self._job
+        loss, predicted = evaluate(self._engine, job.model, job.problem, job.validation)
+        accuracy = float(np.mean(predicted == job.problem.y[job.validation]))
+        state.history[-1] |= {"validation_loss": loss, "validation_accuracy": accuracy}
+        if accuracy > job.best.accuracy:
+            job.best.theta = job.model.theta.copy()
+            job.best.epoch, job.best.accuracy = state.epoch, accuracy
+
+
+def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, console: Console) -> bool:
+    """Train; return whether the run was interrupted."""
+    ours: list[Hook] = [InterruptHook()]
+    if job.validation.size:
+        ours.append(_ValidationHook(job, engine))
+    if job.run is not None:
+        ours.append(CheckpointHook(job.run, job.checkpoint()))
+    options, state = job.options, job.state
+    if progress:
+        from .progress_bar import NewtonProgressHook, ProgressHook
+
+        if isinstance(state, NewtonState):
+            ours.append(NewtonProgressHook(console, options.iter_max))
+        else:
+            ours.append(ProgressHook(console, options.epochs, job.training.size))
+    with np.errstate(over="ignore", invalid="ignore"):  # the solvers check the loss themselves
+        _solve(job, engine, Hooks([*ours, *hooks]))
+    if isinstance(state, NewtonState):
+        if not state.reason and state.iteration == options.iter_max:
+            state.reason = f"iter_max, {options.iter_max} iterations"
+        return not state.reason
+    return state.stop and state.epoch < options.epochs
+
+
+def _solve(job: Job, engine: Engine, hook: Hook) -> None:
+    options, state = job.options, job.state
+    if isinstance(state, NewtonState):
+        GNsize = options.GNsize or -(-job.training.size // 20)
+        stored = _stores_jacobian(job, GNsize)
+        newton(
+            FullObjective(engine, job.model, job.problem, job.training, stored),
+            state, hook, GNsize=GNsize, iter_max=options.iter_max, cg_tol=options.xi,
+            CGmax=options.CGmax, drop=options.drop, boost=options.boost, eta=options.eta,
+        )  # fmt: skip
+        return
+    objective = BatchObjective(engine, job.model, job.problem, job.training, flip_seed(options))
+    common: dict[str, Any] = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "lr": options.lr or DEFAULT_LR[options.solver],
+        "decay": options.decay,
+        "schedule": options.schedule,
+    }
+    if isinstance(state, AdamState):
+        adam(objective, state, hook, **common)
+    else:
+        sgd(objective, state, hook, momentum=options.momentum, **common)
+
+
+def _stores_jacobian(job: Job, GNsize: int) -> bool | None:
+    """Return whether to store the Jacobian of a subsample; None: decide in each iteration.
+
+    Raises
+    ------
+    OptionError
+        If it is wanted, but the engine does not store it or it does not fit into memory.
+    """
+
+    options, config = job.options, job.model.config
+    if options.Jacobian == "auto":
+        return False if options.engine == "direct" else None
+    if options.Jacobian == "no":
+        return False
+    if options.engine == "direct":
+        raise OptionError(
+            "Jacobian is 'yes', but the direct engine does not store it and is faster without; "
+            "choose the engine lecture, or leave Jacobian out"
+        )
+    needed = stored_bytes(config, min(GNsize, job.training.size), np.dtype(options.dtype).itemsize)
+    free = free_bytes()
+    if needed > free * 3 // 4:
+        raise OptionError(
+            f"Jacobian is 'yes', but for {GNsize} images it needs {needed:,} bytes, and {free:,} "
+            "are free; give a smaller GNsize, or leave Jacobian out"
+        )
+    return True
