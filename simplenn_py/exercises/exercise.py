@@ -16,8 +16,11 @@ HERE = Path(__file__).parent
 #: Routines that ``simplenn train --with FILE.py`` takes from a file, as the lecture engine calls
 #: them.
 OPERATORS = frozenset(
-    {"padding_and_phiZ", "vTP_phi", "unpad", "maxpooling", "vTP_pool", "bias_relu", "mask"}
-)
+    {
+        "padding_and_phiZ", "vTP_phi", "unpad", "maxpooling", "vTP_pool", "P_pool", "bias_relu",
+        "mask",
+    }
+)  # fmt: skip
 
 #: A case's arguments by name, in the order of the routine's parameters.
 Args = Mapping[str, Any]
