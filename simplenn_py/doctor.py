@@ -107,7 +107,15 @@ def _versions() -> Iterator[Finding]:
 
     yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
     yield Finding("NumPy", version("numpy"))
-    yield Finding("Numba", f"{version('numba')}, llvmlite {version('llvmlite')}")
+    from .kernels import shortcuts
+
+    remedy = ""
+    if not shortcuts.usable():
+        remedy = (
+            "kernels compile without the shortcuts, because this Numba is not known: the first "
+            "start is slower; what is computed is the same"
+        )
+    yield Finding("Numba", f"{version('numba')}, llvmlite {version('llvmlite')}", remedy)
 
 
 def _simd() -> Iterator[Finding]:

@@ -13,6 +13,7 @@ import pytest
 
 from simplenn_py import doctor
 from simplenn_py.cli import main
+from simplenn_py.kernels import shortcuts
 from simplenn_py.kernels.policy import cache_folder
 
 VARIABLES = [*doctor._SLOW, *doctor._THREAD_VARIABLES, "OPENBLAS_CORETYPE", "SIMPLENN_LANES"]
@@ -65,6 +66,12 @@ def test_a_warning_is_status_1_with_its_remedy_below(
     (at,) = [k for k, line in enumerate(lines) if "OMP_WAIT_POLICY=ACTIVE" in line]
     assert lines[at].startswith("warning")
     assert "unset it" in lines[at + 1]
+
+
+def test_a_numba_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("shortcuts" in text for text in remedies().values())
+    monkeypatch.setattr(shortcuts, "usable", lambda: False)
+    assert "the first start is slower" in remedy_of("without the shortcuts")
 
 
 def test_variables_that_slow(monkeypatch: pytest.MonkeyPatch) -> None:
