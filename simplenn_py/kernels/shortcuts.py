@@ -38,6 +38,8 @@ def quick(dispatcher: Any) -> Any:
             numba.config.OPT = given if given <= OPT else type(given)(OPT)
             try:
                 return compile_(signature)
+            except OSError:
+                return compile_(signature)  # compiled already: only the cache has no room for it
             finally:
                 numba.config.OPT = given
 

@@ -85,12 +85,12 @@ def copy(tmp_path):
     return target / "kernels"
 
 
-def run(copy, cache, **variables):
-    """Run the tiny kernel in a process of its own; return what it reports."""
+def run(copy, cache, before="", **variables):
+    """Run the tiny kernel in a process of its own, after the code `before`; return its report."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     environment.pop("OMP_WAIT_POLICY", None)
     environment |= {"PYTHONPATH": str(copy.parents[1]), "NUMBA_CACHE_DIR": str(cache), **variables}
-    command = [sys.executable, "-c", RUN]
+    command = [sys.executable, "-c", before + RUN]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -134,6 +134,25 @@ def test_without_a_writable_folder_kernels_run_uncached(copy, tmp_path):
     for _ in range(2):
         report = run(copy, tmp_path / "file" / "cache")
         assert (report["result"], report["hits"], report["folder"]) == ([1, 1], 0, "None")
+
+
+FULL_DISK = """
+import errno
+from numba.core.caching import IndexDataCacheFile
+
+
+def save(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+IndexDataCacheFile.save = save
+"""
+
+
+def test_on_a_full_disk_kernels_are_compiled_once_and_run(copy, tmp_path):
+    for _ in range(2):
+        report = run(copy, tmp_path / "cache", before=FULL_DISK)
+        assert (report["result"], report["hits"], report["misses"]) == ([1, 1], 0, 1)
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
