@@ -83,7 +83,7 @@ def examine() -> list[Finding]:
 
 
 def old_caches() -> list[Path]:
-    """Return the folders of code that other versions of our kernels, or of Numba, compiled."""
+    """Return the cache folders of other versions of our kernels or of Numba."""
     from .kernels.policy import cache_folder
 
     folder = cache_folder()
@@ -94,7 +94,7 @@ def old_caches() -> list[Path]:
 
 
 def clean_caches() -> tuple[int, int]:
-    """Delete what :func:`old_caches` finds; return how many folders, and how many bytes."""
+    """Delete the folders of :func:`old_caches`; return their number and their size in bytes."""
     folders = old_caches()
     count = sum(map(_bytes_in, folders))
     for folder in folders:
@@ -105,15 +105,15 @@ def clean_caches() -> tuple[int, int]:
 def _versions() -> Iterator[Finding]:
     from importlib.metadata import version
 
-    yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
-    yield Finding("NumPy", version("numpy"))
     from .kernels import shortcuts
 
+    yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
+    yield Finding("NumPy", version("numpy"))
     remedy = ""
     if not shortcuts.usable():
         remedy = (
-            "kernels compile without the shortcuts, because this Numba is not known: the first "
-            "start is slower; what is computed is the same"
+            "this Numba is not known, so kernels compile without the shortcuts: the first start "
+            "takes longer, the results are the same"
         )
     yield Finding("Numba", f"{version('numba')}, llvmlite {version('llvmlite')}", remedy)
 
@@ -250,7 +250,7 @@ def _cache() -> Iterator[Finding]:
         where = os.environ.get("NUMBA_CACHE_DIR") or "your cache folder"
         yield Finding(
             "compile cache",
-            f"{where} cannot be written: every start compiles anew",
+            f"{where} cannot be written: every start compiles again",
             "set NUMBA_CACHE_DIR to a folder that you can write to",
         )
         return

@@ -1,4 +1,4 @@
-"""The start is quick because nothing heavy is imported for it; and importing changes nothing."""
+"""Imports are light, and they change nothing outside Python."""
 
 import json
 import os

@@ -64,17 +64,18 @@ def _made(folder: Path) -> Path | None:
     return folder
 
 
-# Decided on import, as the lanes and the sources are: what changes later must not mix with them.
+# Chosen on import, when the lanes and the sources are read: a later change of the environment
+# must not mix two kinds of code in one folder.
 _LOCATION = _location()
 _DISPATCHERS: list[Any] = []
 _LOCK = threading.Lock()
 
 
 def _prepared() -> Path | None:
-    """Set up what compiled code needs in this process; return its cache folder, as it is now.
+    """Set up this process for compiled code; return the cache folder, None if it is not writable.
 
-    Numba must not look for a folder of its own when this one cannot be written any more: it
-    would choose one that edits of other files leave as it is.
+    Checked for every kernel: if the folder could no longer be written, Numba would choose one of
+    its own, which does not change when other files are edited.
     """
     polite_waiting()  # before Numba's threads start
     return _made(_LOCATION)
@@ -108,7 +109,7 @@ class _Kernel:
 
     @functools.cached_property
     def dispatcher(self) -> Any:
-        """What Numba makes of the function; its compiled code is kept for the next process."""
+        """Numba's dispatcher of the function, which keeps compiled code for the next process."""
         with _LOCK:
             folder, saved = _prepared(), numba.config.CACHE_DIR
             numba.config.CACHE_DIR = str(

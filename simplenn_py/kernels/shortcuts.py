@@ -1,7 +1,8 @@
-"""Shortcuts to compile sooner.  They replace private methods of Numba: everything private is here.
+"""Shortcuts that make compilation faster by replacing private methods of Numba's dispatchers.
 
-Numba may change what it does not document, so :func:`usable` checks that the replaced methods
-are there and are called.  Without the shortcuts kernels compute the same and compile more slowly.
+Private methods may change with any version of Numba, so :func:`usable` checks that they exist
+and that Numba calls the replacements.  Without the shortcuts kernels compile more slowly and
+compute the same.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from typing import Any
 import numba
 from numba.extending import typeof_impl
 
-#: LLVM's level of optimisation.
+#: LLVM's level of optimisation with the shortcuts.
 OPT = 1
 
 
 def level() -> int:
-    """Return LLVM's level of optimisation: what Numba is set to, at most `OPT`."""
+    """Return LLVM's level of optimisation: Numba's own, with the shortcuts at most `OPT`."""
     return min(int(numba.config.OPT), OPT) if usable() else int(numba.config.OPT)
 
 
 def quick(dispatcher: Any) -> Any:
-    """Compile `dispatcher` at LLVM's level `OPT`.
+    """Make `dispatcher` compile at LLVM's level `OPT`, and run even if its code cannot be kept.
 
-    The vectors are written out: higher levels take half as long again and make no kernel
-    faster, of either engine.
+    The kernels are written in vectors already: higher levels take half as long again and make
+    no kernel of either engine faster.
     """
     from numba.core.compiler_lock import global_compiler_lock
 
@@ -39,7 +40,7 @@ def quick(dispatcher: Any) -> Any:
             try:
                 return compile_(signature)
             except OSError:
-                return compile_(signature)  # compiled already: only the cache has no room for it
+                return compile_(signature)  # already compiled: only writing to the cache failed
             finally:
                 numba.config.OPT = given
 
@@ -48,9 +49,9 @@ def quick(dispatcher: Any) -> Any:
 
 
 def signed(dispatcher: Any) -> Any:
-    """Let calls from kernels pass the counter of a ``prange``, unsigned, as an ordinary integer.
+    """Make `dispatcher` take the counter of a ``prange``, which is unsigned, as an int64.
 
-    Otherwise `dispatcher` would be compiled once more for unsigned integers.
+    Otherwise it would be compiled once more for unsigned integers.
     """
     template = dispatcher.get_call_template
 
@@ -65,23 +66,23 @@ def signed(dispatcher: Any) -> Any:
 def usable() -> bool:
     """Whether this Numba has the methods that the shortcuts replace, and calls the replacements.
 
-    A call is typed up to the point where Numba would compile; nothing is compiled.
+    The check types one call, up to the point where Numba would compile.  It compiles nothing.
     """
     try:
-        return _reaches_the_replacements()
+        return _calls_replacements()
     except Exception:
-        return False  # whatever it is, kernels compile without the shortcuts
+        return False  # any error means that this Numba is not known
 
 
 class _Reached(Exception):
-    """Ends the check, at the place where Numba would compile."""
+    """Ends the check at the point where Numba would compile."""
 
 
-def _reaches_the_replacements() -> bool:
-    compiles = []
+def _calls_replacements() -> bool:
+    recorded = []
 
     def record(signature: Any) -> Any:
-        compiles.append((tuple(signature), int(numba.config.OPT) <= OPT))
+        recorded.append((tuple(signature), int(numba.config.OPT) <= OPT))
         raise _Reached
 
     dispatcher = numba.njit(_identity)
@@ -90,11 +91,12 @@ def _reaches_the_replacements() -> bool:
     class Part:
         _numba_type_ = numba.types.Dispatcher(signed(quick(dispatcher)))
 
+    typeof = typeof_impl.dispatch(object)  # numba.typeof finds it too, in 10 ms
     with suppress(_Reached):
-        typeof_impl.dispatch(object)(Part(), None).get_call_type(None, (numba.uint64,), {})
+        typeof(Part(), None).get_call_type(None, (numba.uint64,), {})
     options = dispatcher.targetdescr.options
     known = hasattr(options, "no_cpython_wrapper") and hasattr(options, "no_cfunc_wrapper")
-    return known and compiles == [((numba.int64,), True)]
+    return known and recorded == [((numba.int64,), True)]
 
 
 def _identity(k: Any) -> Any:

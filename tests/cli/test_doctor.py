@@ -71,7 +71,7 @@ def test_a_warning_is_status_1_with_its_remedy_below(
 def test_a_numba_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any("shortcuts" in text for text in remedies().values())
     monkeypatch.setattr(shortcuts, "usable", lambda: False)
-    assert "the first start is slower" in remedy_of("without the shortcuts")
+    assert "the first start takes longer" in remedy_of("without the shortcuts")
 
 
 def test_variables_that_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_a_data_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
-    assert "set NUMBA_CACHE_DIR" in remedy_of("compiles anew") + remedy_of("file cannot be")
+    assert "set NUMBA_CACHE_DIR" in remedy_of("compiles again") + remedy_of("file cannot be")
 
 
 def test_only_old_caches_are_deleted(capsys: pytest.CaptureFixture[str]) -> None:
