@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..cnn.relu import bias_relu, mask
 from ..config import NetConfig
 from ..kernels import elementwise
 from ..layout import Array, ConvGeometry, FullGeometry, aligned_empty
-from .base import Engine
+from .base import Engine, read_only
 from .operators import Operators
 
 
@@ -51,6 +52,10 @@ class LectureEngine(Engine):
         counts = _counts(self.config, batch_size, training)
         self._buffers = {role: self._allocate(role, count) for role, count in counts.items()}
         self._gradient_role = 0
+
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        return read_only(self._buffers)
 
     @staticmethod
     def forecast(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 
 from .lanes import float32_lanes
@@ -22,6 +23,11 @@ I64 = ir.IntType(64)
 def lanes_of(itemsize: int) -> int:
     """Return the lanes of a vector of numbers of `itemsize` bytes."""
     return FLOAT32_LANES * 4 // itemsize
+
+
+def element_of(kind: Any) -> Any:
+    """Return the type of the numbers in a group's first array, see ``groups``."""
+    return kind.types[0].dtype
 
 
 class Emitter:
@@ -39,6 +45,16 @@ class Emitter:
 
     def data(self, array_type: Any, array: Any) -> Any:
         return self.context.make_array(array_type)(self.context, self.builder, array).data
+
+    def group(self, kind: Any, value: Any) -> Any:
+        """Take a NamedTuple apart: the same with pointers to the numbers in place of arrays."""
+        members = [self.builder.extract_value(value, k) for k in range(kind.count)]
+        return kind.instance_class(
+            *(
+                self.data(member_kind, member) if isinstance(member_kind, types.Array) else member
+                for member_kind, member in zip(kind.types, members, strict=True)
+            )
+        )
 
     def at(self, pointer: Any, index: Any) -> Any:
         return self.builder.gep(pointer, [index])
