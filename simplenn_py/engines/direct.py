@@ -135,7 +135,7 @@ class DirectEngine(Engine):
         direct.forward(layer, self.l, buffers[f"Z{m}"], buffers["w"], output, workspace)
 
     def _leave_pool_out(self, m: int) -> None:
-        """Make room for a layer whose pool is switched off: all of S is then its output."""
+        """Make room for a layer whose pool is switched off: its output is then all of S."""
         g = replace(self.config.conv_layers[m], h_pool=1)
         layer = plan.layer_sizes(g, 0, self.batch_size, self.dtype, self._winograd)
         self._sizes[m] = layer
@@ -280,7 +280,10 @@ class DirectEngine(Engine):
         return self._grown("scratch", chunks * entries)[: chunks * entries].reshape(chunks, entries)
 
     def _grown(self, role: str, count: int) -> Array:
-        """Return a buffer; tangents and stored Jacobians need more than a training step."""
+        """Return a buffer of at least `count` entries.
+
+        Tangents and stored Jacobians need more room than a training step.
+        """
         buffer = self._buffers.get(role)
         if buffer is None or buffer.size < count:
             buffer = self._buffers[role] = self._allocate(role, (count,))

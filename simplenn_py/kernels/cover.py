@@ -3,22 +3,22 @@
 from .policy import compiled
 from .tile import ROWS, VECTORS, tile
 
-#: Rows of the smaller tile.  Images have 8, 16, 32 pixels a side more often than others.
+#: Rows of the smaller tile.  Images most often have 8, 16 or 32 pixels per side.
 HALF = 8 if ROWS == 14 else 4
 
 
 @compiled()
 def clear(array, start, stop):
-    """Set part of an array to 0."""
+    """Set ``array[start:stop]`` to 0, for a 1-d array."""
     part = array[start:stop]  # its indices are not negative, as LLVM can see
     for k in range(part.size):
         part[k] = 0
 
 
 def halves(n: int) -> int:
-    """How many tiles of HALF rows to end a list of `n` with, after those of ROWS rows.
+    """Return the number of tiles of HALF rows that end a list of `n`, after those of ROWS rows.
 
-    One, two or three, where that covers little more than n rows: 16 are two of 8, not 14 and 8.
+    One, two or three, if they cover little more than n rows: 16 are two of 8, not 14 and 8.
     """
     rest = n % ROWS
     if rest == 0:

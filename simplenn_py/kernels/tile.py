@@ -1,7 +1,7 @@
 """The register tile: the one inner loop of the direct engine, in explicit SIMD vectors.
 
 A tile holds P x V accumulators in registers.  Its P rows are pixels (or patch entries), its V
-vectors run along channels; a step multiplies one column of numbers, broadcast, by one row of
+vectors run along channels.  A step multiplies one column of numbers, broadcast, by one row of
 vectors, loaded, and adds: the rank-1 update of a matrix product.
 
                     V vectors of channels  ->   w[r, :] loaded
@@ -12,14 +12,14 @@ vectors, loaded, and adds: the rank-1 update of a matrix product.
     z[P-1, r]     |           |           |      then the tile is written, or added, to out
                   +-----------+-----------+
 
-Why the numbers: a fused multiply-add takes about 4 cycles and 1 or 2 start in each, so at least
-8 accumulators must be independent; P*V accumulators plus V loaded vectors plus one broadcast
-must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE); and each step
-loads only P + V numbers or vectors for its P*V multiply-adds.  V = 2 and P = 14, or 6 with 16
+Why these numbers?  A fused multiply-add takes about 4 cycles, and 1 or 2 start per cycle, so at
+least 8 accumulators must be independent.  P*V accumulators, V loaded vectors and one broadcast
+must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE).  And each step should
+load few numbers or vectors, P + V, for its P*V multiply-adds.  V = 2 and P = 14, or 6 with 16
 registers, satisfy all three.
 
-The loop over r has two levels, segments of contiguous r, because that is how a patch lies in
-``pad(Z)``: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
+The loop over r has two levels, segments of contiguous r, because a patch lies in ``pad(Z)`` like
+that: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from numba.extending import intrinsic
 
 from .emitter import FLOAT32_LANES, I64, Emitter, element_of
 
-#: Rows of the largest tile, by float32 lanes: what the registers hold beside V = 2 vectors.
+#: Rows of the largest tile: as many as the registers hold beside V = 2 vectors.
 ROWS = 14 if FLOAT32_LANES == 16 else 6
 VECTORS = 2
 
@@ -88,7 +88,7 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
             return e.at(base, builder.load(e.at(out.offsets, builder.add(first_, I64(p)))))
 
         adds = builder.icmp_signed("!=", add_, I64(0))
-        with builder.if_then(adds):  # what is added to arrives while the products are formed
+        with builder.if_then(adds):  # the target arrives while the products are formed
             for p in range(P_):
                 row = target_row(p)
                 for v in range(V_):

@@ -1,4 +1,4 @@
-"""Winograd's F(4x4, 3x3): a 4x4 tile of S from 36 multiplications a channel instead of 144.
+"""Winograd's F(4x4, 3x3): a 4x4 tile of S from 36 multiplications per channel instead of 144.
 
 Winograd (1980); for convolutional networks Lavin and Gray (2016).  For a 6x6 piece d of
 ``pad(Z)`` and a 3x3 filter g, one channel each, the 4x4 outputs are

@@ -1,7 +1,7 @@
-"""Matrix products, step by step: from three loops to what the experts' libraries do.
+"""Matrix products, step by step: from three loops to the algorithm of the experts' libraries.
 
-    step            what is new in it
-    three-loops     C[i, j] is a dot product; B is read down its columns, a cache line for a number
+    step            new idea
+    three-loops     C[i, j] is a dot product; B is read down its columns, a cache line per number
     reordered       j innermost: everything is read as it lies in memory, and in SIMD vectors
     blocked         blocks of B that stay in the cache are used for several rows of A
     parallel        the same by all cores
@@ -35,7 +35,7 @@ _BLOCK = (64, 64, 512)
 
 
 def three_loops(A: Array, B: Array) -> Array:
-    """Multiply as everybody writes it down first: C[i, j] = sum over p of A[i, p] B[p, j]."""
+    """Multiply by the definition: C[i, j] = sum over p of A[i, p] B[p, j]."""
     from ..kernels import gemm
 
     C = _result(A, B)
@@ -73,13 +73,13 @@ def parallel(A: Array, B: Array) -> Array:
 
 
 class _Kept(threading.local):
-    """Packed blocks, kept from product to product: new memory costs as much as packing itself."""
+    """Packed blocks, kept from product to product: new memory costs as much as packing."""
 
     def __init__(self) -> None:
         self._bytes: dict[str, Array] = {}
 
     def rows(self, role: str, count: int, length: int, dtype: np.dtype[Any]) -> Array:
-        """Return room for `count` rows of `length` numbers, C order, with anything in it."""
+        """Return room for `count` rows of `length` numbers in C order, not initialised."""
         needed = count * length * dtype.itemsize
         if role not in self._bytes or self._bytes[role].size < needed:
             self._bytes[role] = aligned_empty((needed,), np.uint8)
@@ -104,7 +104,7 @@ def packed_tile(A: Array, B: Array) -> Array:
     Raises
     ------
     DataError
-        Where shapes or dtypes do not fit.
+        If shapes or dtypes do not match.
 
     Notes
     -----
@@ -139,7 +139,7 @@ def packed_tile(A: Array, B: Array) -> Array:
         gemm.tiled_flat(_flat(A), _flat(B), C.reshape(-1), Blocks(m, k_c, n_r), packed)
         return C
     chunks = min(-(-m // ROWS), threads)
-    # Each thread's rows in blocks of about one height, all but the last of whole tiles.
+    # Each thread's rows in blocks of about the same height, all but the last of whole tiles.
     rows = -(-m // chunks)
     m_c = -(-rows // (-(-rows // M_C) * ROWS)) * ROWS
     n_c = min(N_C, -(-n // n_r) * n_r)
@@ -154,7 +154,7 @@ def packed_tile(A: Array, B: Array) -> Array:
 
 
 def blas(A: Array, B: Array) -> Array:
-    """Multiply by the library that NumPy was built with."""
+    """Multiply with the library that NumPy was built with."""
     _result(A, B)
     return np.ascontiguousarray(A @ B)
 
@@ -182,7 +182,8 @@ def partitioned(
     A : ndarray, shape (m, k)
     B : ndarray, shape (k, n)
     rows, middle, columns : list of int
-        Where the rows of A, the columns of A with the rows of B, and the columns of B are cut.
+        Indices at which the rows of A, the columns of A with the rows of B, and the columns of B
+        are cut.
 
     Returns
     -------
