@@ -14,6 +14,7 @@ from simplenn_py.cnn.operators.loss import get_loss
 from simplenn_py.cnn.operators.phi import padding_and_phiZ
 from simplenn_py.cnn.problem import Problem
 from simplenn_py.engines import make_engine
+from simplenn_py.engines.direct import DirectEngine
 from simplenn_py.model.model import Model
 from simplenn_py.network.config import NetConfig
 
@@ -36,6 +37,9 @@ class Setting:
     smooth : bool
         Otherwise look for a point where no entry of S comes so near to 0, and no two of a pooling
         window so near to each other, that rounding decides.
+    winograd : bool
+        Whether the direct engine uses Winograd's tiles in every layer that they fit, for small
+        batches too.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class Setting:
         seed: int = 0,
         integers: bool = False,
         smooth: bool = True,
+        winograd: bool = True,
     ) -> None:
         self.config, self.l, self.dtype = config, l, np.dtype(dtype)
+        self.winograd = winograd
         for attempt in range(50):
             self._draw(np.random.default_rng([seed, attempt]), integers)
             if integers or not smooth or _margin(self) > _MARGIN[self.dtype]:
@@ -83,6 +89,7 @@ class Setting:
         """Return the same numbers for a more exact engine."""
         other = object.__new__(Setting)
         other.config, other.l, other.dtype = self.config, self.l, np.dtype(np.float64)
+        other.winograd = self.winograd
         theta = self.model.theta.astype(np.float64)
         other.model = Model(self.config, theta, np.arange(self.config.nL))
         p = self.problem
@@ -93,7 +100,12 @@ class Setting:
         return other
 
     def engine(self, name: str = "direct", batch_size: int = 0, training: bool = True) -> Engine:
-        return make_engine(name, self.config, batch_size or self.l, self.dtype, training)
+        batch_size = batch_size or self.l
+        if name == "direct":
+            return DirectEngine(
+                self.config, batch_size, self.dtype, training, winograd=self.winograd
+            )
+        return make_engine(name, self.config, batch_size, self.dtype, training)
 
     def step(self, engine: Engine, indices: Any = None, gradient: bool = True) -> dict[str, Any]:
         """Run a training step; return every Z, the loss, and the gradient by layers."""

@@ -1,5 +1,7 @@
-"""The start is quick because nothing heavy is imported for it."""
+"""Imports are light, and they change nothing outside Python."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -29,6 +31,38 @@ def test_help_imports_nothing_heavy(command):
         f"try: main({[*command.split(), '--help']!r})\nexcept SystemExit: pass"
     )
     assert imported_by(code) == []
+
+
+IMPORT_EVERYTHING = """
+import contextlib, importlib, json, os, pkgutil
+with contextlib.suppress(ImportError):
+    import sklearn  # sets a variable of its own
+before = dict(os.environ)
+import simplenn_py
+names = [found.name for found in pkgutil.walk_packages(simplenn_py.__path__, "simplenn_py.")]
+for name in names:
+    if not name.endswith("__main__"):  # runs the program
+        importlib.import_module(name)
+changed = sorted(name for name, value in os.environ.items() if before.get(name) != value)
+print(json.dumps({"modules": names, "changed": changed}))
+"""
+
+
+def test_importing_every_module_changes_nothing_outside_python(tmp_path):
+    home, drawings = tmp_path / "home", tmp_path / "matplotlib"
+    home.mkdir()
+    places = dict.fromkeys(("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME"), str(home))
+    environment = os.environ | places
+    environment |= {"NUMBA_CACHE_DIR": str(home), "MPLCONFIGDIR": str(drawings)}
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT"):
+        environment.pop(name, None)
+    command = [sys.executable, "-c", IMPORT_EVERYTHING]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert "simplenn_py.kernels.tile" in report["modules"]
+    assert report["changed"] == []
+    assert list(home.iterdir()) == []
 
 
 def test_every_public_name_loads():

@@ -10,6 +10,8 @@ are the stages of ``NetConfig.stages``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,6 +50,11 @@ class Engine(ABC):
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.training = training
         self.l = 0
+
+    @property
+    @abstractmethod
+    def buffers(self) -> Mapping[str, Array]:
+        """Read-only views of all buffers by name; :meth:`forecast` gives their sizes."""
 
     @staticmethod
     @abstractmethod
@@ -151,3 +158,11 @@ class Engine(ABC):
     def path(self, m: int) -> str:
         """Say in a few words how layer m is run, for ``simplenn profile``."""
         return ""
+
+
+def read_only(buffers: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return views through which no buffer can be changed."""
+    views = {role: buffer.view() for role, buffer in buffers.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    return MappingProxyType(views)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..cnn.engine import Engine
+from ..cnn.engine import Engine, read_only
 from ..cnn.operators.phi import padding_and_phiZ
 from ..kernels import direct, direct_backward, pack, winners
-from ..kernels.cover import Sizes
-from ..kernels.emitter import lanes_of
+from ..kernels.groups import Gradient, ListRoom, Output, Panel, Parts, Product, Workspace
+from ..kernels.sizes import Sizes
 from ..layout import Array, aligned_empty
 from ..network.config import NetConfig
 from . import direct_plan as plan
@@ -25,6 +26,9 @@ class DirectEngine(Engine):
     ----------
     config, batch_size, dtype, training
         See ``cnn.engine.Engine``.
+    winograd : bool, optional
+        Whether to use Winograd's tiles in every layer that they fit.  None, the default, uses
+        them if they pay.
 
     Notes
     -----
@@ -34,10 +38,17 @@ class DirectEngine(Engine):
     name: ClassVar[str] = "direct"
 
     def __init__(
-        self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
+        self,
+        config: NetConfig,
+        batch_size: int,
+        dtype: DTypeLike,
+        training: bool = True,
+        *,
+        winograd: bool | None = None,
     ) -> None:
         super().__init__(config, batch_size, dtype, training)
-        self._planned = plan.sizes_of(self.config, batch_size, self.dtype)
+        self._winograd = winograd
+        self._planned = plan.sizes_of(self.config, batch_size, self.dtype, winograd)
         self._sizes = list(self._planned)  # as the last forward pass ran each layer
         self._buffers = {
             role: self._allocate(role, shape)
@@ -47,12 +58,21 @@ class DirectEngine(Engine):
         }
         self._gradient = 0
 
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        return read_only(self._buffers)
+
     @staticmethod
     def forecast(
-        config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
+        config: NetConfig,
+        batch_size: int,
+        dtype: DTypeLike,
+        training: bool = True,
+        *,
+        winograd: bool | None = None,
     ) -> dict[str, int]:
         kind = np.dtype(dtype)
-        sizes = plan.sizes_of(config.stages, batch_size, kind)
+        sizes = plan.sizes_of(config.stages, batch_size, kind, winograd)
         return {
             role: int(np.prod(shape)) * (8 if role in plan.INT64 else kind.itemsize)
             for role, shape in plan.buffer_shapes(sizes, batch_size, kind, training).items()
@@ -79,23 +99,22 @@ class DirectEngine(Engine):
 
     def Z(self, m: int) -> Array:
         if m > 0 and self._sizes[m - 1] is not self._planned[m - 1]:
-            s = self._sizes[m - 1]  # without its pool
-            entries = self.l * s.b_next * s.a_next * s.d_next
-            return self._buffers[f"Z{m}"][:entries].reshape(-1, s.d_next).T
+            layer = self._sizes[m - 1]  # without its pool
+            entries = self.l * layer.b_next * layer.a_next * layer.d_next
+            return self._buffers[f"Z{m}"][:entries].reshape(-1, layer.d_next).T
         if m == self.config.L:
             return self._buffers[f"Z{m}"][: self.l * self.config.nL].reshape(self.l, -1).T
+        layer = self._sizes[m]
         if m >= self.config.LC:
-            s = self._sizes[m]
-            Z = self._buffers[f"Z{m}"][: self.l * s.d].reshape(self.l, s.d)
+            Z = self._buffers[f"Z{m}"][: self.l * layer.d].reshape(self.l, layer.d)
             if m > self.config.LC or m == 0:
                 return Z.T
             g = self.config.conv_layers[-1]
             return Z.reshape(-1, g.d_next).T
-        s = self._sizes[m]
-        padded = self._buffers[f"Z{m}"][: self.l * s.b_pad * s.a_pad * s.d]
-        inside = padded.reshape(self.l, s.b_pad, s.a_pad, s.d)
-        inside = inside[:, s.p : s.p + s.b, s.p : s.p + s.a]
-        return np.ascontiguousarray(inside).reshape(-1, s.d).T
+        padded = self._buffers[f"Z{m}"][: self.l * layer.b_pad * layer.a_pad * layer.d]
+        inside = padded.reshape(self.l, layer.b_pad, layer.a_pad, layer.d)
+        inside = inside[:, layer.p : layer.p + layer.b, layer.p : layer.p + layer.a]
+        return np.ascontiguousarray(inside).reshape(-1, layer.d).T
 
     def phi(self, m: int) -> Array:
         Z = self.Z(m)
@@ -112,21 +131,22 @@ class DirectEngine(Engine):
             self._sizes[m] = self._planned[m]
         else:
             self._leave_pool_out(m)
-        s, buffers = self._sizes[m], self._buffers
-        pack.pack(pack.WINOGRAD if s.winograd else pack.TILE, s, W.T.reshape(-1), buffers["w"])
-        buffers["bias"][: s.d_next] = bias if bias.size else 0
+        layer, buffers = self._sizes[m], self._buffers
+        pack.pack(_forward_order(layer), layer, W.T.reshape(-1), buffers["w"])
+        buffers["bias"][: layer.d_next] = bias if bias.size else 0
         winner = buffers[f"winner{m}" if self.training else "none"]
-        direct.forward(
-            s, self.l, buffers[f"Z{m}"], buffers["w"], buffers["bias"], int(activate),
-            buffers[f"Z{m + 1}"], int(self.training), winner,
-            self._scratch(plan.block_scratch(s)), buffers["lists"],
-        )  # fmt: skip
+        output = Output(
+            buffers["bias"], int(activate), buffers[f"Z{m + 1}"], int(self.training), winner
+        )
+        workspace = self._workspace(plan.strip_scratch(layer))
+        direct.forward(layer, self.l, buffers[f"Z{m}"], buffers["w"], output, workspace)
 
     def _leave_pool_out(self, m: int) -> None:
-        """Make room for a layer whose pool is switched off: all of S is then its output."""
+        """Make room for a layer whose pool is switched off: its output is then all of S."""
         g = replace(self.config.conv_layers[m], h_pool=1)
-        self._sizes[m] = s = plan.layer_sizes(g, 0, self.batch_size, self.dtype)
-        shapes = plan.buffer_shapes([s], self.batch_size, self.dtype, self.training)
+        layer = plan.layer_sizes(g, 0, self.batch_size, self.dtype, self._winograd)
+        self._sizes[m] = layer
+        shapes = plan.buffer_shapes([layer], self.batch_size, self.dtype, self.training)
         own = {"Z1": f"Z{m + 1}", "winner0": f"winner{m}"}
         for role in ("Z1", "lists", "bias", "w", *(("winner0",) if self.training else ())):
             role, shape = own.get(role, role), shapes[role]
@@ -149,98 +169,102 @@ class DirectEngine(Engine):
         columns: int = 1,
         input_gradient: bool = True,
     ) -> None:
-        s = self._sizes[m]
-        V, sparse = self._buffers[f"V{self._gradient}"], plan.is_sparse(s)
+        layer, V = self._sizes[m], self._buffers[f"V{self._gradient}"]
+        winner, sparse = self._buffers[f"winner{m}"], plan.is_sparse(layer)
         if dW is not None or (dbias is not None and dbias.size):
             dW = np.empty_like(W, order="F") if dW is None else dW  # both come in one pass
             if dbias is None or not dbias.size:
                 dbias = np.empty(W.shape[0], W.dtype)
             weights = self._winners_dW if sparse else self._dense_dW
-            weights(m, s, V, dW.T.reshape(-1), dbias)
+            weights(m, layer, Gradient(V, winner, 1), dW.T.reshape(-1), dbias)
         if input_gradient:
-            entries = self.l * columns * s.a * s.b * s.d + plan.slack_of(self.dtype)
+            entries = self.l * columns * layer.a * layer.b * layer.d + plan.slack_of(self.dtype)
             out = self._grown(f"V{1 - self._gradient}", entries)
             images = self._winners_dZ if sparse else self._dense_dZ
-            images(m, s, V, W.T.reshape(-1), out, columns)
+            images(layer, Gradient(V, winner, columns), W.T.reshape(-1), out)
             self._gradient = 1 - self._gradient
 
-    def _dense_dW(self, m: int, s: Sizes, V: Array, dW: Array, dbias: Array) -> None:
-        chunks, splits = plan.divide(s, self.batch_size, self.dtype)
-        parts, bias_parts = self._part_buffers(chunks, *plan.part_sizes(s, self.dtype))
-        scratch = self._scratch(s.dW_group * s.a_use * s.b_use * s.width, chunks * splits)
-        Z, winner = self._buffers[f"Z{m}"], self._buffers[f"winner{m}"]
-        direct_backward.dense_dW(s, self.l, Z, V, winner, parts, bias_parts, scratch, splits)
-        pack.add_parts(s, parts, bias_parts, dW, dbias)
+    def _dense_dW(self, m: int, layer: Sizes, gradient: Gradient, dW: Array, dbias: Array) -> None:
+        chunks, splits = plan.divide(layer, self.batch_size, self.dtype)
+        parts = self._parts(layer, chunks)
+        scratch = self._scratch(plan.dW_scratch(layer), chunks * splits)
+        Z = self._buffers[f"Z{m}"]
+        direct_backward.dense_dW(layer, self.l, Z, gradient, parts, splits, scratch)
+        pack.add_parts(layer, parts, dW, dbias)
 
-    def _winners_dW(self, m: int, s: Sizes, V: Array, dW: Array, dbias: Array) -> None:
-        lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
-        chunks, splits = plan.divide(s, self.batch_size, self.dtype)
-        parts, bias_parts = self._part_buffers(chunks, *plan.part_sizes(s, self.dtype))
-        winners.winners_dW(
-            s, self.l, buffers[f"Z{m}"], V, buffers[f"winner{m}"], lanes, *plan.list_block(s),
-            splits, parts, bias_parts,
-            buffers["list_values"], buffers["list_places"], buffers["tables"],
-        )  # fmt: skip
-        winners.add_winner_parts(s, parts, bias_parts, lanes, dW, dbias)
+    def _winners_dW(
+        self, m: int, layer: Sizes, gradient: Gradient, dW: Array, dbias: Array
+    ) -> None:
+        chunks, splits = plan.divide(layer, self.batch_size, self.dtype)
+        parts, Z = self._parts(layer, chunks), self._buffers[f"Z{m}"]
+        winners.winners_dW(layer, self.l, Z, gradient, parts, splits, self._list_room())
+        winners.add_winner_parts(layer, parts, dW, dbias)
 
-    def _dense_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
-        buffers = self._buffers
-        pack.pack(pack.TRANSPOSED, s, W, buffers["w"])
+    def _dense_dZ(self, layer: Sizes, gradient: Gradient, W: Array, out: Array) -> None:
+        w, lists, places = self._buffers["w"], self._buffers["lists"], plan.dZ_scratch(layer)
+        pack.pack(pack.TRANSPOSED, layer, W, w)
         direct_backward.dense_dZ(
-            s, self.l * columns, columns, V, buffers[f"winner{m}"], buffers["w"], out,
-            self._scratch(plan.back_scratch(s, self.dtype)), buffers["lists"],
+            layer, self.l * gradient.columns, gradient, w, out,
+            self._scratch(places.size), places.dpad, lists,
         )  # fmt: skip
 
-    def _winners_dZ(self, m: int, s: Sizes, V: Array, W: Array, out: Array, columns: int) -> None:
-        lanes, buffers = lanes_of(self.dtype.itemsize), self._buffers
-        pack.pack(pack.FILTERS, s, W, buffers["w"])
+    def _winners_dZ(self, layer: Sizes, gradient: Gradient, W: Array, out: Array) -> None:
+        w, scratch = self._buffers["w"], self._scratch(plan.dZ_scratch(layer).size)
+        pack.pack(pack.FILTERS, layer, W, w)
         winners.winners_dZ(
-            s, self.l * columns, columns, V, buffers[f"winner{m}"], lanes,
-            plan.WINDOWS, plan.pass_vectors(s, self.dtype), buffers["w"], out,
-            self._scratch(plan.back_scratch(s, self.dtype)),
-            buffers["list_values"], buffers["list_places"], buffers["tables"],
-        )  # fmt: skip
+            layer, self.l * gradient.columns, gradient, w, out, scratch, self._list_room()
+        )
 
-    def _part_buffers(self, chunks: int, size: int, channels: int) -> tuple[Array, Array]:
+    def _parts(self, layer: Sizes, chunks: int) -> Parts:
+        size, channels = plan.part_sizes(layer, self.dtype)
         parts = self._buffers["parts"][: chunks * size]
         bias_parts = self._buffers["bias_parts"][: chunks * channels]
-        return parts.reshape(chunks, size), bias_parts.reshape(chunks, channels)
+        return Parts(parts.reshape(chunks, size), bias_parts.reshape(chunks, channels))
+
+    def _list_room(self) -> ListRoom:
+        buffers = self._buffers
+        return ListRoom(buffers["list_values"], buffers["list_places"], buffers["tables"])
+
+    def _workspace(self, layout: plan.StripScratch) -> Workspace:
+        scratch = self._scratch(layout.size)
+        return Workspace(
+            scratch, self._buffers["lists"], layout.pieces, layout.tangent_pieces, layout.products
+        )
 
     def path(self, m: int) -> str:
-        s = self._sizes[m]
-        ahead = "Winograd 4x4" if s.winograd else "direct"
-        back = "winners" if s.h_pool > 1 else "lists" if plan.is_sparse(s) else "dense"
+        layer = self._sizes[m]
+        ahead = "Winograd 4x4" if layer.winograd else "direct"
+        back = "winners" if layer.h_pool > 1 else "lists" if plan.is_sparse(layer) else "dense"
         return f"{ahead}, back {back}"
 
     def gradient_S(self, m: int, columns: int = 1) -> Array:
-        s, count = self._sizes[m], self.l * columns
+        layer, count = self._sizes[m], self.l * columns
         a_conv, b_conv = self._conv_size(m)
-        stride = s.d_next_blocks * s.width
-        used = np.empty(count * s.b_use * s.a_use * stride, self.dtype)
+        stride = layer.d_next_blocks * layer.width
+        used = np.empty(count * layer.b_use * layer.a_use * stride, self.dtype)
+        V, winner = self._buffers[f"V{self._gradient}"], self._buffers[f"winner{m}"]
         direct_backward.form_dS(
-            s, 0, count, self._buffers[f"V{self._gradient}"], columns,
-            self._buffers[f"winner{m}"], 0, s.d_next, used, stride,
-        )  # fmt: skip
-        dS = np.zeros((count, b_conv, a_conv, s.d_next), self.dtype)
-        used = used.reshape(count, s.b_use, s.a_use, stride)
-        dS[:, : s.b_use, : s.a_use] = used[..., : s.d_next]
-        return dS.reshape(-1, s.d_next).T
+            layer, 0, count, Gradient(V, winner, columns), 0, layer.d_next, Panel(used, 0, stride)
+        )
+        dS = np.zeros((count, b_conv, a_conv, layer.d_next), self.dtype)
+        used = used.reshape(count, layer.b_use, layer.a_use, stride)
+        dS[:, : layer.b_use, : layer.a_use] = used[..., : layer.d_next]
+        return dS.reshape(-1, layer.d_next).T
 
     def tangent(self, m: int, W: Array, V: Array, v_bias: Array) -> Array:
-        s, buffers = self._sizes[m], self._buffers
-        order = pack.WINOGRAD if s.winograd else pack.TILE
-        pack.pack(order, s, W.T.reshape(-1), buffers["w"])
-        buffers["bias"][: s.d_next] = v_bias if v_bias.size else 0
+        layer, buffers = self._sizes[m], self._buffers
+        order = _forward_order(layer)
+        pack.pack(order, layer, W.T.reshape(-1), buffers["w"])
+        buffers["bias"][: layer.d_next] = v_bias if v_bias.size else 0
         v = self._grown("v", buffers["w"].size)
-        pack.pack(order, s, V.T.reshape(-1), v)
+        pack.pack(order, layer, V.T.reshape(-1), v)
         # R{Z^1} is 0 and never read; the images stand in for it.
         RZ = buffers["Z0"] if m == 0 else self._grown(f"RZ{m}", buffers[f"Z{m}"].size)
         out = self._grown(f"RZ{m + 1}", buffers[f"Z{m + 1}"].size)
-        direct.tangent(
-            s, self.l, int(m == 0), RZ, buffers[f"Z{m}"], buffers["w"], v, buffers["bias"],
-            buffers[f"winner{m}"], out, self._scratch(plan.block_scratch(s, tangent=True)),
-            buffers["lists"],
-        )  # fmt: skip
+        along_Z, along_W = Product(RZ, buffers["w"]), Product(buffers[f"Z{m}"], v)
+        output = Output(buffers["bias"], 0, out, 0, buffers[f"winner{m}"])
+        workspace = self._workspace(plan.strip_scratch(layer, tangent=True))
+        direct.tangent(layer, self.l, int(m == 0), along_Z, along_W, output, workspace)
         if m + 1 < self.config.L:
             return out
         return out[: self.l * self.config.nL].reshape(self.l, -1).T
@@ -251,8 +275,8 @@ class DirectEngine(Engine):
         g = self.config.conv_layers[m]
         return g.a_conv, g.b_conv
 
-    def _input_sizes(self) -> Any:
-        """Sizes of the images, also where the first layer is fully connected."""
+    def _input_sizes(self) -> Sizes:
+        """Return the sizes of the images, even if the first layer is fully connected."""
         if self.config.LC:
             return self._sizes[0]
         a, b, d = self.config.image_shape
@@ -263,7 +287,10 @@ class DirectEngine(Engine):
         return self._grown("scratch", chunks * entries)[: chunks * entries].reshape(chunks, entries)
 
     def _grown(self, role: str, count: int) -> Array:
-        """Return a buffer; tangents and stored Jacobians need more than a training step."""
+        """Return a buffer of at least `count` entries.
+
+        Tangents and stored Jacobians need more room than a training step.
+        """
         buffer = self._buffers.get(role)
         if buffer is None or buffer.size < count:
             buffer = self._buffers[role] = self._allocate(role, (count,))
@@ -278,3 +305,7 @@ class DirectEngine(Engine):
         buffer = aligned_empty(shape[::-1], kind).T
         buffer[...] = 0  # the borders of pad(Z), which nothing writes later
         return buffer
+
+
+def _forward_order(layer: Sizes) -> int:
+    return pack.WINOGRAD if layer.winograd else pack.DIRECT

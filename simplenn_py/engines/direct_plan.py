@@ -1,28 +1,29 @@
-"""The direct engine's plan of a network: sizes, blocks that fit tiles and caches, buffers."""
+"""The direct engine's plan of a network: sizes, how work is divided, buffers and their layout."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..kernels import winners
-from ..kernels.cover import HALF, Sizes, halves
+from ..kernels.cover import HALF, halves
 from ..kernels.emitter import lanes_of
+from ..kernels.sizes import Sizes
 from ..kernels.tile import ROWS, VECTORS
 from ..kernels.winograd import PIECE, TILE
 from ..layout import ConvGeometry
 from ..network.config import NetConfig
 
-#: Into how many parts a layer's work is cut, whatever the number of threads: enough for a few
-#: threads to finish together, and the sums of (4) are then the same for any number of them.
+#: Number of chunks that a layer's work is cut into, whatever the number of threads: enough for a
+#: few threads to finish together, and the sums of (4) are then the same for any number of them.
 CHUNKS = 16
 #: Parts of (4) are added up in memory; for large filters fewer parts fit, and the channels are
 #: divided among the threads instead.
 _PART_BYTES = 1 << 23
-#: Tile rows of a block of pixels: its S should stay in the first-level cache.
-_BLOCK_ROWS = 10 * ROWS
-_WINOGRAD_ROWS = 4 * ROWS  # of 4x4 tiles; their transforms fit into the second-level one
+#: Tile rows of a strip of pixels: its S should stay in the first-level cache.
+_STRIP_ROWS = 10 * ROWS
+_WINOGRAD_ROWS = 4 * ROWS  # of 4x4 tiles; their transforms fit into the second-level cache
 #: Pooling windows whose winners share the lists of (4).
 _LIST_WINDOWS = 64
 #: Pixels of S that the dense (4) adds up in registers before it touches memory.
@@ -30,17 +31,38 @@ _DW_PIXELS = 512
 #: Weights of a layer that is small enough for lists.
 _SMALL = 1 << 15
 #: Pooling windows whose lists of (5) are run together, and bytes of filters in each pass.
-WINDOWS = 8
+_PASS_WINDOWS = 8
 _PASS_BYTES = 24 << 10
 INT64 = ("lists", "list_places", "tables")
 
 
+class StripScratch(NamedTuple):
+    """Layout of the scratch memory of a strip of pixels, which begins with its S.
+
+    Winograd's transformed pieces of ``pad(Z)``, those of ``pad(R{Z})``, and the products begin at
+    the indices given; `size` is the number of entries.
+    """
+
+    pieces: int
+    tangent_pieces: int
+    products: int
+    size: int
+
+
+class GradientScratch(NamedTuple):
+    """Layout of the scratch memory of (5): dxi/dS, and the padded gradient from `dpad` on."""
+
+    dpad: int
+    size: int
+
+
 def slack_of(dtype: np.dtype[Any]) -> int:
-    """Entries behind a buffer that a whole vector, or a tile, may read past its end."""
+    """Return the number of entries behind a buffer that a vector, or a tile, may read."""
     return max(ROWS, 2 * lanes_of(dtype.itemsize))
 
 
 def geometries_of(config: NetConfig) -> list[ConvGeometry]:
+    """Return the geometry of every layer; a fully connected one is a convolution of 1x1 images."""
     full = [
         ConvGeometry(a=1, b=1, d=g.n_in, p=0, h=1, s=1, d_next=g.n_out, h_pool=1)
         for g in config.full_layers
@@ -48,61 +70,94 @@ def geometries_of(config: NetConfig) -> list[ConvGeometry]:
     return [*config.conv_layers, *full]
 
 
-def sizes_of(config: NetConfig, batch_size: int, dtype: np.dtype[Any]) -> list[Sizes]:
+def sizes_of(
+    config: NetConfig, batch_size: int, dtype: np.dtype[Any], winograd: bool | None = None
+) -> list[Sizes]:
+    """Plan every layer of a network.
+
+    Parameters
+    ----------
+    config : NetConfig
+        Without factored layers, see ``NetConfig.stages``.
+    batch_size : int
+        Size of the largest batch.
+    dtype : {float32, float64}
+    winograd : bool, optional
+        Whether to use Winograd's tiles in every layer that they fit; None: if they pay.
+
+    Returns
+    -------
+    list of Sizes
+        One per layer.
+    """
     geometries = geometries_of(config)
     return [
-        layer_sizes(g, geometries[m + 1].p if m + 1 < config.LC else 0, batch_size, dtype)
+        layer_sizes(g, geometries[m + 1].p if m + 1 < config.LC else 0, batch_size, dtype, winograd)
         for m, g in enumerate(geometries)
     ]
 
 
-def layer_sizes(g: ConvGeometry, p_next: int, batch_size: int, dtype: np.dtype[Any]) -> Sizes:
+def layer_sizes(
+    g: ConvGeometry,
+    p_next: int,
+    batch_size: int,
+    dtype: np.dtype[Any],
+    winograd: bool | None = None,
+) -> Sizes:
+    """Plan one layer, into whose successor's padding `p_next` it writes; see :func:`sizes_of`."""
     lanes = lanes_of(dtype.itemsize)
     vectors = VECTORS if max(g.d, g.d_next) > lanes else 1
     width = vectors * lanes
-    by_winograd = _can_winograd(g) and winograd_pays(g, batch_size)
-    a_use = g.a_next * g.h_pool
+    pays = winograd_pays(g, batch_size) if winograd is None else winograd
+    by_winograd = _can_winograd(g) and pays
+    a_use, b_use = g.a_next * g.h_pool, g.b_next * g.h_pool
     a_block = a_use + -a_use % TILE if by_winograd else a_use
-    columns, group = choose_block(g, a_block, by_winograd)
+    strip_columns, strip_instances = choose_strip(g, a_block, by_winograd)
+    list_columns, list_instances = list_strip(g)
     return Sizes(
         a=g.a, b=g.b, d=g.d, p=g.p, a_pad=g.a_pad, b_pad=g.b_pad, h=g.h, s=g.s,
         d_next=g.d_next, h_pool=g.h_pool, a_next=g.a_next, b_next=g.b_next, p_next=p_next,
-        a_use=a_use, b_use=g.b_next * g.h_pool, width=width, vectors=vectors,
+        a_use=a_use, b_use=b_use, vectors=vectors, width=width,
         d_blocks=-(-g.d // width), d_next_blocks=-(-g.d_next // width),
-        columns=columns, group=group, dW_group=max(1, _DW_PIXELS // (a_use * g.b_next * g.h_pool)),
+        d_rounded=-(-g.d // lanes) * lanes,
+        strip_columns=strip_columns, strip_instances=strip_instances,
+        dW_instances=max(1, _DW_PIXELS // (a_use * b_use)),
         winograd=int(by_winograd), a_block=a_block,
-        channels=-(-g.d // lanes) * lanes,
+        list_columns=list_columns, list_instances=list_instances,
+        list_capacity=list_instances * list_columns * g.a_next + 1,
+        pass_windows=_PASS_WINDOWS,
+        pass_vectors=max(6, _PASS_BYTES // (g.d_next * lanes * dtype.itemsize)),
     )  # fmt: skip
 
 
 def _can_winograd(g: ConvGeometry) -> bool:
-    """Whether Winograd's tiles fit a layer and have channels enough to add up."""
+    """Whether Winograd's tiles fit a layer, and it has enough channels to add up."""
     return g.h == 3 and g.s == 1 and g.h_pool <= 2 and min(g.d, g.d_next) >= 16
 
 
 def winograd_pays(g: ConvGeometry, batch_size: int) -> bool:
-    """Whether the tiles save much of the work, and have it to do often enough."""
+    """Whether Winograd's tiles save much of the work, and there are enough of them."""
     rows, columns = g.a_next * g.h_pool, g.b_next * g.h_pool
     tiles = -(-rows // TILE) * -(-columns // TILE)
     multiplications = tiles * PIECE * PIECE
     return multiplications <= 0.6 * rows * columns * g.h * g.h and batch_size * tiles >= 32
 
 
-def choose_block(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int, int]:
-    """Pooled columns, and instances, of a block of pixels: where the tiles fit best.
+def choose_strip(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int, int]:
+    """Choose the pooled columns and the instances of a strip of pixels.
 
-    A tile has ROWS rows or HALF: of the blocks that are not too large, the one for which
+    A tile has ROWS rows or HALF.  Among the strips that are not too large, take the one for which
     the fewest rows are computed in vain.
     """
-    # Tile rows of a step of pooled columns: Winograd's tiles begin on every 4th of S.
+    # Tile rows per step of pooled columns: Winograd's tiles begin on every 4th column of S.
     step = TILE // g.h_pool if by_winograd else 1
     rows = a_block // TILE if by_winograd else a_block * g.h_pool
-    limit = _WINOGRAD_ROWS if by_winograd else _BLOCK_ROWS
+    limit = _WINOGRAD_ROWS if by_winograd else _STRIP_ROWS
     most = step * max(1, limit // rows)
     if most >= g.b_next:
         per_instance = rows * -(-g.b_next // step)
-        groups = range(1, max(1, limit // per_instance) + 1)
-        return g.b_next, min(groups, key=lambda n: tile_rows(per_instance * n) / n)
+        instances = range(1, max(1, limit // per_instance) + 1)
+        return g.b_next, min(instances, key=lambda n: tile_rows(per_instance * n) / n)
 
     def computed(columns: int) -> int:
         whole, rest = divmod(g.b_next, columns)
@@ -111,101 +166,110 @@ def choose_block(g: ConvGeometry, a_block: int, by_winograd: bool) -> tuple[int,
     return min(range(step, most + 1, step), key=computed), 1
 
 
+def list_strip(g: ConvGeometry) -> tuple[int, int]:
+    """Choose the pooled columns and the instances whose winners share the lists of (4)."""
+    columns = max(1, min(g.b_next, _LIST_WINDOWS // g.a_next))
+    if columns < g.b_next:
+        return columns, 1
+    return columns, max(1, _LIST_WINDOWS // (g.a_next * g.b_next))
+
+
 def tile_rows(n: int) -> int:
-    """Rows that tiles compute for a list of `n`."""
+    """Return the number of rows that tiles compute for a list of `n`."""
     ending = HALF * halves(n)
     return ending + -(-(n - ending) // ROWS) * ROWS
 
 
-def block_scratch(s: Sizes, tangent: bool = False) -> int:
-    """Entries of one block's S, and of the transforms of Winograd's tiles, of R{Z} as well."""
-    pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
-    if s.winograd:
-        places = pixels * PIECE * PIECE // (TILE * TILE)
-        return pixels * s.width + places * (s.channels * (1 + tangent) + s.width)
-    return pixels * s.width
+def strip_scratch(layer: Sizes, tangent: bool = False) -> StripScratch:
+    """Lay out the scratch memory of a strip of pixels; `tangent` adds the pieces of R{Z}."""
+    columns = -(-layer.strip_columns * layer.h_pool // TILE) * TILE
+    pixels = layer.strip_instances * columns * layer.a_block
+    places = pixels * PIECE * PIECE // (TILE * TILE) if layer.winograd else 0
+    pieces = pixels * layer.width
+    tangent_pieces = pieces + places * layer.d_rounded
+    products = tangent_pieces + (places * layer.d_rounded if tangent else 0)
+    return StripScratch(pieces, tangent_pieces, products, products + places * layer.width)
 
 
-def is_sparse(s: Sizes) -> bool:
-    """Whether the way back visits the winners alone.
+def is_sparse(layer: Sizes) -> bool:
+    """Whether the backward pass visits the winners alone.
 
-    Behind a max pool they are few.  A small layer's are all entries, but it is not worth packing
-    for the tile, nor compiling the dense way for it alone.
+    Behind a max pool they are few.  In a small layer without a pool all entries that the ReLU let
+    through are winners, but packing for the tile, or compiling the dense kernels, does not pay.
     """
-    return s.h_pool > 1 or s.h * s.h * s.d * s.d_next <= _SMALL
+    return layer.h_pool > 1 or layer.h * layer.h * layer.d * layer.d_next <= _SMALL
 
 
-def patch_vectors(s: Sizes, lanes: int) -> int:
-    """Vectors of a patch: its h runs of h*d neighbours, each filled up."""
-    return s.h * -(-s.h * s.d // lanes)
+def patch_vectors(layer: Sizes, lanes: int) -> int:
+    """Return the vectors of a patch: its h runs of h*d neighbours, each filled up."""
+    return layer.h * -(-layer.h * layer.d // lanes)
 
 
-def filter_vectors(s: Sizes, lanes: int) -> int:
-    """Vectors of a filter, the channels of each offset filled up."""
-    return s.h * s.h * -(-s.d // lanes)
+def filter_vectors(layer: Sizes, lanes: int) -> int:
+    """Return the vectors of a filter, the channels of each offset filled up."""
+    return layer.h * layer.h * layer.d_rounded // lanes
 
 
-def pass_vectors(s: Sizes, dtype: np.dtype[Any]) -> int:
-    """Vectors that all filters can have in the first-level cache at the same time."""
-    return max(6, _PASS_BYTES // (s.d_next * lanes_of(dtype.itemsize) * dtype.itemsize))
+def dW_scratch(layer: Sizes) -> int:
+    """Return the entries that a task of the dense (4) needs: dxi/dS of some instances."""
+    return layer.dW_instances * layer.a_use * layer.b_use * layer.width
 
 
-def list_block(s: Sizes) -> tuple[int, int]:
-    """Pooled columns, and instances, of one list of winners."""
-    columns = max(1, min(s.b_next, _LIST_WINDOWS // s.a_next))
-    if columns < s.b_next:
-        return columns, 1
-    return columns, max(1, _LIST_WINDOWS // (s.a_next * s.b_next))
+def dZ_scratch(layer: Sizes) -> GradientScratch:
+    """Lay out the scratch memory of (5).
 
-
-def back_scratch(s: Sizes, dtype: np.dtype[Any]) -> int:
-    """Entries that (5) needs for a group of instances.
-
-    Behind a pool the padded gradient; else one block of its channels, and dxi/dS.
+    Behind a pool it holds the padded gradient of one instance.  Else it holds dxi/dS of a strip's
+    instances and one block of channels of their padded gradient.
     """
-    if is_sparse(s):
+    if is_sparse(layer):
+        return GradientScratch(0, layer.a_pad * layer.b_pad * layer.d_rounded)
+    rows = layer.a_use * layer.b_use * layer.d_next_blocks * layer.width
+    dpad = layer.strip_instances * rows
+    padded = layer.strip_instances * layer.a_pad * layer.b_pad * layer.width
+    return GradientScratch(dpad, dpad + padded)
+
+
+def part_sizes(layer: Sizes, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Return the entries of one part of (4), and of its bias."""
+    if is_sparse(layer):
         lanes = lanes_of(dtype.itemsize)
-        return s.a_pad * s.b_pad * -(-s.d // lanes) * lanes
-    rows = s.a_use * s.b_use * s.d_next_blocks * s.width
-    return s.group * (rows + s.a_pad * s.b_pad * s.width)
+        return layer.d_next * patch_vectors(layer, lanes) * lanes, layer.d_next
+    channels = layer.d_next_blocks * layer.width
+    return layer.h * layer.h * layer.d * channels, channels
 
 
-def part_sizes(s: Sizes, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Entries of one part of (4), and of its bias."""
-    if is_sparse(s):
-        lanes = lanes_of(dtype.itemsize)
-        return s.d_next * patch_vectors(s, lanes) * lanes, s.d_next
-    return s.h * s.h * s.d * s.d_next_blocks * s.width, s.d_next_blocks * s.width
-
-
-def divide(s: Sizes, batch_size: int, dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Parts of (4), and tasks among which the channels of each are divided."""
-    size = part_sizes(s, dtype)[0] * dtype.itemsize
+def divide(layer: Sizes, batch_size: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Return the parts of (4), and the tasks among which the channels of each are divided."""
+    size = part_sizes(layer, dtype)[0] * dtype.itemsize
     chunks = max(1, min(CHUNKS, batch_size, _PART_BYTES // size))
-    return chunks, min(s.d_next_blocks, CHUNKS // chunks)
+    return chunks, min(layer.d_next_blocks, CHUNKS // chunks)
 
 
 def buffer_shapes(
     sizes: list[Sizes], batch_size: int, dtype: np.dtype[Any], training: bool
 ) -> dict[str, tuple[int, ...]]:
-    """Shape of every buffer of a training step, or of a forward pass."""
+    """Return the shape of every buffer of a training step, or of a forward pass."""
     l, slack, last = batch_size, slack_of(dtype), sizes[-1]
     shapes: dict[str, tuple[int, ...]] = {
-        f"Z{m}": (l * s.b_pad * s.a_pad * s.d + slack,) for m, s in enumerate(sizes)
+        f"Z{m}": (l * layer.b_pad * layer.a_pad * layer.d + slack,) for m, layer in enumerate(sizes)
     }
     shapes[f"Z{len(sizes)}"] = (l * last.b_next * last.a_next * last.d_next + slack,)
-    pixels = max(s.group * max(s.columns * s.h_pool, s.b_use) * s.a_use for s in sizes)
-    shapes["lists"] = (CHUNKS, 2, pixels + ROWS)
-    shapes["bias"] = (max(s.d_next_blocks * s.width for s in sizes) + slack,)
-    packed = max(
-        (PIECE * PIECE if s.winograd else s.h * s.h) * s.d * s.d_next_blocks * s.width
-        for s in sizes
+    pixels = max(
+        layer.strip_instances * max(layer.strip_columns * layer.h_pool, layer.b_use) * layer.a_use
+        for layer in sizes
     )
-    scratch = max(CHUNKS * (block_scratch(s) + slack) for s in sizes)
-    pooled = [l * s.b_next * s.a_next * s.d_next + slack for s in sizes]
+    shapes["lists"] = (CHUNKS, 2, pixels + ROWS)
+    shapes["bias"] = (max(layer.d_next_blocks * layer.width for layer in sizes) + slack,)
+    packed = max(
+        (PIECE * PIECE if layer.winograd else layer.h * layer.h)
+        * layer.d * layer.d_next_blocks * layer.width
+        for layer in sizes
+    )  # fmt: skip
+    scratch = max(CHUNKS * (strip_scratch(layer).size + slack) for layer in sizes)
+    pooled = [l * layer.b_next * layer.a_next * layer.d_next + slack for layer in sizes]
     if training:
         shapes |= {f"winner{m}": (count,) for m, count in enumerate(pooled)}
-        shapes |= back_shapes(sizes, l, dtype)
+        shapes |= backward_shapes(sizes, l, dtype)
         packed = max(packed, shapes.pop("w")[0])
         scratch = max(scratch, shapes.pop("scratch")[0])
     else:
@@ -213,30 +277,26 @@ def buffer_shapes(
     return shapes | {"w": (packed + slack,), "scratch": (scratch,)}
 
 
-def back_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, tuple[int, ...]]:
-    """What the way back needs beside the forward pass's buffers."""
+def backward_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every buffer that the backward pass needs beside the forward pass's."""
     slack, lanes = slack_of(dtype), lanes_of(dtype.itemsize)
-    parts = [(divide(s, l, dtype), part_sizes(s, dtype)) for s in sizes]
+    parts = [(divide(layer, l, dtype), part_sizes(layer, dtype)) for layer in sizes]
     last = sizes[-1]
     outputs = last.b_next * last.a_next * last.d_next
-    gradient = l * max([s.a * s.b * s.d for s in sizes[1:]] + [outputs]) + slack
-    sparse = [s for s in sizes if is_sparse(s)]
+    gradient = l * max([layer.a * layer.b * layer.d for layer in sizes[1:]] + [outputs]) + slack
     packed = [0]
-    scratch = [CHUNKS * (back_scratch(s, dtype) + slack) for s in sizes[1:]] + [0]
+    scratch = [CHUNKS * (dZ_scratch(layer).size + slack) for layer in sizes[1:]] + [0]
     listed, table = [1], [1]
-    for s, ((chunks, splits), _) in zip(sizes, parts, strict=True):
-        if s in sparse:
-            columns, group = list_block(s)
-            windows = group * columns * s.a_next + 1
-            listed.append(s.d_next * max(windows, WINDOWS * (s.h_pool * s.h_pool + 1)))
-            vectors = max(patch_vectors(s, lanes), filter_vectors(s, lanes))
-            lists = max(s.d_next, WINDOWS * (s.h_pool * s.h_pool + 1))
-            table.append(max(vectors, lists) + winners.MOST)
-            packed.append(s.d_next * filter_vectors(s, lanes) * lanes)
+    for layer, ((chunks, splits), _) in zip(sizes, parts, strict=True):
+        if is_sparse(layer):
+            lists = layer.pass_windows * (layer.h_pool * layer.h_pool + 1)
+            listed.append(layer.d_next * max(layer.list_capacity, lists))
+            vectors = max(patch_vectors(layer, lanes), filter_vectors(layer, lanes))
+            table.append(max(vectors, layer.d_next, lists) + winners.MOST)
+            packed.append(layer.d_next * filter_vectors(layer, lanes) * lanes)
         else:
-            rows = s.dW_group * s.a_use * s.b_use * s.width
-            scratch.append(chunks * splits * (rows + slack))
-            packed.append(s.h * s.h * s.d_next * s.d_blocks * s.width)
+            scratch.append(chunks * splits * (dW_scratch(layer) + slack))
+            packed.append(layer.h * layer.h * layer.d_next * layer.d_blocks * layer.width)
     return {
         "parts": (max(chunks * size for (chunks, _), (size, _) in parts),),
         "bias_parts": (max(chunks * channels for (chunks, _), (_, channels) in parts) + slack,),
@@ -244,7 +304,7 @@ def back_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, t
         "V1": (gradient,),
         "list_values": (CHUNKS, max(listed)),
         "list_places": (CHUNKS, max(listed)),
-        "tables": (CHUNKS, 6, max(table)),
+        "tables": (CHUNKS, 5, max(table)),
         "w": (max(packed),),
         "scratch": (max(scratch),),
     }

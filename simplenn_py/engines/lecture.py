@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..cnn.engine import Engine
+from ..cnn.engine import Engine, read_only
 from ..kernels import elementwise
 from ..layout import Array, ConvGeometry, FullGeometry, aligned_empty
 from ..network.config import NetConfig
@@ -49,6 +50,10 @@ class LectureEngine(Engine):
         counts = _counts(self.config, batch_size, training)
         self._buffers = {role: self._allocate(role, count) for role, count in counts.items()}
         self._gradient_role = 0
+
+    @property
+    def buffers(self) -> Mapping[str, Array]:
+        return read_only(self._buffers)
 
     @staticmethod
     def forecast(

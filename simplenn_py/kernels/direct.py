@@ -1,18 +1,19 @@
 """The direct engine's forward pass: convolution straight from the stored ``pad(Z)``.
 
-phi is never formed.  A block of output pixels is a list of places in ``pad(Z)``; the tile reads
-every patch from there, and bias, ReLU and pooling are done on the block's result while it is
-still in the first-level cache.  A fully connected layer is the same with one pixel an instance.
+phi is never formed.  A strip of output pixels is a list of places in ``pad(Z)``.  The tile reads
+every patch from there; bias, ReLU and pooling follow while the result is still in the first-level
+cache.  A fully connected layer is the same with one pixel per instance.
 """
 
 from numba import prange
 
 from .cover import cover
+from .groups import Offsets, Panel, Rows, Square, Target
 from .policy import compiled
+from .sizes import Strip
 from .tile import ROWS
 from .vectors import pool_row, select_row
 from .winograd import (
-    PIECE,
     TILE,
     list_tiles,
     multiply_places,
@@ -22,202 +23,219 @@ from .winograd import (
 
 
 @compiled()
-def list_patches(s, n_first, n_last, j_first, j_last, offsets, targets):
-    """List where the patches of some output pixels begin in ``pad(Z)``; return how many.
+def strip_of(layer, l, task):
+    """Return a strip of pixels; strips are numbered along the columns, then by instances."""
+    strips = -(-layer.b_next // layer.strip_columns)
+    n_first = task // strips * layer.strip_instances
+    j_first = task % strips * layer.strip_columns
+    return Strip(
+        n_first,
+        min(n_first + layer.strip_instances, l),
+        j_first,
+        min(j_first + layer.strip_columns, layer.b_next),
+    )
 
-    The pixels are the rows ``0..a_use`` of columns ``j_first..j_last`` of the instances, rows
-    fastest; `targets` numbers them by ``width``.  ROWS more entries repeat the last one, so that
+
+@compiled()
+def list_patches(layer, strip, offsets):
+    """List where the patches of a strip's pixels begin in ``pad(Z)``; return their number.
+
+    The pixels are the rows ``0..a_use`` of the strip's columns of S, rows fastest.  They are
+    written one after the other, ``width`` apart.  ROWS more entries repeat the last one, so that
     a partial tile has something to read.
     """
+    read, write = offsets.read, offsets.write
     k = 0
-    for n in range(n_first, n_last):
-        for j in range(j_first, j_last):
-            for i in range(s.a_use):
-                offsets[k] = ((n * s.b_pad + j * s.s) * s.a_pad + i * s.s) * s.d
-                targets[k] = k * s.width
+    for n in range(strip.n_first, strip.n_last):
+        for j in range(strip.j_first * layer.h_pool, strip.j_last * layer.h_pool):
+            for i in range(layer.a_use):
+                read[k] = ((n * layer.b_pad + j * layer.s) * layer.a_pad + i * layer.s) * layer.d
+                write[k] = k * layer.width
                 k += 1
     for extra in range(ROWS):
-        offsets[k + extra] = offsets[k - 1]
-        targets[k + extra] = targets[k - 1]
+        read[k + extra] = read[k - 1]
+        write[k + extra] = write[k - 1]
     return k
 
 
 @compiled()
-def _forward_block(
-    s, l, task, Z, w, bias, activate, out, keep, winner, scratch, offsets, targets
-):  # fmt: skip
-    """One block of pixels, all output channels: products, then bias, ReLU and pooling."""
-    pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
-    U = pixels * s.width  # where in the scratch memory what Winograd needs begins, behind S
-    M = U + pixels * PIECE * PIECE // (TILE * TILE) * s.channels
-    strips = -(-s.b_next // s.columns)
-    n_first = task // strips * s.group
-    n_last = min(n_first + s.group, l)
-    j_first = task % strips * s.columns
-    j_last = min(j_first + s.columns, s.b_next)
-    j_conv, j_end = j_first * s.h_pool, j_last * s.h_pool
-    if s.winograd:
-        tiles = list_tiles(s, n_first, n_last, j_conv, j_end, offsets, targets)
-        transform_pieces(s, n_first, n_last, j_conv, j_end, Z, tiles, scratch, U)
+def _forward_strip(layer, strip, chunk, Z, w, output, workspace):
+    """One strip of pixels, all output channels: products, then bias, ReLU and pooling."""
+    S = workspace.scratch[chunk]
+    offsets = Offsets(workspace.lists[chunk, 0], workspace.lists[chunk, 1])
+    if layer.winograd:
+        rows = list_tiles(layer, strip, offsets)
+        transform_pieces(layer, strip, rows, Z, S, workspace.pieces)
     else:
-        tiles = list_patches(s, n_first, n_last, j_conv, j_end, offsets, targets)
-    run = s.h * s.d
-    a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
-    for block in range(s.d_next_blocks):
-        k = block * s.width
-        if s.winograd:
-            multiply_places(s, tiles, w, block, scratch, U, M, offsets, targets, 0)
-            transform_products(s, tiles, scratch, M)
+        rows = list_patches(layer, strip, offsets)
+    run = layer.h * layer.d
+    a_pad_next, b_pad_next = layer.a_next + 2 * layer.p_next, layer.b_next + 2 * layer.p_next
+    for block in range(layer.d_next_blocks):
+        k = block * layer.width
+        if layer.winograd:
+            pieces = Rows(S, workspace.pieces, offsets.read, 1, 0, layer.d)
+            products = Target(S, workspace.products, offsets.write)
+            multiply_places(layer, rows, pieces, w, block, products, 0)
+            transform_products(layer, rows, S, workspace.products)
         else:
             cover(
-                s.vectors, tiles, Z, 0, offsets, s.h, s.a_pad * s.d, run,
-                w, k * s.h * run, s.width, scratch, 0, targets, 0,
-            )  # fmt: skip
-        channels = min(s.width, s.d_next - k)
-        column = 0  # of S, counted through the block
-        for n in range(n_first, n_last):
-            for j in range(j_first, j_last):
-                for i in range(s.a_next):
-                    start = (column * s.a_block + i * s.h_pool) * s.width
-                    pad_j, pad_i = j + s.p_next, i + s.p_next
-                    target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
-                    kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
-                    pool_row(
-                        scratch, start, s.width, s.a_block * s.width, s.h_pool,
-                        bias, k, activate, channels, out, target, keep, winner, kept,
-                    )  # fmt: skip
-                column += s.h_pool
-            if s.winograd:
+                layer.vectors,
+                rows,
+                Rows(Z, 0, offsets.read, layer.h, layer.a_pad * layer.d, run),
+                Panel(w, k * layer.h * run, layer.width),
+                Target(S, 0, offsets.write),
+                0,
+            )
+        channels = min(layer.width, layer.d_next - k)
+        column = 0  # of S, counted through the strip
+        for n in range(strip.n_first, strip.n_last):
+            for j in range(strip.j_first, strip.j_last):
+                for i in range(layer.a_next):
+                    start = (column * layer.a_block + i * layer.h_pool) * layer.width
+                    pad_j, pad_i = j + layer.p_next, i + layer.p_next
+                    target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * layer.d_next + k
+                    kept = ((n * layer.b_next + j) * layer.a_next + i) * layer.d_next + k
+                    window = Square(S, start, layer.width, layer.a_block * layer.width)
+                    pool_row(window, layer.h_pool, output, k, channels, target, kept)
+                column += layer.h_pool
+            if layer.winograd:
                 column += -column % TILE  # an instance begins on a tile of its own
 
 
 @compiled(parallel=True)
-def forward(s, l, Z, w, bias, activate, out, keep, winner, scratch, lists):
+def forward(layer, l, Z, w, output, workspace):
     """``Z^{m+1} = pool(sigma(W phi(pad(Z^m)) + bias 1'))``, written into the next ``pad(Z)``.
 
     Parameters
     ----------
-    s : Sizes
+    layer : Sizes
     l : int
-    Z, out : 1-d float arrays
-        ``pad(Z^m)`` and ``pad(Z^{m+1})`` as stored, a vector's room behind them.
-    w, bias : 1-d float arrays
-        Filters from ``pack.pack`` in the order TILE, or WINOGRAD where ``s.winograd``.
-    activate : int
-        0 leaves the ReLU out.
-    keep : int
-        1 keeps the winners for the way back, 0 not.
-    winner : 1-d array of integers as wide as the floats
-        ``u + h_pool*w`` of each pooled entry's maximum, -1 where the ReLU let nothing through.
-    scratch : float array, shape (chunks, ...)
-    lists : int64 array, shape (chunks, 2, ...)
-        Each chunk of blocks has its own; a block's result depends on no other block.
+        Number of instances.
+    Z : 1-d float array
+        ``pad(Z^m)`` as stored, ``[n, column, row, channel]``, with room for a vector behind it.
+    w : 1-d float array
+        Filters from ``pack.pack`` in the order DIRECT, or WINOGRAD if ``layer.winograd``.
+    output : groups.Output
+        ``output.out`` is ``pad(Z^{m+1})``, stored as `Z` is.
+    workspace : groups.Workspace
+        Each chunk of strips has its own; the result of a strip depends on no other strip.
     """
-    chunks = scratch.shape[0]
-    tasks = -(-l // s.group) * -(-s.b_next // s.columns)
+    chunks = workspace.scratch.shape[0]
+    tasks = -(-l // layer.strip_instances) * -(-layer.b_next // layer.strip_columns)
     for chunk in prange(chunks):
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
-            _forward_block(
-                s, l, task, Z, w, bias, activate, out, keep, winner,
-                scratch[chunk], lists[chunk, 0], lists[chunk, 1],
-            )  # fmt: skip
+            strip = strip_of(layer, l, task)
+            _forward_strip(layer, strip, chunk, Z, w, output, workspace)
 
 
 @compiled()
-def _tangent_block(
-    s, l, task, first, RZ, Z, w, v, v_bias, winner, out, scratch, offsets, targets
-):  # fmt: skip
-    """One block of pixels of R{S}, pooled by the winners of the forward pass."""
-    pixels = s.group * -(-s.columns * s.h_pool // TILE) * TILE * s.a_block
-    places = pixels * PIECE * PIECE // (TILE * TILE)
-    U = pixels * s.width
-    RU = U + places * s.channels
-    M = RU + places * s.channels
-    strips = -(-s.b_next // s.columns)
-    n_first = task // strips * s.group
-    n_last = min(n_first + s.group, l)
-    j_first = task % strips * s.columns
-    j_last = min(j_first + s.columns, s.b_next)
-    j_conv, j_end = j_first * s.h_pool, j_last * s.h_pool
-    if s.winograd:
-        tiles = list_tiles(s, n_first, n_last, j_conv, j_end, offsets, targets)
-        transform_pieces(s, n_first, n_last, j_conv, j_end, Z, tiles, scratch, U)
-        if not first:
-            transform_pieces(s, n_first, n_last, j_conv, j_end, RZ, tiles, scratch, RU)
+def _tangent_strip(layer, strip, chunk, is_first, along_Z, along_W, output, workspace):
+    """One strip of pixels of R{S}, pooled by the winners of the forward pass."""
+    S = workspace.scratch[chunk]
+    offsets = Offsets(workspace.lists[chunk, 0], workspace.lists[chunk, 1])
+    if layer.winograd:
+        rows = list_tiles(layer, strip, offsets)
+        transform_pieces(layer, strip, rows, along_W.Z, S, workspace.pieces)
+        if not is_first:
+            transform_pieces(layer, strip, rows, along_Z.Z, S, workspace.tangent_pieces)
     else:
-        tiles = list_patches(s, n_first, n_last, j_conv, j_end, offsets, targets)
-    run = s.h * s.d
-    a_pad_next, b_pad_next = s.a_next + 2 * s.p_next, s.b_next + 2 * s.p_next
-    for block in range(s.d_next_blocks):
-        k = block * s.width
-        for term in range(1 if first else 2):
-            if s.winograd:
-                multiply_places(
-                    s, tiles, w if term else v, block, scratch, RU if term else U, M,
-                    offsets, targets, term,
-                )  # fmt: skip
+        rows = list_patches(layer, strip, offsets)
+    run = layer.h * layer.d
+    a_pad_next, b_pad_next = layer.a_next + 2 * layer.p_next, layer.b_next + 2 * layer.p_next
+    for block in range(layer.d_next_blocks):
+        k = block * layer.width
+        for term in range(1 if is_first else 2):
+            w = along_Z.w if term else along_W.w
+            if layer.winograd:
+                start = workspace.tangent_pieces if term else workspace.pieces
+                pieces = Rows(S, start, offsets.read, 1, 0, layer.d)
+                products = Target(S, workspace.products, offsets.write)
+                multiply_places(layer, rows, pieces, w, block, products, term)
             else:
+                Z = along_Z.Z if term else along_W.Z
                 cover(
-                    s.vectors, tiles, RZ if term else Z, 0, offsets, s.h, s.a_pad * s.d, run,
-                    w if term else v, k * s.h * run, s.width, scratch, 0, targets, term,
-                )  # fmt: skip
-        if s.winograd:
-            transform_products(s, tiles, scratch, M)
-        channels = min(s.width, s.d_next - k)
+                    layer.vectors,
+                    rows,
+                    Rows(Z, 0, offsets.read, layer.h, layer.a_pad * layer.d, run),
+                    Panel(w, k * layer.h * run, layer.width),
+                    Target(S, 0, offsets.write),
+                    term,
+                )
+        if layer.winograd:
+            transform_products(layer, rows, S, workspace.products)
+        channels = min(layer.width, layer.d_next - k)
         column = 0
-        for n in range(n_first, n_last):
-            for j in range(j_first, j_last):
-                for i in range(s.a_next):
-                    start = (column * s.a_block + i * s.h_pool) * s.width
-                    pad_j, pad_i = j + s.p_next, i + s.p_next
-                    target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * s.d_next + k
-                    kept = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k
-                    select_row(
-                        scratch, start, s.width, s.a_block * s.width, s.h_pool,
-                        v_bias, k, winner, kept, channels, out, target,
-                    )  # fmt: skip
-                column += s.h_pool
-            if s.winograd:
+        for n in range(strip.n_first, strip.n_last):
+            for j in range(strip.j_first, strip.j_last):
+                for i in range(layer.a_next):
+                    start = (column * layer.a_block + i * layer.h_pool) * layer.width
+                    pad_j, pad_i = j + layer.p_next, i + layer.p_next
+                    target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * layer.d_next + k
+                    kept = ((n * layer.b_next + j) * layer.a_next + i) * layer.d_next + k
+                    window = Square(S, start, layer.width, layer.a_block * layer.width)
+                    select_row(window, layer.h_pool, output, k, channels, target, kept)
+                column += layer.h_pool
+            if layer.winograd:
                 column += -column % TILE
 
 
 @compiled(parallel=True)
-def tangent(s, l, first, RZ, Z, w, v, v_bias, winner, out, scratch, lists):
+def tangent(layer, l, is_first, along_Z, along_W, output, workspace):
     """``R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1'``, pooled and masked by the winners.
 
-    Parameters as for :func:`forward`; `v` and `v_bias` are the packed direction, `RZ` and `out`
-    are stored as ``pad(Z)`` is.  `first` leaves `RZ` out: of the images it is 0.
+    Parameters
+    ----------
+    layer : Sizes
+    l : int
+        Number of instances.
+    is_first : int
+        1 for the first layer, whose R{Z} is 0: `along_Z` is then left out.
+    along_Z, along_W : groups.Product
+        ``W phi(pad(R{Z}))`` and ``V phi(pad(Z))``, filters packed as for :func:`forward`.
+    output : groups.Output
+        ``output.bias`` is the direction's; ``output.out`` is stored as ``pad(Z)``.  The winners
+        are read.
+    workspace : groups.Workspace
     """
-    chunks = scratch.shape[0]
-    tasks = -(-l // s.group) * -(-s.b_next // s.columns)
+    chunks = workspace.scratch.shape[0]
+    tasks = -(-l // layer.strip_instances) * -(-layer.b_next // layer.strip_columns)
     for chunk in prange(chunks):
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
-            _tangent_block(
-                s, l, task, first, RZ, Z, w, v, v_bias, winner, out,
-                scratch[chunk], lists[chunk, 0], lists[chunk, 1],
-            )  # fmt: skip
+            strip = strip_of(layer, l, task)
+            _tangent_strip(layer, strip, chunk, is_first, along_Z, along_W, output, workspace)
 
 
 @compiled()
 def _scale_line(source, scale, offset, out):
-    """One image column; a function of its own, so that LLVM makes vectors of it."""
+    """Scale one image column; a function of its own, so that LLVM vectorises it."""
     number = out.dtype.type  # else a byte times a float32 would be a float64
     for k in range(out.size):
         out[k] = number(source[k]) * scale - offset[k]
 
 
 @compiled(parallel=True)
-def gather_padded(images, indices, flips, scale, offset, s, out):
+def gather_padded(images, indices, flips, scale, offset, layer, out):
     """``pad(Z^1)`` of chosen images, scaled and centred: ``images[n]*scale - offset`` inside.
 
-    The columns of an image change places where ``flips[n]``.
+    Parameters
+    ----------
+    images : array, shape (N, b*a*d), any real dtype
+    indices : int64 array, shape (l,)
+    flips : bool array, shape (l,)
+        Whether to reverse the order of an image's columns.
+    scale : float
+    offset : float array, shape (b*a*d,)
+    layer : Sizes
+        The first layer's.
+    out : 1-d float array
+        ``[n, column, row, channel]`` with the padding; only the inside is written.
     """
-    line = s.a * s.d
+    line = layer.a * layer.d
     for n in prange(indices.size):
         image = images[indices[n]]
-        for j in range(s.b):
-            start = (s.b - 1 - j if flips[n] else j) * line
-            first = ((n * s.b_pad + j + s.p) * s.a_pad + s.p) * s.d
+        for j in range(layer.b):
+            start = (layer.b - 1 - j if flips[n] else j) * line
+            first = ((n * layer.b_pad + j + layer.p) * layer.a_pad + layer.p) * layer.d
             _scale_line(
                 image[start : start + line], scale, offset[j * line : (j + 1) * line],
                 out[first : first + line],

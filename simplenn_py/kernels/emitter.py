@@ -1,7 +1,7 @@
-"""LLVM vectors from Numba: what the intrinsics of ``tile`` and ``vectors`` are written with.
+"""LLVM vectors from Numba: the tool with which ``tile``, ``vectors`` and ``winograd`` are written.
 
-Numba has no vector type.  An intrinsic is a function whose body is given as LLVM instructions;
-here they are built by llvmlite, with as many lanes as the processor's registers have.
+Numba has no vector type.  An intrinsic is a function whose body is given as LLVM instructions.
+Here llvmlite builds them, with as many lanes as the processor's registers have.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 
 from .lanes import float32_lanes
@@ -20,12 +21,25 @@ I64 = ir.IntType(64)
 
 
 def lanes_of(itemsize: int) -> int:
-    """Return the lanes of a vector of numbers of `itemsize` bytes."""
+    """Return the number of lanes of a vector, for numbers of `itemsize` bytes."""
     return FLOAT32_LANES * 4 // itemsize
 
 
+def element_of(kind: Any) -> Any:
+    """Return the type of the numbers in a group's first array, see ``groups``."""
+    return kind.types[0].dtype
+
+
 class Emitter:
-    """Builds the vector instructions of one intrinsic for one element type."""
+    """Builds the vector instructions of one intrinsic for one element type.
+
+    Parameters
+    ----------
+    context, builder
+        As Numba passes them to an intrinsic's code generator.
+    element : numba.types.Float
+        Type of the numbers.
+    """
 
     def __init__(self, context: Any, builder: Any, element: Any) -> None:
         self.context, self.builder = context, builder
@@ -38,7 +52,18 @@ class Emitter:
         self.fma_function = cgutils.get_or_insert_function(builder.module, signature, name)
 
     def data(self, array_type: Any, array: Any) -> Any:
+        """Return the pointer to the first number of an array."""
         return self.context.make_array(array_type)(self.context, self.builder, array).data
+
+    def group(self, kind: Any, value: Any) -> Any:
+        """Take a NamedTuple apart: the same with pointers to the numbers in place of arrays."""
+        members = [self.builder.extract_value(value, k) for k in range(kind.count)]
+        return kind.instance_class(
+            *(
+                self.data(member_kind, member) if isinstance(member_kind, types.Array) else member
+                for member_kind, member in zip(kind.types, members, strict=True)
+            )
+        )
 
     def at(self, pointer: Any, index: Any) -> Any:
         return self.builder.gep(pointer, [index])
@@ -88,7 +113,7 @@ class Emitter:
     def loop(self, count: Any) -> Any:
         return cgutils.for_range(self.builder, count, intp=I64)
 
-    # The rest serves rows of channels whose number is no multiple of the lanes.
+    # The rest serves rows of channels whose number is not a multiple of the lanes.
 
     @property
     def integers(self) -> Any:
@@ -101,7 +126,7 @@ class Emitter:
 
     @contextmanager
     def vectors_of(self, count: Any) -> Iterator[tuple[Any, Any]]:
-        """Loop over a row's vectors: yields the first channel and how many remain."""
+        """Loop over the vectors of a row; yield the first channel and the number that remain."""
         builder, lanes = self.builder, I64(self.lanes)
         vectors = builder.sdiv(builder.add(count, I64(self.lanes - 1)), lanes)
         with self.loop(vectors) as vector:
@@ -109,7 +134,7 @@ class Emitter:
             yield first, builder.sub(count, first)
 
     def load_part(self, pointer: Any, remaining: Any) -> Any:
-        """Load the first `remaining` lanes, all of them where there are more, and 0 behind them."""
+        """Load the first `remaining` lanes, all of them if there are more, and 0 behind them."""
         builder = self.builder
         slot = cgutils.alloca_once(builder, self.vector)
         whole = builder.icmp_signed(">=", remaining, I64(self.lanes))
@@ -125,10 +150,10 @@ class Emitter:
         return builder.load(slot)
 
     def store_part(self, value: Any, pointer: Any, remaining: Any) -> None:
-        """Store the first `remaining` lanes, all of them where there are more.
+        """Store the first `remaining` lanes, all of them if there are more.
 
-        A partial vector goes through the stack, number by number: masked stores are not to be
-        had on every processor.
+        A partial vector goes through the stack, number by number: masked stores are not available
+        on every processor.
         """
         builder = self.builder
         whole = builder.icmp_signed(">=", remaining, I64(self.lanes))

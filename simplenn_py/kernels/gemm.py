@@ -4,16 +4,49 @@ Every kernel computes ``C = A B`` for row-major ``C``; see ``linalg/products.py`
 teaches.
 """
 
-from numba import prange
+from typing import Any, NamedTuple
+
+from numba import int64, prange
 
 from .cover import clear, cover
 from .emitter import FLOAT32_LANES
+from .groups import Panel, Rows, Target
 from .policy import compiled
-from .tile import ROWS
+from .tile import ROWS, VECTORS
 from .vectors import copy_row, fill_row, transpose_square
 
-#: For so few panels of B it does not pay to pack rows of A.
+#: For so few panels of B, packing rows of A does not pay.
 _FEW = 14
+
+
+class Matrix(NamedTuple):
+    """A matrix in any memory order: entry (i, p) is ``values[i*row_stride + p*column_stride]``."""
+
+    values: Any  # 1-d float array
+    rows: int
+    columns: int
+    row_stride: int
+    column_stride: int
+
+
+class Blocks(NamedTuple):
+    """Rows, depth and columns of the blocks of a product."""
+
+    m_c: int
+    k_c: int
+    n_c: int
+
+
+class Packed(NamedTuple):
+    """Memory for packed operands, and for the tiles that reach beyond the last column of C.
+
+    `A` or `B`, whichever is packed chunk by chunk, has one row per chunk; so has `edge`.
+    """
+
+    A: Any  # 2-d float array
+    B: Any  # 2-d float array
+    edge: Any  # 2-d float array
+    lists: Any  # int64 array, shape (chunks, 3, rows + ROWS)
 
 
 @compiled(parallel=True)
@@ -62,72 +95,91 @@ def blocked(A, B, C, threads, m_c, k_c, n_c):
 
 
 @compiled()
-def _transpose(X, start, step, rows, columns, out, out_start, out_step):
-    """``out[c, r] = X[r, c]``: rows of X are `step` apart, of out `out_step`."""
-    lanes = FLOAT32_LANES * 4 // X.itemsize
+def _transpose(source, rows, columns, out):
+    """``out[c, r] = source[r, c]``: one panel becomes the columns of another."""
+    lanes = FLOAT32_LANES * 4 // source.values.itemsize
+    X, Y = source.values, out.values
     for r in range(0, rows, lanes):
         for c in range(0, columns, lanes):
-            source, target = start + r * step + c, out_start + c * out_step + r
+            start = source.start + r * source.stride + c
+            target = out.start + c * out.stride + r
             if r + lanes <= rows and c + lanes <= columns:
-                transpose_square(X, source, step, out, target, out_step)
+                transpose_square(X, start, source.stride, Y, target, out.stride)
                 continue
             for q in range(min(lanes, rows - r)):
                 for p in range(min(lanes, columns - c)):
-                    out[target + p * out_step + q] = X[source + q * step + p]
+                    Y[target + p * out.stride + q] = X[start + q * source.stride + p]
 
 
 @compiled()
-def _pack_rows(X, row, column, i_first, i_last, p_first, p_last, out, out_start, stride):
-    """Rows ``i_first..i_last`` of a block of A, each side by side: ``out[i, p]``.
-
-    Entry (i, p) is ``X[i*row + p*column]``; for A of either memory order.
-    """
-    if column == 1:
+def _pack_rows(A, i_first, i_last, p_first, p_last, out):
+    """Rows ``i_first..i_last`` of a block of A, one row of the panel `out` each."""
+    if A.column_stride == 1:
         for i in range(i_first, i_last):
-            target = out_start + (i - i_first) * stride
-            fill_row(X, i * row + p_first, p_last - p_first, out, target, stride)
+            fill_row(
+                A.values, i * A.row_stride + p_first, p_last - p_first,
+                out.values, out.start + (i - i_first) * out.stride, out.stride,
+            )  # fmt: skip
         return
-    _transpose(X, i_first + p_first * column, column, p_last - p_first, i_last - i_first,
-               out, out_start, stride)  # fmt: skip
+    columns = Panel(A.values, i_first + p_first * A.column_stride, A.column_stride)
+    _transpose(columns, p_last - p_first, i_last - i_first, out)
 
 
 @compiled()
-def _pack_panel(X, row, column, p_first, p_last, j, width, n, out, out_start):
-    """A panel of B, `width` columns from j on: ``out[p, column]``, filled up with 0."""
-    count = min(width, n - j)
-    if column == 1:
+def _pack_panel(B, p_first, p_last, j, out):
+    """Rows ``p_first..p_last`` of B from column j on, as the panel `out`, filled up with 0."""
+    width = out.stride
+    count = min(width, B.columns - j)
+    if B.column_stride == 1:
         for p in range(p_first, p_last):
-            fill_row(X, p * row + j, count, out, out_start + (p - p_first) * width, width)
+            fill_row(
+                B.values, p * B.row_stride + j, count,
+                out.values, out.start + (p - p_first) * width, width,
+            )  # fmt: skip
         return
-    _transpose(X, p_first + j * column, column, count, p_last - p_first, out, out_start, width)
+    columns = Panel(B.values, p_first + j * B.column_stride, B.column_stride)
+    _transpose(columns, count, p_last - p_first, out)
     for p in range(p_last - p_first if count < width else 0):
-        clear(out, out_start + p * width + count, out_start + (p + 1) * width)
+        clear(out.values, out.start + p * width + count, out.start + (p + 1) * width)
 
 
 @compiled()
-def _multiply_panel(
-    own, start, offsets, rows, panel, panel_start, panel_row, steps, vectors, lanes,
-    C, j, n, targets, edge, beside, add,
-):  # fmt: skip
-    """Multiply rows of A by a panel of B, packed or as they lie, into C from its column j on."""
-    n_r = vectors * lanes
-    if j + n_r <= n:
-        cover(vectors, rows, own, start, offsets, 1, 0, steps,
-              panel, panel_start, panel_row, C, j, targets, add)  # fmt: skip
+def _multiply_panel(n_rows, rows, panel, columns, target, edge, add):
+    """Multiply rows of A by a panel of B.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    rows : groups.Rows
+        Rows of A, packed or as they lie.
+    panel : groups.Panel
+        Rows of B, packed or as they lie.
+    columns : int
+        Number of columns of C from the panel's first one on.
+    target : groups.Target
+        Rows of C from that column on; written, or added to if `add` is 1.
+    edge : groups.Target
+        Room for a panel of C, used if C ends within the panel.
+    add : int
+    """
+    lanes = FLOAT32_LANES * 4 // target.values.itemsize
+    n_r = VECTORS * lanes
+    if n_r <= columns:
+        cover(VECTORS, n_rows, rows, panel, target, add)
         return
     if add:
-        for i in range(rows):
-            fill_row(C, targets[i] + j, n - j, edge, i * n_r, n_r)
-    used = vectors if n - j > lanes else 1
-    cover(used, rows, own, start, offsets, 1, 0, steps,
-          panel, panel_start, panel_row, edge, 0, beside, add)  # fmt: skip
-    for i in range(rows):
-        copy_row(edge, i * n_r, n - j, C, targets[i] + j)
+        for i in range(n_rows):
+            start = target.start + target.offsets[i]
+            fill_row(target.values, start, columns, edge.values, i * n_r, n_r)
+    used = VECTORS if columns > lanes else 1
+    cover(used, n_rows, rows, panel, edge, add)
+    for i in range(n_rows):
+        copy_row(edge.values, i * n_r, columns, target.values, target.start + target.offsets[i])
 
 
 @compiled(parallel=True)
-def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_c, k_c, n_c,
-          packed_A, packed_B, edge, lists):  # fmt: skip
+def tiled(A, B, C, blocks, packed):
     """Goto and van de Geijn's loops around the register tile.
 
         for a panel of n_c columns of B              (its packed block: the last-level cache)
@@ -138,56 +190,55 @@ def tiled(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, m_
 
     Parameters
     ----------
-    A, B : 1-d float arrays
-        Entry (i, p) of A is ``A[i*a_row + p*a_column]``; of B likewise: any memory order.
+    A, B : Matrix
+        (m, k) and (k, n).
     C : 1-d float array
-        ``(m, n)`` row-major; written.
-    vectors, lanes : int
-        ``n_r = vectors*lanes``.
-    packed_A : float array, shape (chunks, ...)
-    packed_B : 1-d float array
-    edge : float array, shape (chunks, m_c*n_r)
-        Takes the tiles that reach beyond C's last column.
-    lists : int64 array, shape (chunks, 3, m_c + ROWS)
+        (m, n) row-major; written.
+    blocks : Blocks
+    packed : Packed
+        ``A`` has room for m_c rows per chunk, ``B`` one row for the block of B, ``edge`` m_c*n_r
+        numbers per chunk, and ``lists`` m_c + ROWS per list.
     """
-    n_r = vectors * lanes
-    chunks = packed_A.shape[0]
-    packs = a_column > 1 or n > _FEW * n_r
-    stride = -(-k_c // lanes) * lanes if packs else a_row
-    for j_c in range(0, n, n_c):
-        j_last = min(j_c + n_c, n)
+    m, k, n = A.rows, A.columns, B.columns
+    lanes = FLOAT32_LANES * 4 // C.itemsize
+    n_r = VECTORS * lanes
+    chunks = packed.A.shape[0]
+    packs = A.column_stride > 1 or n > _FEW * n_r
+    stride = -(-blocks.k_c // lanes) * lanes if packs else A.row_stride
+    packed_B = packed.B[0]
+    for j_c in range(0, n, blocks.n_c):
+        j_last = min(j_c + blocks.n_c, n)
         panels = -(-(j_last - j_c) // n_r)
-        for p_c in range(0, k, k_c):
-            p_last = min(p_c + k_c, k)
-            for panel in prange(panels):
-                _pack_panel(B, b_row, b_column, p_c, p_last, j_c + panel * n_r, n_r, n,
-                            packed_B, panel * n_r * k_c)  # fmt: skip
+        for p_c in range(0, k, blocks.k_c):
+            p_last = min(p_c + blocks.k_c, k)
+            for j in prange(panels):
+                panel = Panel(packed_B, int64(j) * n_r * blocks.k_c, n_r)
+                _pack_panel(B, p_c, p_last, j_c + j * n_r, panel)
             for chunk in prange(chunks):
-                offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
-                room = packed_A[chunk]
-                own = room if packs else A  # read, not written: A may be read-only
+                lists, room = packed.lists[chunk], packed.A[chunk]
+                offsets, targets, beside = lists[0], lists[1], lists[2]
+                edge = Target(packed.edge[chunk], 0, beside)
+                own = room if packs else A.values  # read, not written: A may be read-only
                 end = (chunk + 1) * m // chunks
-                for first in range(chunk * m // chunks, end, m_c):
-                    last = min(first + m_c, end)
-                    rows = last - first
-                    start = 0 if packs else first * a_row + p_c
+                for first in range(chunk * m // chunks, end, blocks.m_c):
+                    last = min(first + blocks.m_c, end)
+                    n_rows = last - first
+                    start = 0 if packs else first * A.row_stride + p_c
                     if packs:
-                        _pack_rows(A, a_row, a_column, first, last, p_c, p_last, room, 0, stride)
-                    for r in range(rows + ROWS):
-                        i = min(r, rows - 1)
+                        _pack_rows(A, first, last, p_c, p_last, Panel(room, 0, stride))
+                    for r in range(n_rows + ROWS):
+                        i = min(r, n_rows - 1)
                         offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
-                    for panel in range(panels):
-                        _multiply_panel(
-                            own, start, offsets, rows,
-                            packed_B, panel * n_r * k_c, n_r, p_last - p_c, vectors, lanes,
-                            C, j_c + panel * n_r, n, targets, edge[chunk], beside,
-                            int(p_c > 0),
-                        )  # fmt: skip
+                    rows = Rows(own, start, offsets, 1, 0, p_last - p_c)
+                    for j in range(panels):
+                        column = j_c + j * n_r
+                        panel = Panel(packed_B, j * n_r * blocks.k_c, n_r)
+                        target = Target(C, column, targets)
+                        _multiply_panel(n_rows, rows, panel, n - column, target, edge, int(p_c > 0))
 
 
 @compiled(parallel=True)
-def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lanes, k_c,
-               packed_A, panel_B, edge, lists):  # fmt: skip
+def tiled_flat(A, B, C, blocks, packed):
     """The same for few rows of A: all of them stay in the caches, and B is read once.
 
         for a block of k_c rows of B                 A's columns packed once (L2)
@@ -196,37 +247,37 @@ def tiled_flat(A, a_row, a_column, B, b_row, b_column, C, m, n, k, vectors, lane
 
     Parameters
     ----------
-    packed_A : 1-d float array
-        For all m rows.
-    panel_B : float array, shape (chunks, k_c*n_r)
-    edge : float array, shape (chunks, m*n_r)
-    lists : int64 array, shape (chunks, 3, m + ROWS)
-        The rest as in :func:`tiled`.
+    A, B, C, blocks
+        As in :func:`tiled`; only ``blocks.k_c`` is used.
+    packed : Packed
+        ``A`` has one row with room for all m rows, ``B`` k_c*n_r numbers per chunk, ``edge`` m*n_r
+        per chunk, and ``lists`` m + ROWS per list.
     """
-    n_r = vectors * lanes
-    chunks = panel_B.shape[0]
-    packs = b_column > 1
+    m, k, n, k_c = A.rows, A.columns, B.columns, blocks.k_c
+    lanes = FLOAT32_LANES * 4 // C.itemsize
+    n_r = VECTORS * lanes
+    chunks = packed.B.shape[0]
+    packs = B.column_stride > 1
     stride = -(-k_c // lanes) * lanes
     panels = -(-n // n_r)
+    packed_A = packed.A[0]
     for p_c in range(0, k, k_c):
         p_last = min(p_c + k_c, k)
         for chunk in prange(chunks):
-            first, last = chunk * m // chunks, (chunk + 1) * m // chunks
-            _pack_rows(A, a_row, a_column, first, last, p_c, p_last, packed_A, first * stride,
-                       stride)  # fmt: skip
+            first, last = int64(chunk) * m // chunks, (int64(chunk) + 1) * m // chunks
+            _pack_rows(A, first, last, p_c, p_last, Panel(packed_A, first * stride, stride))
         for chunk in prange(chunks):
-            offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
+            lists, room = packed.lists[chunk], packed.B[chunk]
+            offsets, targets, beside = lists[0], lists[1], lists[2]
+            edge = Target(packed.edge[chunk], 0, beside)
             for r in range(m + ROWS):
                 i = min(r, m - 1)
                 offsets[r], targets[r], beside[r] = i * stride, i * n, i * n_r
-            for panel in range(chunk * panels // chunks, (chunk + 1) * panels // chunks):
-                own, own_start, own_row = B, p_c * b_row + panel * n_r, b_row
-                if packs or (panel + 1) * n_r > n:  # nothing is read behind a row of B
-                    own, own_start, own_row = panel_B[chunk], 0, n_r
-                    _pack_panel(B, b_row, b_column, p_c, p_last, panel * n_r, n_r, n,
-                                panel_B[chunk], 0)  # fmt: skip
-                _multiply_panel(
-                    packed_A, 0, offsets, m, own, own_start, own_row, p_last - p_c,
-                    vectors, lanes, C, panel * n_r, n, targets, edge[chunk], beside,
-                    int(p_c > 0),
-                )  # fmt: skip
+            rows = Rows(packed_A, 0, offsets, 1, 0, p_last - p_c)
+            for j in range(chunk * panels // chunks, (chunk + 1) * panels // chunks):
+                own, start, row = B.values, p_c * B.row_stride + j * n_r, B.row_stride
+                if packs or (j + 1) * n_r > n:  # nothing is read behind a row of B
+                    own, start, row = room, 0, n_r
+                    _pack_panel(B, p_c, p_last, j * n_r, Panel(room, 0, n_r))
+                panel, target = Panel(own, start, row), Target(C, j * n_r, targets)
+                _multiply_panel(m, rows, panel, n - j * n_r, target, edge, int(p_c > 0))

@@ -1,4 +1,4 @@
-"""How wide the SIMD vectors are."""
+"""Width of the SIMD vectors."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ _ALLOWED = (4, 8, 16)
 
 
 def float32_lanes() -> int:
-    """Return the float32 numbers of one vector: 16 with AVX-512, 8 with AVX2, else 4.
+    """Return the number of float32 values per vector: 16 with AVX-512, 8 with AVX2, else 4.
 
-    ``$SIMPLENN_LANES`` overrides what the processor has, for tests.
+    ``$SIMPLENN_LANES`` overrides the processor's width, for tests.
 
     Raises
     ------
     UserError
-        Where the variable holds anything else than 4, 8 or 16.
+        If the variable is set to anything other than 4, 8 or 16.
     """
     return _choice()[0]
 
 
 def why() -> str:
-    """Say in a few words what decided :func:`float32_lanes`."""
+    """Return in a few words what decided :func:`float32_lanes`."""
     return _choice()[1]
 
 

@@ -1,9 +1,12 @@
 """How every kernel is compiled: one numeric policy, and a cache that is never stale.
 
-Numba keys its on-disk cache by the one file that holds a function, so an edited helper in
+Numba's on-disk cache is keyed by the one file that holds a function, so an edited helper in
 another file would silently run old machine code.  Here the hash of ALL kernel sources is
-part of the cache's location: any edit starts an empty folder.  So do bounds checking, lanes
-other than the processor's, LLVM's level and another version of Numba, which the key leaves out.
+part of the cache's location: any edit starts an empty folder.  So do bounds checking, a
+different number of lanes, LLVM's level and another version of Numba, which the key leaves out.
+
+Importing a kernel changes nothing outside Python: the cache's folder and the environment
+variables of :mod:`simplenn_py.runtime.threads` are set up when the first kernel is needed.
 """
 
 from __future__ import annotations
@@ -12,42 +15,46 @@ import functools
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
+import platformdirs
+
 from ..runtime.threads import polite_waiting
+from . import shortcuts
+from .lanes import VARIABLE
 
-polite_waiting()  # before Numba's threads start
-
-import numba  # noqa: E402
-import platformdirs  # noqa: E402
-from numba.core.compiler_lock import global_compiler_lock  # noqa: E402
-
-from .lanes import VARIABLE  # noqa: E402
-
-#: LLVM's level of optimisation.
-_OPT = 1
+#: IEEE arithmetic (no fastmath), division as in NumPy.
+_POLICY = {"nogil": True, "error_model": "numpy", "fastmath": False}
 
 
 def source_hash() -> str:
-    """Hash the kernel sources and whatever else changes the machine code."""
+    """Hash the kernel sources and everything else that changes the machine code."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    level = min(int(numba.config.OPT), _OPT)
-    compiler = f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK} opt={level}"
+    compiler = f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK} opt={shortcuts.level()}"
     digest.update(f"{compiler} lanes={os.environ.get(VARIABLE)}".encode())
     return digest.hexdigest()[:16]
 
 
 def cache_folder() -> Path | None:
-    """Return the folder for compiled code, or None where none can be written.
+    """Make and return the folder for compiled code, or return None if it cannot be written.
 
-    ``$NUMBA_CACHE_DIR`` where it is set, else the platform's cache folder of the user.
+    It lies in ``$NUMBA_CACHE_DIR`` if that is set, else in the user's cache folder.
     """
+    return _made(_location())
+
+
+def _location() -> Path:
     base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("simplenn_py", False)
-    folder = Path(base) / f"kernels-{source_hash()}"
+    return Path(base) / f"kernels-{source_hash()}"
+
+
+def _made(folder: Path) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -57,96 +64,88 @@ def cache_folder() -> Path | None:
     return folder
 
 
-_CACHE = cache_folder()
+# Chosen on import, when the lanes and the sources are read: a later change of the environment
+# must not mix two kinds of code in one folder.
+_LOCATION = _location()
 _DISPATCHERS: list[Any] = []
+_LOCK = threading.Lock()
+
+
+def _prepared() -> Path | None:
+    """Set up this process for compiled code; return the cache folder, None if it is not writable.
+
+    Checked for every kernel: if the folder could no longer be written, Numba would choose one of
+    its own, which does not change when other files are edited.
+    """
+    polite_waiting()  # before Numba's threads start
+    return _made(_LOCATION)
 
 
 def compilations() -> int:
-    """Return how many kernels this process has had to compile, the cached ones not counted."""
-    if _CACHE is None:
-        return sum(len(d.signatures) for d in _DISPATCHERS)
+    """Return how many kernels this process has compiled; those from the cache do not count."""
     return sum(sum(d.stats.cache_misses.values()) for d in _DISPATCHERS)
 
 
 def cached() -> bool:
     """Whether compiled code is kept for the next process."""
-    return _CACHE is not None
+    return _prepared() is not None
 
 
 def cold() -> bool:
-    """Whether the cache has no compiled code yet, so that much is about to be compiled."""
-    return _CACHE is None or next(_CACHE.rglob("*.nbc"), None) is None
+    """Whether the cache has no compiled code yet, so that every kernel is about to be compiled."""
+    folder = _prepared()
+    return folder is None or next(folder.rglob("*.nbc"), None) is None
 
 
-class _Part:
-    """A function that kernels call: compiled as a part of them, without an entry for Python.
+class _Kernel:
+    """A function that Python calls: compiled, or loaded from the cache, by its first call."""
 
-    The entry would take a tenth of the time that a network takes to compile.  Called from Python,
-    the function is compiled once more, with it.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self._entry: Any = None
-        self._part = _dispatcher(function, no_cpython_wrapper=True)
-        template = self._part.get_call_template
-        self._part.get_call_template = lambda args, kws: template(tuple(map(_signed, args)), kws)
-        # What Numba asks a global for its type: calls from kernels go straight to the dispatcher.
-        self._numba_type_ = numba.types.Dispatcher(self._part)
+    def __init__(self, function: Callable[..., Any], **options: bool) -> None:
+        self._function, self._options = function, options
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any) -> Any:
-        if self._entry is None:
-            self._entry = _kept(_dispatcher(self._function))
-        return self._entry(*args)
+        return self.dispatcher(*args)
+
+    @functools.cached_property
+    def dispatcher(self) -> Any:
+        """Numba's dispatcher of the function, which keeps compiled code for the next process."""
+        with _LOCK:
+            folder, saved = _prepared(), numba.config.CACHE_DIR
+            # Numba reads this while caching is switched on, just below.
+            numba.config.CACHE_DIR = str(folder or "")
+            try:
+                dispatcher = _dispatcher(self._function, cache=folder is not None, **self._options)
+            finally:
+                numba.config.CACHE_DIR = saved
+            _DISPATCHERS.append(dispatcher)
+        return dispatcher
 
 
-def _signed(kind: Any) -> Any:
-    """Make the counter of a ``prange``, which is unsigned, an ordinary integer.
+class _Part(_Kernel):
+    """A function that kernels call: compiled as a part of them, without an entry for Python.
 
-    What it is passed to would be compiled once more for it.
+    The entry would take a tenth of the time that a network takes to compile.  If Python calls
+    the function, it is compiled once more, with the entry.
     """
-    return numba.int64 if kind == numba.uint64 else kind
+
+    @functools.cached_property
+    def _numba_type_(self) -> Any:
+        """The type that Numba reads from a global: calls from kernels go to this dispatcher."""
+        self._part = shortcuts.signed(_dispatcher(self._function, no_cpython_wrapper=True))
+        return numba.types.Dispatcher(self._part)  # which does not keep the dispatcher alive
 
 
 def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
-    dispatcher = numba.njit(
-        nogil=True, error_model="numpy", fastmath=False, no_cfunc_wrapper=True, **options
-    )(function)
-    compile_ = dispatcher.compile
-
-    def compile_quickly(signature: Any) -> Any:
-        # The vectors are written out: higher levels take half as long again and make no kernel
-        # faster, of either engine.
-        with global_compiler_lock:
-            level = numba.config.OPT
-            numba.config.OPT = level if level <= _OPT else type(level)(_OPT)
-            try:
-                return compile_(signature)
-            finally:
-                numba.config.OPT = level
-
-    dispatcher.compile = compile_quickly
-    return dispatcher
-
-
-def _kept(dispatcher: Any) -> Any:
-    """Keep the compiled code for the next process."""
-    if _CACHE is not None:
-        saved = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(_CACHE)  # read while caching is switched on, just below
-        try:
-            dispatcher.enable_caching()
-        finally:
-            numba.config.CACHE_DIR = saved
-    _DISPATCHERS.append(dispatcher)
-    return dispatcher
+    if not shortcuts.usable():
+        return numba.njit(**_POLICY, **options)(function)
+    return shortcuts.quick(numba.njit(**_POLICY, no_cfunc_wrapper=True, **options)(function))
 
 
 def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a kernel: cached, IEEE arithmetic (no fastmath), division as in NumPy.
 
-    ``parallel=True`` belongs only where each index of the ``prange`` writes its own part of
+    Use ``parallel=True`` only if each index of the ``prange`` writes its own part of
     the output: the result then depends neither on the number of threads nor on their order.
     Without it the function is a part of the kernels that call it.
     """
@@ -154,6 +153,8 @@ def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         if numba.config.DISABLE_JIT:
             return function  # plain Python, to step through the lecture engine's kernels
-        return _kept(_dispatcher(function, parallel=True)) if parallel else _Part(function)
+        if parallel:
+            return _Kernel(function, parallel=True)
+        return _Part(function) if shortcuts.usable() else _dispatcher(function)
 
     return decorate

@@ -1,7 +1,7 @@
 """The register tile: the one inner loop of the direct engine, in explicit SIMD vectors.
 
 A tile holds P x V accumulators in registers.  Its P rows are pixels (or patch entries), its V
-vectors run along channels; a step multiplies one column of numbers, broadcast, by one row of
+vectors run along channels.  A step multiplies one column of numbers, broadcast, by one row of
 vectors, loaded, and adds: the rank-1 update of a matrix product.
 
                     V vectors of channels  ->   w[r, :] loaded
@@ -12,14 +12,14 @@ vectors, loaded, and adds: the rank-1 update of a matrix product.
     z[P-1, r]     |           |           |      then the tile is written, or added, to out
                   +-----------+-----------+
 
-Why the numbers: a fused multiply-add takes about 4 cycles and 1 or 2 start in each, so at least
-8 accumulators must be independent; P*V accumulators plus V loaded vectors plus one broadcast
-must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE); and each step
-loads only P + V numbers or vectors for its P*V multiply-adds.  V = 2 and P = 14, or 6 with 16
+Why these numbers?  A fused multiply-add takes about 4 cycles, and 1 or 2 start per cycle, so at
+least 8 accumulators must be independent.  P*V accumulators, V loaded vectors and one broadcast
+must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE).  And each step should
+load few numbers or vectors, P + V, for its P*V multiply-adds.  V = 2 and P = 14, or 6 with 16
 registers, satisfy all three.
 
-The loop over r has two levels, segments of contiguous r, because that is how a patch lies in
-``pad(Z)``: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
+The loop over r has two levels, segments of contiguous r, because a patch lies in ``pad(Z)`` like
+that: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .emitter import FLOAT32_LANES, I64, Emitter
+from .emitter import FLOAT32_LANES, I64, Emitter, element_of
 
-#: Rows of the largest tile, by float32 lanes: what the registers hold beside V = 2 columns.
+#: Rows of the largest tile: as many as the registers hold beside V = 2 vectors.
 ROWS = 14 if FLOAT32_LANES == 16 else 6
 VECTORS = 2
 
@@ -45,148 +45,127 @@ def _literal(value: Any, name: str) -> int:
 
 
 @intrinsic(prefer_literal=True)
-def tile(
-    typingctx,
-    P, V,
-    z, z_start, offsets, offsets_start,
-    segments, segment_stride, steps,
-    w, w_start, w_stride,
-    out, out_start, targets, add,
-):  # fmt: skip
-    """Run one tile over P pixels: ``z[p, r] = z[z_start + offsets[p] + segment + r]``.
+def tile(typingctx, P, V, rows, panel, target, first, add):
+    """Run one tile: row p of `target` = row p of `rows` times `panel`, for P rows.
 
     Parameters
     ----------
     P, V : literal int
-        Rows and vectors.
-    z : 1-d float array
-        Holds the numbers that are broadcast; r runs contiguously within a segment.
-    z_start : int
-        Added to every offset.
-    offsets, targets : 1-d int64 arrays
-        Where each row reads in `z` and writes in `out`, from ``offsets_start`` on.
-    segments, segment_stride, steps : int
-        Number of segments, their distance in `z`, and steps r in each.
-    w : 1-d float array
-        Row of vectors of step r: at ``w_start + r*w_stride``, r counted through all segments.
-    out : 1-d float array
-        Row p goes to ``out_start + targets[offsets_start + p]``.
+        Number of rows and of vectors.
+    rows : groups.Rows
+        Numbers that are broadcast.
+    panel : groups.Panel
+        One row of V vectors per step, counted through all segments of `rows`.
+    target : groups.Target
+        Rows of the result; written.
+    first : int
+        Index of the tile's first row in the offsets of `rows` and `target`.
     add : int
-        1 adds to `out`, 0 writes it.
+        1 to add to `target`, 0 to overwrite it.
 
     Notes
     -----
-    A list's last tile may be partial.  The list then repeats its last pixel, which is computed
-    and written several times over: `out` is read before any of it is written.
+    The last tile of a list may be partial.  The list then repeats its last row, which is computed
+    and written several times: `target` is read before any of it is written.
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")
-    signature = types.void(
-        P, V, z, types.int64, offsets, types.int64, types.int64, types.int64, types.int64,
-        w, types.int64, types.int64, out, types.int64, targets, types.int64,
-    )  # fmt: skip
+    signature = types.void(P, V, rows, panel, target, types.int64, types.int64)
 
     def codegen(context, builder, sig, args):
-        e = Emitter(context, builder, sig.args[2].dtype)
-        (_, _, z_, z0, offs_, o0, n_seg, seg_stride, n_steps, w_, w0, w_step, out_, out0,
-         targets_, add_) = args  # fmt: skip
-        z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[9], w_)
-        offs, out_data = e.data(sig.args[4], offs_), e.data(sig.args[12], out_)
+        e = Emitter(context, builder, element_of(sig.args[2]))
+        z, w, out = (e.group(sig.args[k], args[k]) for k in (2, 3, 4))
+        first_, add_ = args[5:]
         acc = e.accumulators(P_ * V_)
-        z_base = e.at(z_data, z0)
-        rows = []
+        z_base = e.at(z.values, z.start)
+        z_rows = []
         for p in range(P_):
-            offset = builder.load(e.at(offs, builder.add(o0, I64(p))))
-            rows.append(e.at(z_base, offset))
-        w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
-        base, target = e.at(out_data, out0), e.data(sig.args[14], targets_)
+            offset = builder.load(e.at(z.offsets, builder.add(first_, I64(p))))
+            z_rows.append(e.at(z_base, offset))
+        w_pointer = cgutils.alloca_once_value(builder, e.at(w.values, w.start))
+        base = e.at(out.values, out.start)
+
+        def target_row(p: int) -> Any:
+            return e.at(base, builder.load(e.at(out.offsets, builder.add(first_, I64(p)))))
+
         adds = builder.icmp_signed("!=", add_, I64(0))
-        with builder.if_then(adds):  # what is added to arrives while the products are formed
+        with builder.if_then(adds):  # the target arrives while the products are formed
             for p in range(P_):
-                row = e.at(base, builder.load(e.at(target, builder.add(o0, I64(p)))))
+                row = target_row(p)
                 for v in range(V_):
                     e.prefetch(e.at(row, I64(v * e.lanes)))
 
-        with e.loop(n_seg) as segment:
-            start = builder.mul(segment.index, seg_stride)
+        with e.loop(z.segments) as segment:
+            start = builder.mul(segment.index, z.segment_stride)
             # Not unrolled: LLVM would move the loads of several steps together and then run out
             # of registers for the accumulators.
-            with e.loop(n_steps) as r:
+            with e.loop(z.steps) as r:
                 z_index = builder.add(start, r.index)
                 w_row = builder.load(w_pointer)
-                columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
+                vectors = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
                 for p in range(P_):
-                    spread = e.broadcast(builder.load(e.at(rows[p], z_index)))
+                    spread = e.broadcast(builder.load(e.at(z_rows[p], z_index)))
                     for v in range(V_):
                         slot = acc[p * V_ + v]
-                        builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
-                builder.store(e.at(w_row, w_step), w_pointer)
-        rows = [e.at(base, builder.load(e.at(target, builder.add(o0, I64(p))))) for p in range(P_)]
+                        builder.store(e.fma(spread, vectors[v], builder.load(slot)), slot)
+                builder.store(e.at(w_row, w.stride), w_pointer)
+        out_rows = [target_row(p) for p in range(P_)]
         with builder.if_then(adds):
-            _add_rows(e, acc, V_, rows)
-        _write_rows(e, acc, V_, rows)
+            _add_rows(e, acc, V_, out_rows)
+        _write_rows(e, acc, V_, out_rows)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 @intrinsic(prefer_literal=True)
-def outer_tile(
-    typingctx,
-    P, V,
-    z, z_start, instances, z_instance, segments, z_segment, steps, z_step,
-    w, w_start, w_stride,
-    out, out_start, out_stride, limit,
-):  # fmt: skip
-    """Run one tile over P neighbouring patch entries, adding up over pixels; adds to `out`.
+def outer_tile(typingctx, P, V, pixels, panel, part, limit):
+    """Run one tile over P neighbouring patch entries, adding up over pixels; adds to `part`.
 
-    ``acc[p, v] += z[pixel + p] * w[pixel, v]``: the product (4), ``dxi/dS phi(pad(Z))'``, of P
-    columns of phi that lie side by side.
+    ``acc[p, v] += z[pixel + p] * w[pixel, v]``: the product (4), ``dxi/dS phi(pad(Z))'``, for P
+    rows of phi that lie side by side in ``pad(Z)``.
 
     Parameters
     ----------
     P, V : literal int
-        Entries and vectors.
-    z : 1-d float array
-        Pixel ``(n, segment, r)`` is at ``z_start + n*z_instance + segment*z_segment + r*z_step``.
-    instances, segments, steps : int
-        How many of each: all are added up before `out` is touched.
-    w : 1-d float array
-        Vectors of each pixel: at ``w_start + pixel*w_stride``, counted through all of them.
-    out, out_start, out_stride
-        Entry p goes to ``out_start + p*out_stride``.
+        Number of entries and of vectors.
+    pixels : groups.Pixels
+        The first of the P entries at every pixel.  All pixels are added up before `part` is
+        touched.
+    panel : groups.Panel
+        One row of V vectors per pixel, counted through all of them.
+    part : groups.Panel
+        One row of the result per entry; added to.
     limit : int
-        Entries from there on are computed but not written.
+        Number of entries that are written; the others are computed in vain.
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")
-    signature = types.void(
-        P, V, z, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64,
-        types.int64, w, types.int64, types.int64, out, types.int64, types.int64, types.int64,
-    )  # fmt: skip
+    signature = types.void(P, V, pixels, panel, part, types.int64)
 
     def codegen(context, builder, sig, args):
-        e = Emitter(context, builder, sig.args[2].dtype)
-        (_, _, z_, z0, n_instances, z_n, n_seg, z_seg, n_steps, z_step_, w_, w0, w_step,
-         out_, out0, out_step, limit_) = args  # fmt: skip
-        z_data, w_data = e.data(sig.args[2], z_), e.data(sig.args[10], w_)
-        out_data = e.data(sig.args[13], out_)
+        e = Emitter(context, builder, element_of(sig.args[2]))
+        z, w, out = (e.group(sig.args[k], args[k]) for k in (2, 3, 4))
+        limit_ = args[5]
         acc = e.accumulators(P_ * V_)
-        w_pointer = cgutils.alloca_once_value(builder, e.at(w_data, w0))
-        z_pointer = cgutils.alloca_once_value(builder, z_data)
-        with e.loop(n_instances) as instance, e.loop(n_seg) as segment:
-            start = builder.add(z0, builder.mul(instance.index, z_n))
-            start = builder.add(start, builder.mul(segment.index, z_seg))
-            builder.store(e.at(z_data, start), z_pointer)
-            with e.loop(n_steps):
+        w_pointer = cgutils.alloca_once_value(builder, e.at(w.values, w.start))
+        z_pointer = cgutils.alloca_once_value(builder, z.values)
+        with e.loop(z.instances) as n, e.loop(z.b_use) as j:
+            start = builder.add(z.start, builder.mul(n.index, z.instance_stride))
+            start = builder.add(start, builder.mul(j.index, z.column_stride))
+            builder.store(e.at(z.values, start), z_pointer)
+            with e.loop(z.a_use):
                 z_row, w_row = builder.load(z_pointer), builder.load(w_pointer)
-                columns = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
+                vectors = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
                 for p in range(P_):
                     spread = e.broadcast(builder.load(e.at(z_row, I64(p))))
                     for v in range(V_):
                         slot = acc[p * V_ + v]
-                        builder.store(e.fma(spread, columns[v], builder.load(slot)), slot)
-                builder.store(e.at(z_row, z_step_), z_pointer)
-                builder.store(e.at(w_row, w_step), w_pointer)
-        rows = [e.at(out_data, builder.add(out0, builder.mul(I64(p), out_step))) for p in range(P_)]
+                        builder.store(e.fma(spread, vectors[v], builder.load(slot)), slot)
+                builder.store(e.at(z_row, z.row_stride), z_pointer)
+                builder.store(e.at(w_row, w.stride), w_pointer)
+        rows = [
+            e.at(out.values, builder.add(out.start, builder.mul(I64(p), out.stride)))
+            for p in range(P_)
+        ]
         whole = builder.icmp_signed(">=", limit_, I64(P_))
         with builder.if_else(whole) as (all_of_them, some):
             with all_of_them:
@@ -204,58 +183,57 @@ def outer_tile(
 
 
 @intrinsic(prefer_literal=True)
-def sparse_tile(
-    typingctx,
-    N,
-    g, places, first, count,
-    z, columns, columns_start,
-    out, out_start, targets,
-):  # fmt: skip
-    """Add up a few rows, each times a number: ``out[v] += sum over i of g[i] * z[places[i] + v]``.
+def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
+    """Run N vectors of one list: ``target[q] += sum over i of values[i] * row(places[i])``.
 
-    The N accumulators are the vectors of ONE row of the result; every entry of the list needs one
-    broadcast and N loads for N multiply-adds.  This is what (4) and (5) become where most of
+    The N accumulators are vectors of ONE row of the result; every entry of the list needs one
+    broadcast and N loads for N multiply-adds.  This is what (4) and (5) become if most of
     dxi/dS is zero: the list has only the entries that are not.
 
     Parameters
     ----------
     N : literal int
-        Vectors.
-    g : 1-d float array
-    places : 1-d int64 array
-        Of the list's entries, `count` of them from `first` on: the numbers, and where in `z` the
-        row of each begins.
-    columns, targets : 1-d int64 arrays
-        From ``columns_start`` on: where in a row each vector is, and where in `out` it goes
-        (from ``out_start`` on).  The last ones may repeat, as for :func:`tile`.
+        Number of vectors.
+    lists : groups.WinnerLists
+        The numbers, and where in `source` the row of each begins.
+    q : int
+        Index of the list, and of the row of `target`.
+    source : 1-d float array
+    offsets : groups.Offsets
+        Where each vector is in a row of `source`, and in a row of `target`.  The last entries may
+        repeat, as for :func:`tile`.
+    first : int
+        Index of the first of the N vectors in `offsets`.
+    target : groups.Target
+        One row per list; added to.
     """
     N_ = _literal(N, "N")
-    signature = types.void(
-        N, g, places, types.int64, types.int64, z, columns, types.int64, out, types.int64, targets
-    )
+    signature = types.void(N, lists, types.int64, source, offsets, types.int64, target)
 
     def codegen(context, builder, sig, args):
-        e = Emitter(context, builder, sig.args[5].dtype)
-        _, g_, places_, first_, n, z_, columns_, c0, out_, out0, targets_ = args
-        g_data, places_data = e.data(sig.args[1], g_), e.data(sig.args[2], places_)
-        z_data, out_data = e.data(sig.args[5], z_), e.at(e.data(sig.args[8], out_), out0)
-        columns_data, targets_data = e.data(sig.args[6], columns_), e.data(sig.args[10], targets_)
+        e = Emitter(context, builder, element_of(sig.args[1]))
+        _, lists_, q_, source_, offsets_, first_, target_ = args
+        own, out = e.group(sig.args[1], lists_), e.group(sig.args[6], target_)
+        place_of, z = e.group(sig.args[4], offsets_), e.data(sig.args[3], source_)
+        first_entry = builder.mul(q_, own.capacity)
+        out_row = builder.add(out.start, builder.load(e.at(out.offsets, q_)))
         acc = e.accumulators(N_)
-        starts = [
-            e.at(z_data, builder.load(e.at(columns_data, builder.add(c0, I64(v)))))
-            for v in range(N_)
-        ]
-        with e.loop(n) as entry:
-            i = builder.add(first_, entry.index)
-            spread = e.broadcast(builder.load(e.at(g_data, i)))
-            place = builder.load(e.at(places_data, i))
+
+        def vectors(base: Any, where: Any) -> list[Any]:
+            return [
+                e.at(base, builder.load(e.at(where, builder.add(first_, I64(v)))))
+                for v in range(N_)
+            ]
+
+        starts = vectors(z, place_of.read)
+        with e.loop(builder.load(e.at(own.counts, q_))) as entry:
+            i = builder.add(first_entry, entry.index)
+            spread = e.broadcast(builder.load(e.at(own.values, i)))
+            place = builder.load(e.at(own.places, i))
             for v in range(N_):
                 row = e.load_vector(e.at(starts[v], place))
                 builder.store(e.fma(spread, row, builder.load(acc[v])), acc[v])
-        rows = [
-            e.at(out_data, builder.load(e.at(targets_data, builder.add(c0, I64(v)))))
-            for v in range(N_)
-        ]
+        rows = vectors(e.at(out.values, out_row), place_of.write)
         _add_rows(e, acc, 1, rows)
         _write_rows(e, acc, 1, rows)
         return context.get_dummy_value()

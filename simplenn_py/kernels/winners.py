@@ -1,14 +1,14 @@
-"""The way back behind a max pool: (4) and (5) for the winners alone.
+"""The backward pass behind a max pool: (4) and (5) for the winners alone.
 
-Of every h_pool x h_pool window at most one entry of dxi/dS is not zero, and none where the ReLU
-let nothing through: the forward pass kept which.  Both products are sums over these winners,
+At most one entry of dxi/dS per h_pool x h_pool window is not zero, and none is if the ReLU let
+nothing through: the forward pass kept which one.  Both products are sums over these winners,
 
     dxi/dW[k, :]      = sum over winners of channel k of   g * patch of the winner
     dxi/dpad(Z)       = sum over winners, at its patch, of g * filter k
 
 at least h_pool^2 times less work than the dense products for the same sums.  (A small layer
-without a pool goes this way too: all that the ReLU lets through are winners.)  So the
-winners are first sorted into lists, by channel for (4) and by window and offset for (5); then
+without a pool runs this way too: every entry that the ReLU let through is a winner.)  So the
+winners are first sorted into lists, by channel for (4) and by window and offset for (5).  Then
 each list is run over its row of vectors (``tile.sparse_tile``).
 """
 
@@ -16,9 +16,10 @@ from numba import prange
 
 from .cover import clear
 from .emitter import FLOAT32_LANES
+from .groups import Offsets, Target, WinnerLists
 from .policy import compiled
 from .tile import sparse_tile
-from .vectors import add_row, copy_row, list_row, sum_row
+from .vectors import add_row, copy_row, list_by_channel, list_by_offset, sum_row
 
 #: Vectors of one pass over a list: as many accumulators as registers allow.  Shorter rows have
 #: passes of 12, 6 and 5 vectors: 5 is a 5x5 filter of few channels, the usual first layer.
@@ -26,209 +27,247 @@ MOST = 18 if FLOAT32_LANES == 16 else 12
 
 
 @compiled()
-def run_lists(lists, most, counts, g, places, z, columns, vectors, pass_, out, starts, targets):
-    """Run lists over rows of `vectors` vectors, at most `pass_` at a time for all lists.
+def run_lists(n_lists, lists, source, offsets, vectors, pass_vectors, target):
+    """Run lists over rows of vectors, a few vectors at a time for all lists.
 
-    Row q of the result begins at ``starts[q]`` in `out`.  Passes are the outer loop: what one of
-    them reads of `z` then stays in the first-level cache for all lists.
+    Passes are the outer loop: what one of them reads of `source` then stays in the first-level
+    cache for all lists.
+
+    Parameters
+    ----------
+    n_lists : int
+    lists : groups.WinnerLists
+    source : 1-d float array
+    offsets : groups.Offsets
+        Where each vector of a row is in `source` and in `target`.
+    vectors : int
+        Number of vectors in a row.
+    pass_vectors : int
+        Maximum number of vectors in a pass.
+    target : groups.Target
+        One row per list; added to.
     """
     done = 0
     while done < vectors:
-        left = min(vectors - done, pass_)
+        left = min(vectors - done, pass_vectors)
         if left > 12:
-            for q in range(lists):
-                sparse_tile(MOST, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets)  # fmt: skip
+            for q in range(n_lists):
+                sparse_tile(MOST, lists, q, source, offsets, done, target)
             done += MOST
         elif left > 6:
-            for q in range(lists):
-                sparse_tile(12, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets)  # fmt: skip
+            for q in range(n_lists):
+                sparse_tile(12, lists, q, source, offsets, done, target)
             done += 12
         elif left > 5:
-            for q in range(lists):
-                sparse_tile(6, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets)  # fmt: skip
+            for q in range(n_lists):
+                sparse_tile(6, lists, q, source, offsets, done, target)
             done += 6
         else:
-            for q in range(lists):
-                sparse_tile(5, g, places, q * most, counts[q], z, columns, done,
-                            out, starts[q], targets)  # fmt: skip
+            for q in range(n_lists):
+                sparse_tile(5, lists, q, source, offsets, done, target)
             done += 5
 
 
 @compiled()
-def _patch_columns(s, lanes, columns, targets):
-    """Where a patch's vectors are in ``pad(Z)``, and in a row of the result; how many."""
-    run = s.h * s.d
+def _list_patch(layer, lanes, offsets):
+    """List where a patch's vectors are in ``pad(Z)`` and in a row of (4); return their number."""
+    run = layer.h * layer.d
     vectors = -(-run // lanes)
-    for w in range(s.h):
+    for w in range(layer.h):
         for v in range(vectors):
-            columns[w * vectors + v] = w * s.a_pad * s.d + v * lanes
-            targets[w * vectors + v] = (w * vectors + v) * lanes
-    return _repeat_last(s.h * vectors, columns, targets)
+            offsets.read[w * vectors + v] = w * layer.a_pad * layer.d + v * lanes
+            offsets.write[w * vectors + v] = (w * vectors + v) * lanes
+    return _repeat_last(layer.h * vectors, offsets)
 
 
 @compiled()
-def _filter_columns(s, lanes, columns, targets):
-    """Where a filter's vectors are in its packed row, and in the padded gradient; how many."""
-    vectors = -(-s.d // lanes)
-    for w in range(s.h):
-        for u in range(s.h):
+def _list_filter(layer, lanes, offsets):
+    """List where a filter's vectors are in its row and in the padded gradient; return their number.
+
+    The row is that of ``pack.pack`` in the order FILTERS.
+    """
+    vectors = -(-layer.d // lanes)
+    for w in range(layer.h):
+        for u in range(layer.h):
             for v in range(vectors):
-                at = (w * s.h + u) * vectors + v
-                columns[at] = at * lanes
-                targets[at] = ((w * s.a_pad + u) * vectors + v) * lanes
-    return _repeat_last(s.h * s.h * vectors, columns, targets)
+                at = (w * layer.h + u) * vectors + v
+                offsets.read[at] = at * lanes
+                offsets.write[at] = ((w * layer.a_pad + u) * vectors + v) * lanes
+    return _repeat_last(layer.h * layer.h * vectors, offsets)
 
 
 @compiled()
-def _repeat_last(count, columns, targets):
-    """Give a partial pass something to read."""
+def _repeat_last(count, offsets):
+    """Give a partial pass something to read; return `count`."""
     for extra in range(MOST):
-        columns[count + extra] = columns[count - 1]
-        targets[count + extra] = targets[count - 1]
+        offsets.read[count + extra] = offsets.read[count - 1]
+        offsets.write[count + extra] = offsets.write[count - 1]
     return count
 
 
 @compiled()
-def _window_shifts(s, step, shifts):
-    """How far each offset of a window is from its first pixel, in pixels times `step`."""
-    shifts[0] = 0  # of those that do not pass
-    for w in range(s.h_pool):
-        for u in range(s.h_pool):
-            shifts[1 + u + s.h_pool * w] = (w * s.a_pad + u) * s.s * step
+def _list_shifts(layer, step, shifts):
+    """List how far each offset of a window is from its first pixel, in pixels times `step`."""
+    shifts[0] = 0  # of the entries that do not pass
+    for w in range(layer.h_pool):
+        for u in range(layer.h_pool):
+            shifts[1 + u + layer.h_pool * w] = (w * layer.a_pad + u) * layer.s * step
 
 
 @compiled(parallel=True)
-def winners_dW(
-    s, l, Z, V, winner, lanes, strip, group, splits, parts, bias_parts, g, places, tables
-):  # fmt: skip
-    """Equation (4) in parts, from the winners: ``parts[chunk, k, patch vector]``.
+def winners_dW(layer, l, Z, gradient, parts, splits, room):
+    """Equation (4) in parts, from the winners.
+
+    The lists are long enough that a list is worth its pass, and short enough that what it reads
+    stays in the cache.
 
     Parameters
     ----------
-    strip, group : int
-        A list's windows: so many pooled columns of so many instances, enough that a list is
-        worth its pass and few enough that what it reads stays in the cache.
+    layer : Sizes
+    l : int
+        Number of instances.
+    Z : 1-d float array
+        ``pad(Z^m)`` as stored.
+    gradient : groups.Gradient
+        With one gradient column per instance.
+    parts : groups.Parts
+        ``parts.dW[chunk]`` is ``[k, patch vector]``; written.
     splits : int
-        Tasks among which the output channels of a chunk are divided.
-    g, places : float and int64 arrays, shape (tasks, d_next*(windows + 1))
-    tables : int64 array, shape (tasks, 6, ...)
+        Number of tasks among which the output channels of a chunk are divided.
+    room : groups.ListRoom
     """
-    chunks = parts.shape[0]
-    most = group * strip * s.a_next + 1
+    lanes = FLOAT32_LANES * 4 // Z.itemsize
+    chunks = parts.dW.shape[0]
     for task in prange(chunks * splits):
         chunk, split = task // splits, task % splits
-        k_first, k_last = split * s.d_next // splits, (split + 1) * s.d_next // splits
+        k_first, k_last = split * layer.d_next // splits, (split + 1) * layer.d_next // splits
         channels = k_last - k_first
-        columns, targets, counts = tables[task, 0], tables[task, 1], tables[task, 2]
-        shifts, starts = tables[task, 3], tables[task, 4]
-        own_g, own_places = g[task], places[task]
-        part, bias = parts[chunk], bias_parts[chunk]
-        vectors = _patch_columns(s, lanes, columns, targets)
+        tables = room.tables
+        counts, shifts, starts = tables[task, 0], tables[task, 3], tables[task, 4]
+        offsets = Offsets(tables[task, 1], tables[task, 2])
+        lists = WinnerLists(room.values[task], room.places[task], counts, layer.list_capacity)
+        part, bias = parts.dW[chunk], parts.dbias[chunk]
+        vectors = _list_patch(layer, lanes, offsets)
         row = vectors * lanes
-        _window_shifts(s, s.d, shifts)
+        _list_shifts(layer, layer.d, shifts)
         clear(part, k_first * row, k_last * row)
         clear(bias, k_first, k_last)
         for k in range(channels):
             starts[k] = (k_first + k) * row
+        rows = Target(part, 0, starts)
         last = (chunk + 1) * l // chunks
-        for n_first in range(chunk * l // chunks, last, group):
-            for j_first in range(0, s.b_next, strip):
+        for n_first in range(chunk * l // chunks, last, layer.list_instances):
+            for j_first in range(0, layer.b_next, layer.list_columns):
                 clear(counts, 0, channels)
-                for n in range(n_first, min(n_first + group, last)):
-                    for j in range(j_first, min(j_first + strip, s.b_next)):
-                        for i in range(s.a_next):
-                            entry = ((n * s.b_next + j) * s.a_next + i) * s.d_next + k_first
-                            column = n * s.b_pad + j * s.h_pool * s.s
-                            corner = (column * s.a_pad + i * s.h_pool * s.s) * s.d
-                            add_row(V, entry, winner, entry, channels, bias, k_first)
-                            list_row(V, entry, winner, entry, channels, corner, 0,
-                                     0, shifts, most, counts, own_g, own_places)  # fmt: skip
-                run_lists(channels, most, counts, own_g, own_places, Z, columns, vectors,
-                          vectors, part, starts, targets)  # fmt: skip
+                for n in range(n_first, min(n_first + layer.list_instances, last)):
+                    for j in range(j_first, min(j_first + layer.list_columns, layer.b_next)):
+                        for i in range(layer.a_next):
+                            pixel = (n * layer.b_next + j) * layer.a_next + i
+                            entry = pixel * layer.d_next + k_first
+                            column = n * layer.b_pad + j * layer.h_pool * layer.s
+                            corner = column * layer.a_pad + i * layer.h_pool * layer.s
+                            add_row(gradient, entry, channels, bias, k_first)
+                            list_by_channel(
+                                gradient, entry, channels, corner * layer.d, shifts, lists
+                            )
+                run_lists(channels, lists, Z, offsets, vectors, vectors, rows)
 
 
 @compiled(parallel=True)
-def add_winner_parts(s, parts, bias_parts, lanes, dW, dbias):
-    """Add the chunks' parts in a fixed order, back in the lecture's order of entries."""
-    vectors = -(-s.h * s.d // lanes)
-    row = s.h * vectors * lanes
-    for task in prange(-(-s.d_next // lanes)):  # neighbouring filters share lines of the cache
-        k_first = task * lanes
-        k_last = min(k_first + lanes, s.d_next)
-        for k in range(k_first, k_last):
-            dbias[k] = bias_parts[0, k]
-            for part in range(1, parts.shape[0]):
-                dbias[k] += bias_parts[part, k]
-        for part in range(1, parts.shape[0]):
-            start = part * parts.shape[1] + k_first * row
-            sum_row(parts, start, (k_last - k_first) * row, parts, k_first * row)
-        for w in range(s.h):
-            for u in range(s.h):
-                for c in range(s.d):
-                    source = w * vectors * lanes + u * s.d + c
-                    target = s.d_next * (u + s.h * (w + s.h * c))
-                    for k in range(k_first, k_last):
-                        dW[target + k] = parts[0, k * row + source]
-
-
-@compiled(parallel=True)
-def winners_dZ(
-    s, count, repeat, V, winner, lanes, windows, pass_, rows, out, scratch, g, places, tables
-):  # fmt: skip
-    """Equation (5) from the winners: each window adds its filters where their patches lie.
+def add_winner_parts(layer, parts, dW, dbias):
+    """Add the chunks' parts in a fixed order, and restore the order of W.
 
     Parameters
     ----------
-    count, repeat : int
-        Gradient columns, and how many of them an instance has.
-    windows, pass_ : int
-        Windows that are sorted before their lists are run, and vectors of a pass: so few that
-        those of all filters fit into the first-level cache, where the windows share them.
-    rows : 1-d float array
+    layer : Sizes
+    parts : groups.Parts
+        From :func:`winners_dW`; the first chunk's is overwritten by the sum.
+    dW : 1-d float array
+        In the order of W; written.
+    dbias : float array, shape (d_next,)
+        Written.
+    """
+    sums, bias_sums = parts.dW, parts.dbias
+    lanes = FLOAT32_LANES * 4 // sums.itemsize
+    vectors = -(-layer.h * layer.d // lanes)
+    row = layer.h * vectors * lanes
+    for task in prange(-(-layer.d_next // lanes)):  # neighbouring filters share lines of the cache
+        k_first = task * lanes
+        k_last = min(k_first + lanes, layer.d_next)
+        for k in range(k_first, k_last):
+            dbias[k] = bias_sums[0, k]
+            for chunk in range(1, sums.shape[0]):
+                dbias[k] += bias_sums[chunk, k]
+        for chunk in range(1, sums.shape[0]):
+            start = chunk * sums.shape[1] + k_first * row
+            sum_row(sums, start, (k_last - k_first) * row, sums, k_first * row)
+        for w in range(layer.h):
+            for u in range(layer.h):
+                for c in range(layer.d):
+                    source = w * vectors * lanes + u * layer.d + c
+                    target = layer.d_next * (u + layer.h * (w + layer.h * c))
+                    for k in range(k_first, k_last):
+                        dW[target + k] = sums[0, k * row + source]
+
+
+@compiled(parallel=True)
+def winners_dZ(layer, n_gradients, gradient, filters, out, scratch, room):
+    """Equation (5) from the winners: each window adds its filters where their patches lie.
+
+    The winners of ``pass_windows`` windows are sorted before their lists are run.  A pass has so
+    few vectors that those of all filters fit into the first-level cache, where the windows share
+    them.
+
+    Parameters
+    ----------
+    layer : Sizes
+    n_gradients : int
+        Number of gradient columns.
+    gradient : groups.Gradient
+    filters : 1-d float array
         From ``pack.pack`` in the order FILTERS.
     out : 1-d float array
-        ``(count, b, a, d)``, without padding.
+        ``[gradient column, b, a, d]``, without padding; written.
     scratch : float array, shape (chunks, ...)
-        The padded gradient of one column, channels filled up to whole vectors.
-    g, places, tables
-        As for :func:`winners_dW`, with ``h_pool*h_pool + 1`` lists a window.
+        For the padded gradient of one column, channels filled up to whole vectors.
+    room : groups.ListRoom
+        For ``h_pool*h_pool + 1`` lists per window.
     """
+    lanes = FLOAT32_LANES * 4 // out.itemsize
     chunks = scratch.shape[0]
-    channels = -(-s.d // lanes) * lanes
-    row = s.h * s.h * channels
-    offsets = s.h_pool * s.h_pool
-    pool = s.h_pool * s.s
-    most = s.d_next
-    size = s.b_next * s.a_next * s.d_next
+    row = layer.h * layer.h * layer.d_rounded
+    per_window = 1 + layer.h_pool * layer.h_pool
+    pool = layer.h_pool * layer.s
+    windows = layer.b_next * layer.a_next
+    size = windows * layer.d_next
     for chunk in prange(chunks):
-        columns, targets, counts = tables[chunk, 0], tables[chunk, 1], tables[chunk, 2]
-        shifts, starts = tables[chunk, 3], tables[chunk, 4]
-        own_g, own_places, dpad = g[chunk], places[chunk], scratch[chunk]
-        inside = tables[chunk, 5]
-        vectors = _filter_columns(s, lanes, columns, targets)
-        _window_shifts(s, channels, inside)
-        clear(shifts, 0, offsets + 1)
-        for n in range(chunk * count // chunks, (chunk + 1) * count // chunks):
-            clear(dpad, 0, s.b_pad * s.a_pad * channels)
-            for window in range(0, s.b_next * s.a_next, windows):
-                lists = 0
-                for ij in range(window, min(window + windows, s.b_next * s.a_next)):
-                    corner = (ij // s.a_next * s.a_pad + ij % s.a_next) * pool * channels
-                    clear(counts, lists, lists + 1 + offsets)
-                    for t in range(1 + offsets):
-                        starts[lists + t] = corner + inside[t]
-                    pixel = ij * s.d_next
-                    list_row(V, n * size + pixel, winner, n // repeat * size + pixel, s.d_next,
-                             0, row, 1, shifts, most, counts[lists:],
-                             own_g[lists * most :], own_places[lists * most :])  # fmt: skip
-                    counts[lists] = 0
-                    lists += 1 + offsets
-                run_lists(lists, most, counts, own_g, own_places, rows, columns, vectors,
-                          pass_, dpad, starts, targets)  # fmt: skip
-            for j in range(s.b):
-                for i in range(s.a):
-                    source = ((j + s.p) * s.a_pad + i + s.p) * channels
-                    copy_row(dpad, source, s.d, out, ((n * s.b + j) * s.a + i) * s.d)
+        tables, dpad = room.tables, scratch[chunk]
+        counts, shifts, starts = tables[chunk, 0], tables[chunk, 3], tables[chunk, 4]
+        offsets = Offsets(tables[chunk, 1], tables[chunk, 2])
+        lists = WinnerLists(room.values[chunk], room.places[chunk], counts, layer.d_next)
+        target = Target(dpad, 0, starts)
+        vectors = _list_filter(layer, lanes, offsets)
+        _list_shifts(layer, layer.d_rounded, shifts)
+        for n in range(chunk * n_gradients // chunks, (chunk + 1) * n_gradients // chunks):
+            clear(dpad, 0, layer.b_pad * layer.a_pad * layer.d_rounded)
+            own = n // gradient.columns
+            for first in range(0, windows, layer.pass_windows):
+                n_lists = 0
+                for ij in range(first, min(first + layer.pass_windows, windows)):
+                    corner = (ij // layer.a_next * layer.a_pad + ij % layer.a_next) * pool
+                    clear(counts, n_lists, n_lists + per_window)
+                    for t in range(per_window):
+                        starts[n_lists + t] = corner * layer.d_rounded + shifts[t]
+                    pixel = ij * layer.d_next
+                    list_by_offset(
+                        gradient, n * size + pixel, own * size + pixel, layer.d_next, row,
+                        lists, n_lists,
+                    )  # fmt: skip
+                    counts[n_lists] = 0  # of those without a winner
+                    n_lists += per_window
+                run_lists(n_lists, lists, filters, offsets, vectors, layer.pass_vectors, target)
+            for j in range(layer.b):
+                for i in range(layer.a):
+                    source = ((j + layer.p) * layer.a_pad + i + layer.p) * layer.d_rounded
+                    pixel = (n * layer.b + j) * layer.a + i
+                    copy_row(dpad, source, layer.d, out, pixel * layer.d)

@@ -1,27 +1,27 @@
-"""Winograd's F(4x4, 3x3): a 4x4 tile of S from 36 multiplications a channel instead of 144.
+"""Winograd's F(4x4, 3x3): a 4x4 tile of S from 36 multiplications per channel instead of 144.
 
 Winograd (1980); for convolutional networks Lavin and Gray (2016).  For a 6x6 piece d of
 ``pad(Z)`` and a 3x3 filter g, one channel each, the 4x4 outputs are
 
     A' [ (G g G') .* (B' d B) ] A
 
-The matrices are those of polynomial products taken at the points 0, 1, -1, 1/2, -2 and infinity:
-column i of A' has the powers of point i.
+The matrices belong to polynomial products at the points 0, 1, -1, 1/2, -2 and infinity: column i
+of A' has the powers of point i.
 
-         |  1  3/2  -2  -3/2  1  0 |        |   1      0      0   |        | 1 1  1  1   1 0 |
+         |  1  -3/2 -2   3/2  1  0 |        |   1      0      0   |        | 1 1  1  1   1 0 |
          |  0  -1   1/2  5/2  1  0 |        |  1/3    1/3    1/3  |   A' = | 0 1 -1 1/2 -2 0 |
     B' = |  0   1  -5/2  1/2  1  0 |    G = | -1/3    1/3   -1/3  |        | 0 1  1 1/4  4 0 |
          |  0  -2   -1    2   1  0 |        | -16/15 -8/15  -4/15 |        | 0 1 -1 1/8 -8 1 |
          |  0  1/2  -1  -1/2  1  0 |        |  1/15  -2/15   4/15 |
-         |  0   1   3/2  -2 -3/2 1 |        |   0      0      1   |
+         |  0   1  -3/2  -2  3/2 1 |        |   0      0      1   |
 
-Summed over channels, the entrywise product of each of the 36 places is a matrix product of
-(tiles x d) and (d x d_next): the register tile does it.  The transforms work on a vector of
+Summed over channels, the entrywise product at each of the 36 places is a matrix product of
+(tiles x d) and (d x d_next): the register tile computes it.  The transforms work on a vector of
 channels at a time.
 
 Rounding errors are two to three times those of the direct sum; with the points 0, 1, -1, 2, -2,
-which are often used, they would be five times.  The point 1 matters for another reason: where an
-image does not change, along a row or a column, only its place differs from 0, so that equal
+which are often used, they would be five times.  The point 1 matters for another reason.  If an
+image is constant along a row or a column, only the place of point 1 differs from 0, so equal
 entries of S come out as equal bits and max pooling takes the first, as in the lecture.
 """
 
@@ -36,7 +36,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .cover import cover
-from .emitter import I64, Emitter
+from .emitter import I64, Emitter, element_of
+from .groups import Panel, Rows, Square, Target
 from .policy import compiled
 from .tile import ROWS
 
@@ -102,16 +103,16 @@ def _both_ways(
     load: Callable[[int, Any], Any],
     store: Callable[[Any, Any, int], None],
 ) -> None:
-    """``T x T'`` of a square x with `entries` a side: T of every column, then of every row.
+    """``T x T'`` of a square x with `entries` per side: T of every column, then of every row.
 
     ``load(u, w)`` returns entry (u, w) of x and ``store(value, u, w)`` takes one of the result.
-    Both are loops for LLVM: written out, they would take it twice as long.
+    Both are loops for LLVM: compiling them written out would take twice as long.
     """
     builder = e.builder
-    columns = cgutils.alloca_once(builder, e.vector, size=I64(entries * results))
+    Tx = cgutils.alloca_once(builder, e.vector, size=I64(entries * results))
 
     def at(u: Any, w: Any) -> Any:
-        return e.at(columns, builder.add(builder.mul(u, I64(entries)), w))
+        return e.at(Tx, builder.add(builder.mul(u, I64(entries)), w))
 
     with e.loop(I64(entries)) as column:
         w = column.index
@@ -124,37 +125,50 @@ def _both_ways(
             store(value, u, w)
 
 
-@intrinsic
-def transform_input(
-    typingctx, z, start, row, column, rows, columns, count, out, out_start, place_stride
-):
-    """``B' d B`` of one piece for `count` channels; place (u, w) goes to ``6*u + w``.
+def _place(e: Emitter, u: Any, w: Any, places: Any, k: Any) -> Any:
+    """Pointer to channel k at place (u, w), row ``6*u + w`` of a panel."""
+    place = e.builder.add(e.builder.mul(u, I64(PIECE)), w)
+    start = e.at(places.values, places.start)
+    return e.at(start, e.builder.add(k, e.builder.mul(place, places.stride)))
 
-    `row` and `column` are the distances of neighbours down and to the right in `z`.  Where the
-    piece has only `rows` or `columns`, at least 3, the last is repeated.  Places are
-    `place_stride` apart in `out`, which is written in whole vectors.
+
+@intrinsic
+def transform_input(typingctx, piece, n_rows, n_columns, count, places):
+    """``B' d B`` of one piece for `count` channels.
+
+    Parameters
+    ----------
+    piece : groups.Square
+        The 6x6 pixels of ``pad(Z)``.
+    n_rows, n_columns : int
+        Rows and columns that the piece has, at least 3.  The last is repeated if they are fewer
+        than 6.
+    count : int
+        Number of channels.
+    places : groups.Panel
+        36 rows, place (u, w) in row ``6*u + w``; written, in whole vectors.
     """
-    signature = types.void(z, _INT, _INT, _INT, _INT, _INT, _INT, out, _INT, _INT)
+    signature = types.void(piece, _INT, _INT, _INT, places)
 
     def codegen(context, builder, sig, args):
-        e = Emitter(context, builder, sig.args[0].dtype)
-        z_, z0, row, column, rows, columns, n, out_, o0, stride = args
-        z_data, o_data = e.at(e.data(sig.args[0], z_), z0), e.at(e.data(sig.args[7], out_), o0)
-        last_row, last_column = builder.sub(rows, I64(1)), builder.sub(columns, I64(1))
+        e = Emitter(context, builder, element_of(sig.args[0]))
+        z, out = e.group(sig.args[0], args[0]), e.group(sig.args[4], args[4])
+        _, n_rows, n_columns, n, _ = args
+        z_data = e.at(z.values, z.start)
+        last_row, last_column = builder.sub(n_rows, I64(1)), builder.sub(n_columns, I64(1))
 
         def up_to(last: Any, k: Any) -> Any:
             return builder.select(builder.icmp_signed("<", k, last), k, last)
 
-        row_at = [builder.mul(up_to(last_row, I64(u)), row) for u in range(PIECE)]
+        row_at = [builder.mul(up_to(last_row, I64(u)), z.down) for u in range(PIECE)]
         with e.vectors_of(n) as (c, _):
 
             def load(u: int, w: Any) -> Any:
-                line = builder.add(c, builder.mul(up_to(last_column, w), column))
+                line = builder.add(c, builder.mul(up_to(last_column, w), z.right))
                 return e.load_vector(e.at(z_data, builder.add(line, row_at[u])))
 
             def store(value: Any, u: Any, w: int) -> None:
-                place = builder.add(builder.mul(u, I64(PIECE)), I64(w))
-                e.store_vector(value, e.at(o_data, builder.add(c, builder.mul(place, stride))))
+                e.store_vector(value, _place(e, u, I64(w), out, c))
 
             _both_ways(e, _b_transform, PIECE, PIECE, load, store)
         return context.get_dummy_value()
@@ -163,22 +177,31 @@ def transform_input(
 
 
 @intrinsic
-def transform_output(typingctx, m, start, place_stride, count, out, out_start, row, column):
-    """``A' M A`` for `count` channels: 4x4 rows of S, `row` and `column` apart in `out`."""
-    signature = types.void(m, _INT, _INT, _INT, out, _INT, _INT, _INT)
+def transform_output(typingctx, places, count, tile):
+    """``A' M A`` for `count` channels.
+
+    Parameters
+    ----------
+    places : groups.Panel
+        36 rows, place (u, w) in row ``6*u + w``.
+    count : int
+        Number of channels.
+    tile : groups.Square
+        4x4 pixels of S; written, in whole vectors.
+    """
+    signature = types.void(places, _INT, tile)
 
     def codegen(context, builder, sig, args):
-        e = Emitter(context, builder, sig.args[0].dtype)
-        m_, m0, stride, n, out_, o0, row, column = args
-        m_data, o_data = e.at(e.data(sig.args[0], m_), m0), e.at(e.data(sig.args[4], out_), o0)
-        with e.vectors_of(n) as (k, _):
+        e = Emitter(context, builder, element_of(sig.args[0]))
+        m, out = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
+        o_data = e.at(out.values, out.start)
+        with e.vectors_of(args[1]) as (k, _):
 
             def load(u: int, w: Any) -> Any:
-                place = builder.mul(builder.add(I64(PIECE * u), w), stride)
-                return e.load_vector(e.at(m_data, builder.add(k, place)))
+                return e.load_vector(_place(e, I64(u), w, m, k))
 
             def store(value: Any, u: Any, w: int) -> None:
-                at = builder.add(builder.mul(u, row), builder.mul(I64(w), column))
+                at = builder.add(builder.mul(u, out.down), builder.mul(I64(w), out.right))
                 e.store_vector(value, e.at(o_data, builder.add(k, at)))
 
             _both_ways(e, _a_transform, PIECE, TILE, load, store)
@@ -188,27 +211,36 @@ def transform_output(typingctx, m, start, place_stride, count, out, out_start, r
 
 
 @intrinsic
-def transform_filter(typingctx, W, start, step, count, out, out_start, place_stride, width):
+def transform_filter(typingctx, filters, count, places, width):
     """``G g G'`` of `count` neighbouring filters, one channel; 0 behind them, up to `width`.
 
-    Entry (u, w) of filter k is ``W[start + k + step*(u + 3*w)]``.
+    Parameters
+    ----------
+    filters : groups.Panel
+        9 rows: entry (u, w) of all filters is row ``u + 3*w``.
+    count : int
+        Number of filters.
+    places : groups.Panel
+        36 rows, place (u, w) in row ``6*u + w``; written.
+    width : int
+        Length of the rows of `places`, a multiple of the lanes.
     """
-    signature = types.void(W, _INT, _INT, _INT, out, _INT, _INT, _INT)
+    signature = types.void(filters, _INT, places, _INT)
 
     def codegen(context, builder, sig, args):
-        e = Emitter(context, builder, sig.args[0].dtype)
-        W_, w0, step, n, out_, o0, stride, width = args
-        w_data, o_data = e.at(e.data(sig.args[0], W_), w0), e.at(e.data(sig.args[4], out_), o0)
+        e = Emitter(context, builder, element_of(sig.args[0]))
+        g, out = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
+        _, n, _, width = args
+        g_data = e.at(g.values, g.start)
         with e.vectors_of(width) as (k, _):
 
             def load(u: int, w: Any) -> Any:
                 entry = builder.add(I64(u), builder.mul(w, I64(3)))
-                at = builder.add(k, builder.mul(entry, step))
-                return e.load_part(e.at(w_data, at), builder.sub(n, k))
+                at = builder.add(k, builder.mul(entry, g.stride))
+                return e.load_part(e.at(g_data, at), builder.sub(n, k))
 
             def store(value: Any, u: Any, w: int) -> None:
-                place = builder.add(builder.mul(u, I64(PIECE)), I64(w))
-                e.store_vector(value, e.at(o_data, builder.add(k, builder.mul(place, stride))))
+                e.store_vector(value, _place(e, u, I64(w), out, k))
 
             _both_ways(e, _g_transform, 3, PIECE, load, store)
         return context.get_dummy_value()
@@ -217,70 +249,112 @@ def transform_filter(typingctx, W, start, step, count, out, out_start, place_str
 
 
 @compiled()
-def transform_filters(s, W, block, c_first, c_last, out):
-    """``G g G'`` of one block of filters, some channels: ``out[block, place, c, k]``."""
-    k_first = block * s.width
-    channels = min(s.width, s.d_next - k_first)
+def transform_filters(layer, W, block, c_first, c_last, out):
+    """``G g G'`` of one block of filters and some channels.
+
+    Parameters
+    ----------
+    layer : Sizes
+    W : 1-d float array
+        The lecture's W, Fortran order.
+    block : int
+        Index of the block of output channels.
+    c_first, c_last : int
+        The input channels.
+    out : 1-d float array
+        ``out[block, place, c, k]``; written.
+    """
+    k_first = block * layer.width
+    channels = min(layer.width, layer.d_next - k_first)
     for c in range(c_first, c_last):
-        target = (block * PIECE * PIECE * s.d + c) * s.width
+        target = (block * PIECE * PIECE * layer.d + c) * layer.width
         transform_filter(
-            W, k_first + s.d_next * 9 * c, s.d_next, channels,
-            out, target, s.d * s.width, s.width,
-        )  # fmt: skip
+            Panel(W, k_first + layer.d_next * 9 * c, layer.d_next),
+            channels,
+            Panel(out, target, layer.d * layer.width),
+            layer.width,
+        )
 
 
 @compiled()
-def list_tiles(s, n_first, n_last, j_first, j_last, offsets, targets):
-    """List the 4x4 tiles of one block of pixels; return how many.
+def list_tiles(layer, strip, offsets):
+    """List the 4x4 tiles of a strip of pixels; return their number.
 
     A tile is a row of the transformed pieces and of the products.  ROWS more entries repeat the
     last one, so that a partial register tile has something to read.
     """
-    tiles = (n_last - n_first) * -(-(j_last - j_first) // TILE) * (s.a_block // TILE)
+    columns = (strip.j_last - strip.j_first) * layer.h_pool
+    tiles = (strip.n_last - strip.n_first) * -(-columns // TILE) * (layer.a_block // TILE)
+    read, write = offsets.read, offsets.write
     for t in range(tiles + ROWS):
         last = min(t, tiles - 1)
-        offsets[t] = last * s.channels
-        targets[t] = last * s.width
+        read[t] = last * layer.d_rounded
+        write[t] = last * layer.width
     return tiles
 
 
 @compiled()
-def transform_pieces(s, n_first, n_last, j_first, j_last, Z, tiles, scratch, U):
-    """``B' d B`` of every piece of a block of pixels, from U on in the scratch memory."""
+def transform_pieces(layer, strip, tiles, Z, scratch, start):
+    """``B' d B`` of a strip's pieces, from `start` on in `scratch`: ``[place, tile, c]``."""
     t = 0
-    for n in range(n_first, n_last):
-        for j in range(j_first, j_last, TILE):
-            for i in range(0, s.a_block, TILE):
-                start = ((n * s.b_pad + j) * s.a_pad + i) * s.d
+    for n in range(strip.n_first, strip.n_last):
+        for j in range(strip.j_first * layer.h_pool, strip.j_last * layer.h_pool, TILE):
+            for i in range(0, layer.a_block, TILE):
+                corner = ((n * layer.b_pad + j) * layer.a_pad + i) * layer.d
                 transform_input(
-                    Z, start, s.d, s.a_pad * s.d, s.a_pad - i, s.b_pad - j, s.d,
-                    scratch, U + t * s.channels, tiles * s.channels,
-                )  # fmt: skip
+                    Square(Z, corner, layer.d, layer.a_pad * layer.d),
+                    layer.a_pad - i,
+                    layer.b_pad - j,
+                    layer.d,
+                    Panel(scratch, start + t * layer.d_rounded, tiles * layer.d_rounded),
+                )
                 t += 1
 
 
 @compiled()
-def multiply_places(s, tiles, w, block, scratch, U, M, offsets, targets, add):
-    """The 36 products, from M on in the scratch memory; added to what is there if `add`."""
+def multiply_places(layer, tiles, pieces, w, block, products, add):
+    """Multiply the transformed pieces by the transformed filters, one product per place.
+
+    Parameters
+    ----------
+    layer : Sizes
+    tiles : int
+        Number of tiles.
+    pieces : groups.Rows
+        The pieces at place 0, one row per tile.
+    w : 1-d float array
+        Filters from :func:`transform_filters`.
+    block : int
+        Index of the block of output channels.
+    products : groups.Target
+        The products at place 0, one row per tile; written, or added to if `add` is 1.
+    add : int
+    """
     for place in range(PIECE * PIECE):
         cover(
-            s.vectors, tiles, scratch, U + place * tiles * s.channels, offsets, 1, 0, s.d,
-            w, (block * PIECE * PIECE + place) * s.d * s.width, s.width,
-            scratch, M + place * tiles * s.width, targets, add,
+            layer.vectors,
+            tiles,
+            Rows(pieces.values, pieces.start + place * tiles * layer.d_rounded, pieces.offsets,
+                 1, 0, layer.d),
+            Panel(w, (block * PIECE * PIECE + place) * layer.d * layer.width, layer.width),
+            Target(products.values, products.start + place * tiles * layer.width,
+                   products.offsets),
+            add,
         )  # fmt: skip
 
 
 @compiled()
-def transform_products(s, tiles, scratch, M):
-    """``A' M A`` of every tile: S at the beginning of the scratch memory.
+def transform_products(layer, tiles, scratch, start):
+    """``A' M A`` of every tile, from M at ``scratch[start]`` to S at the beginning of `scratch`.
 
-    S has ``a_block`` rows a column, a multiple of 4, and a multiple of 4 columns an instance; what
-    lies beyond ``a_use`` and ``b_use`` is not used.
+    S has ``a_block`` rows per column and, per instance, a multiple of 4 columns.  Entries beyond
+    ``a_use`` and ``b_use`` are not used.
     """
-    rows = s.a_block // TILE
+    rows = layer.a_block // TILE
     for t in range(tiles):
-        start = TILE * (t // rows * s.a_block + t % rows) * s.width
+        corner = TILE * (t // rows * layer.a_block + t % rows) * layer.width
         transform_output(
-            scratch, M + t * s.width, tiles * s.width, s.width,
-            scratch, start, s.width, s.a_block * s.width,
-        )  # fmt: skip
+            Panel(scratch, start + t * layer.width, tiles * layer.width),
+            layer.width,
+            Square(scratch, corner, layer.width, layer.a_block * layer.width),
+        )

@@ -1,7 +1,7 @@
-"""Matrix products, step by step: from three loops to what the experts' libraries do.
+"""Matrix products, step by step: from three loops to the algorithm of the experts' libraries.
 
-    step            what is new in it
-    three-loops     C[i, j] is a dot product; B is read down its columns, a cache line for a number
+    step            new idea
+    three-loops     C[i, j] is a dot product; B is read down its columns, a cache line per number
     reordered       j innermost: everything is read as it lies in memory, and in SIMD vectors
     blocked         blocks of B that stay in the cache are used for several rows of A
     parallel        the same by all cores
@@ -17,12 +17,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..layout import Array, aligned_empty
+
+if TYPE_CHECKING:
+    from ..kernels.gemm import Matrix
 
 #: Rows, depth and columns of the blocks: an m_c x k_c block of A stays in the second-level cache,
 #: beside a k_c x n_r panel of B; k_c x n_c of B in the last.
@@ -32,7 +35,7 @@ _BLOCK = (64, 64, 512)
 
 
 def three_loops(A: Array, B: Array) -> Array:
-    """Multiply as everybody writes it down first: C[i, j] = sum over p of A[i, p] B[p, j]."""
+    """Multiply by the definition: C[i, j] = sum over p of A[i, p] B[p, j]."""
     from ..kernels import gemm
 
     C = _result(A, B)
@@ -70,13 +73,13 @@ def parallel(A: Array, B: Array) -> Array:
 
 
 class _Kept(threading.local):
-    """Packed blocks, kept from product to product: new memory costs as much as packing itself."""
+    """Packed blocks, kept from product to product: new memory costs as much as packing."""
 
     def __init__(self) -> None:
         self._bytes: dict[str, Array] = {}
 
     def rows(self, role: str, count: int, length: int, dtype: np.dtype[Any]) -> Array:
-        """Return room for `count` rows of `length` numbers, C order, with anything in it."""
+        """Return room for `count` rows of `length` numbers in C order, not initialised."""
         needed = count * length * dtype.itemsize
         if role not in self._bytes or self._bytes[role].size < needed:
             self._bytes[role] = aligned_empty((needed,), np.uint8)
@@ -101,7 +104,7 @@ def packed_tile(A: Array, B: Array) -> Array:
     Raises
     ------
     DataError
-        Where shapes or dtypes do not fit.
+        If shapes or dtypes do not match.
 
     Notes
     -----
@@ -112,6 +115,7 @@ def packed_tile(A: Array, B: Array) -> Array:
 
     from ..kernels import gemm
     from ..kernels.emitter import lanes_of
+    from ..kernels.gemm import Blocks, Packed
     from ..kernels.tile import ROWS, VECTORS
 
     C = _result(A, B)
@@ -126,31 +130,31 @@ def packed_tile(A: Array, B: Array) -> Array:
     stride = -(-k_c // lanes) * lanes
     if m <= M_C:
         chunks = min(-(-n // n_r), threads)
-        gemm.tiled_flat(
-            *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, k_c,
-            _kept.rows("A", 1, m * stride + ROWS, A.dtype)[0],
-            _kept.rows("B", chunks, k_c * n_r, A.dtype),
-            _kept.rows("edge", chunks, m * n_r, A.dtype),
-            np.empty((chunks, 3, m + ROWS), np.int64),
-        )  # fmt: skip
+        packed = Packed(
+            A=_kept.rows("A", 1, m * stride + ROWS, A.dtype),
+            B=_kept.rows("B", chunks, k_c * n_r, A.dtype),
+            edge=_kept.rows("edge", chunks, m * n_r, A.dtype),
+            lists=np.empty((chunks, 3, m + ROWS), np.int64),
+        )
+        gemm.tiled_flat(_flat(A), _flat(B), C.reshape(-1), Blocks(m, k_c, n_r), packed)
         return C
     chunks = min(-(-m // ROWS), threads)
-    # Each thread's rows in blocks of about one height, all but the last of whole tiles.
+    # Each thread's rows in blocks of about the same height, all but the last of whole tiles.
     rows = -(-m // chunks)
     m_c = -(-rows // (-(-rows // M_C) * ROWS)) * ROWS
     n_c = min(N_C, -(-n // n_r) * n_r)
-    gemm.tiled(
-        *_flat(A), *_flat(B), C.reshape(-1), m, n, k, VECTORS, lanes, m_c, k_c, n_c,
-        _kept.rows("A", chunks, m_c * stride + ROWS, A.dtype),
-        _kept.rows("B", 1, k_c * n_c, A.dtype)[0],
-        _kept.rows("edge", chunks, m_c * n_r, A.dtype),
-        np.empty((chunks, 3, m_c + ROWS), np.int64),
-    )  # fmt: skip
+    packed = Packed(
+        A=_kept.rows("A", chunks, m_c * stride + ROWS, A.dtype),
+        B=_kept.rows("B", 1, k_c * n_c, A.dtype),
+        edge=_kept.rows("edge", chunks, m_c * n_r, A.dtype),
+        lists=np.empty((chunks, 3, m_c + ROWS), np.int64),
+    )
+    gemm.tiled(_flat(A), _flat(B), C.reshape(-1), Blocks(m_c, k_c, n_c), packed)
     return C
 
 
 def blas(A: Array, B: Array) -> Array:
-    """Multiply by the library that NumPy was built with."""
+    """Multiply with the library that NumPy was built with."""
     _result(A, B)
     return np.ascontiguousarray(A @ B)
 
@@ -178,7 +182,8 @@ def partitioned(
     A : ndarray, shape (m, k)
     B : ndarray, shape (k, n)
     rows, middle, columns : list of int
-        Where the rows of A, the columns of A with the rows of B, and the columns of B are cut.
+        Indices at which the rows of A, the columns of A with the rows of B, and the columns of B
+        are cut.
 
     Returns
     -------
@@ -218,8 +223,11 @@ def _row_major(A: Array, B: Array) -> tuple[Array, Array]:
     return np.ascontiguousarray(A), np.ascontiguousarray(B)
 
 
-def _flat(X: Array) -> tuple[Array, int, int]:
-    """Return the numbers as they lie, and how far neighbours in a column and in a row are."""
+def _flat(X: Array) -> Matrix:
+    """Return the numbers as they lie, and how far apart neighbours in a column and in a row are."""
+    from ..kernels.gemm import Matrix
+
+    rows, columns = X.shape
     if X.flags.f_contiguous and not X.flags.c_contiguous:
-        return X.T.reshape(-1), 1, X.shape[0]
-    return np.ascontiguousarray(X).reshape(-1), X.shape[1], 1
+        return Matrix(X.T.reshape(-1), rows, columns, 1, rows)
+    return Matrix(np.ascontiguousarray(X).reshape(-1), rows, columns, columns, 1)

@@ -121,9 +121,17 @@ def clean_caches() -> tuple[int, int]:
 def _versions() -> Iterator[Finding]:
     from importlib.metadata import version
 
+    from ..kernels import shortcuts
+
     yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
     yield Finding("NumPy", version("numpy"))
-    yield Finding("Numba", f"{version('numba')}, llvmlite {version('llvmlite')}")
+    remedy = ""
+    if not shortcuts.usable():
+        remedy = (
+            "this Numba is not known, so kernels compile without the shortcuts: the first start "
+            "takes longer, the results are the same"
+        )
+    yield Finding("Numba", f"{version('numba')}, llvmlite {version('llvmlite')}", remedy)
 
 
 def _simd() -> Iterator[Finding]:

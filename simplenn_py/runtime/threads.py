@@ -1,4 +1,4 @@
-"""How many threads compute, for Numba and for BLAS alike."""
+"""Number of threads that compute, the same for Numba and BLAS, and how they wait for work."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 from ..errors import OptionError
 
-# Numba's and BLAS's threads take turns here.  A thread that spins for work of its own kind
-# holds a core that the other kind needs: on two cores a training step of the lecture engine
-# takes a quarter to a half longer with the libraries' own settings.  To be woken takes its time
-# too: GNU's threads look for the next kernel a few microseconds before they sleep, for which the
-# direct engine's step of a small network takes a fifth less time.  Not longer: after a pause both
-# threads may stand on one core, where looking only keeps the other from working.
+# Numba's threads and BLAS's take turns here.  A thread that spins while it waits for its next
+# work holds a core that the other library needs: on two cores a training step of the lecture
+# engine takes a quarter to a half longer with the libraries' own settings.  Waking a thread takes
+# time too.  GNU's threads therefore look for the next kernel for a few microseconds before they
+# sleep: the direct engine's step of a small network takes a fifth less time.  They do not look
+# longer: after a pause both threads may be on one core, and one that looks keeps the other from
+# working.
 _POLITE = {
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "300",
@@ -23,7 +24,14 @@ _POLITE = {
 
 
 def polite_waiting() -> None:
-    """Tell idle threads to sleep, unless the user has chosen; read when a library loads."""
+    """Set the environment variables that make idle threads sleep, unless the user has set them.
+
+    A library reads its variables when it loads.  The command line calls this at its start, before
+    NumPy loads OpenBLAS.  In a program of your own it is called when the first kernel is needed:
+    in time for Numba's threads, but too late for NumPy's OpenBLAS, so set
+    ``OPENBLAS_THREAD_TIMEOUT`` yourself.  The variables stay set: the run folder records them,
+    and processes that the program starts share its cores, so they should wait in the same way.
+    """
     for name, value in _POLITE.items():
         os.environ.setdefault(name, value)
 
@@ -42,7 +50,7 @@ def limit_threads(count: int) -> Iterator[int]:
     Raises
     ------
     OptionError
-        Where `count` is more than this process can have.
+        If `count` is larger than the number of cores of this process.
     """
     polite_waiting()
     import numba
@@ -50,7 +58,7 @@ def limit_threads(count: int) -> Iterator[int]:
 
     most = int(numba.config.NUMBA_NUM_THREADS)
     if count > most:
-        raise OptionError(f"threads is {count}; this process has {most} cores, give at most that")
+        raise OptionError(f"threads is {count}; this process has {most} cores, so at most {most}")
     chosen = count or most
     before = numba.get_num_threads()
     numba.set_num_threads(chosen)

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from simplenn_py.cli import main
+from simplenn_py.kernels import shortcuts
 from simplenn_py.kernels.policy import cache_folder
 from simplenn_py.machine import doctor
 
@@ -65,6 +66,12 @@ def test_a_warning_is_status_1_with_its_remedy_below(
     (at,) = [k for k, line in enumerate(lines) if "OMP_WAIT_POLICY=ACTIVE" in line]
     assert lines[at].startswith("warning")
     assert "unset it" in lines[at + 1]
+
+
+def test_a_numba_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("shortcuts" in text for text in remedies().values())
+    monkeypatch.setattr(shortcuts, "usable", lambda: False)
+    assert "the first start takes longer" in remedy_of("without the shortcuts")
 
 
 def test_variables_that_slow(monkeypatch: pytest.MonkeyPatch) -> None:

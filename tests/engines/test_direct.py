@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from networks import net
 from numpy.testing import assert_array_equal
 
-from simplenn_py.engines import direct_plan
+from simplenn_py.engines.direct import DirectEngine
+from simplenn_py.engines.direct_plan import winograd_pays
 from simplenn_py.kernels import policy
 from simplenn_py.network.config import NetConfig
 
@@ -70,17 +71,8 @@ TIED = {
     "padding wider than filter, pool": net(3, 4, 3, (4, 1, 2, 1, 2), (5, 2, 3, 1, 3)),
     "padding as wide as Winograd's filter, pool": net(4, 3, 16, (17, 3, 3, 1, 2)),
 }
-WINOGRAD_PAYS = direct_plan.winograd_pays
 every_net = pytest.mark.parametrize("name", NETS)
 every_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _winograd_for_few_pixels():
-    """Winograd's tiles also for the small batches here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(direct_plan, "winograd_pays", lambda *_: True)
-        yield
 
 
 @every_dtype
@@ -101,9 +93,22 @@ def test_the_networks_take_every_path():
 
 def test_winograd_is_for_batches_with_many_pixels():
     image = NETS["Winograd, odd, pool"].conv_layers[0]  # 6 of 7 x 8 of 9 pixels are used: 4 tiles
-    assert [WINOGRAD_PAYS(image, l) for l in (7, 8)] == [False, True]
+    assert [winograd_pays(image, l) for l in (7, 8)] == [False, True]
     pixel = NETS["Winograd of one pixel"].conv_layers[0]  # 36 multiplications instead of 9
-    assert not WINOGRAD_PAYS(pixel, 1000)
+    assert not winograd_pays(pixel, 1000)
+
+
+@pytest.mark.parametrize(
+    ("winograd", "paths"),
+    [(None, [False, True]), (True, [True, True]), (False, [False, False])],
+)
+def test_winograd_can_be_switched(winograd, paths):
+    config = NETS["Winograd, odd, pool"]
+    engines = [DirectEngine(config, l, np.float32, winograd=winograd) for l in (7, 8)]
+    assert [engine.path(0).startswith("Winograd") for engine in engines] == paths
+    forecasts = [DirectEngine.forecast(config, l, np.float32, winograd=winograd) for l in (7, 8)]
+    for engine, forecast in zip(engines, forecasts, strict=True):
+        assert forecast == {role: buffer.nbytes for role, buffer in engine.buffers.items()}
 
 
 @every_dtype
@@ -144,13 +149,12 @@ def test_an_engine_for_prediction_computes_the_same(name, dtype):
 
 @every_dtype
 @pytest.mark.parametrize("name", [*NETS, *TIED])
-def test_ties_are_decided_as_in_the_lecture(name, dtype, monkeypatch):
+def test_ties_are_decided_as_in_the_lecture(name, dtype):
     """In whole numbers both engines compute the same bits; the first of equal maxima wins.
 
     Not by Winograd's tiles: they have factors of 1/3.
     """
-    monkeypatch.setattr(direct_plan, "winograd_pays", lambda *_: False)
-    setting = Setting((NETS | TIED)[name], 2, dtype, integers=True)
+    setting = Setting((NETS | TIED)[name], 2, dtype, integers=True, winograd=False)
     exact = setting.in_float64()
     wanted = exact.everything(exact.engine("lecture"))
     assert max(np.abs(x).max(initial=0) for x in wanted.values()) < 2**22  # float32 has 24 bits
@@ -171,7 +175,7 @@ def test_winograd_leaves_equal_maxima_equal_where_an_image_does_not_change(const
     engine = setting.engine()
     assert engine.path(0).startswith("Winograd")
     setting.step(engine)
-    winner = engine._buffers["winner0"][: 3 * 4 * 5 * 33]
+    winner = engine.buffers["winner0"][: 3 * 4 * 5 * 33]
     allowed = {"rows": {-1, 0, 2}, "columns": {-1, 0, 1}, "all": {-1, 0}}[constant]
     assert set(winner.tolist()) <= allowed
     assert np.mean(winner >= 0) > 0.2
@@ -334,10 +338,9 @@ def compiled():
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_random_networks_agree_and_compile_nothing(compiled, config, batch, dtype, seed, integers):
-    setting = Setting(config, batch, dtype, seed, integers)
-    with pytest.MonkeyPatch.context() as patch:  # whole numbers tie, but not in Winograd's tiles
-        patch.setattr(direct_plan, "winograd_pays", lambda *_: not integers)
-        actual = setting.everything(setting.engine())
+    # Whole numbers tie, but not in Winograd's tiles.
+    setting = Setting(config, batch, dtype, seed, integers, winograd=not integers)
+    actual = setting.everything(setting.engine())
     exact = setting.in_float64()
     assert_agrees(actual, exact.everything(exact.engine("lecture")), dtype, together=True)
     assert (specialisations(), policy.compilations()) == compiled

@@ -19,7 +19,7 @@ from numba.core.runtime import _nrt_python, rtsys
 import simplenn_py
 from simplenn_py import Dataset, Images, TrainOptions, layout
 from simplenn_py.cnn.gradient import lossgrad_subset
-from simplenn_py.engines import direct_plan, engine_class, make_engine
+from simplenn_py.engines.direct import DirectEngine
 
 # A convolutional layer is (filters, h, p, s, h_pool).
 NETS = {
@@ -33,11 +33,6 @@ every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 two_threads = pytest.mark.skipif(
     numba.config.NUMBA_NUM_THREADS < 2, reason="this process has one thread"
 )
-
-
-@pytest.fixture(autouse=True)
-def _winograd_for_few_pixels(monkeypatch):
-    monkeypatch.setattr(direct_plan, "winograd_pays", lambda *_: True)
 
 
 @pytest.fixture
@@ -88,10 +83,11 @@ def stripes(l, seed):
 def test_a_training_run_is_the_same_for_any_number_of_threads(dtype):
     data = Dataset("stripes", stripes(75, 1), stripes(30, 2), "made by the test")
     config = net(8, 9, 1, (17, 3, 1, 1, 2), (33, 3, 1, 1, 1), (16, 3, 1, 2, 1), full=(20, 3))
+    assert DirectEngine(config, 40, dtype).path(1).startswith("Winograd")
     found = []
     for threads in (1, 2, 2):
         options = TrainOptions(
-            epochs=2, batch_size=20, lr=0.02, C=1.0, seed=3, threads=threads,
+            epochs=2, batch_size=40, lr=0.02, C=1.0, seed=3, threads=threads,
             engine="direct", dtype=np.dtype(dtype).name, validation=0.2,
         )  # fmt: skip
         model, history = simplenn_py.train(data, config, options, progress=False)
@@ -104,7 +100,11 @@ def test_a_training_run_is_the_same_for_any_number_of_threads(dtype):
 
 
 def held(engine):
-    return {role: buffer.nbytes for role, buffer in engine._buffers.items()}
+    return {role: buffer.nbytes for role, buffer in engine.buffers.items()}
+
+
+def forecast_of(name, l, dtype, training=True):
+    return DirectEngine.forecast(NETS[name], l, dtype, training, winograd=True)
 
 
 @every_dtype
@@ -113,7 +113,7 @@ def held(engine):
 def test_forecast_is_what_a_training_step_holds(name, dtype, l):
     setting = Setting(NETS[name], l, dtype, integers=True)
     engine = setting.engine()
-    forecast = engine_class("direct").forecast(NETS[name], l, np.dtype(dtype))
+    forecast = forecast_of(name, l, dtype)
     assert forecast == held(engine)
     setting.step(engine)
     assert forecast == held(engine)
@@ -124,20 +124,17 @@ def test_forecast_is_what_a_training_step_holds(name, dtype, l):
 def test_forecast_is_what_prediction_holds(name, dtype):
     setting = Setting(NETS[name], 9, dtype, integers=True)
     engine = setting.engine(training=False)
-    forecast = engine_class("direct").forecast(NETS[name], 9, np.dtype(dtype), training=False)
+    forecast = forecast_of(name, 9, dtype, training=False)
     setting.step(engine, gradient=False)
     assert forecast == held(engine)
-    training = engine_class("direct").forecast(NETS[name], 9, np.dtype(dtype))
-    assert sum(forecast.values()) < sum(training.values())
+    assert sum(forecast.values()) < sum(forecast_of(name, 9, dtype).values())
 
 
 @every_dtype
 @every_net
 def test_memory_is_proportional_to_the_batch(name, dtype):
     """Beyond 16 parts every buffer grows by the same amount for as many more instances."""
-    sizes = [
-        engine_class("direct").forecast(NETS[name], l, np.dtype(dtype)) for l in (64, 128, 192)
-    ]
+    sizes = [forecast_of(name, l, dtype) for l in (64, 128, 192)]
     growth = [{r: b - a[r] for r, b in c.items()} for a, c in pairwise(sizes)]
     assert growth[0] == growth[1]
     g = NETS[name].image_shape
@@ -152,7 +149,7 @@ def test_every_buffer_starts_on_a_cache_line(name, dtype):
     setting = Setting(NETS[name], 3, dtype, integers=True)
     engine = setting.engine()
     setting.everything(engine)
-    wrong = [role for role, b in engine._buffers.items() if b.ctypes.data % 64]
+    wrong = [role for role, b in engine.buffers.items() if b.ctypes.data % 64]
     assert wrong == []
 
 
@@ -163,10 +160,10 @@ def test_a_second_step_keeps_every_buffer(name, dtype):
     setting = Setting(NETS[name], 18, dtype, integers=True)
     engine = setting.engine()
     setting.everything(engine)
-    before = dict(engine._buffers)
+    before = {role: (b.ctypes.data, b.nbytes) for role, b in engine.buffers.items()}
     setting.everything(engine)
-    assert engine._buffers.keys() == before.keys()
-    assert all(engine._buffers[role] is buffer for role, buffer in before.items())
+    after = {role: (b.ctypes.data, b.nbytes) for role, b in engine.buffers.items()}
+    assert after == before
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +245,7 @@ def test_path_says_what_runs():
     config = net(
         9, 8, 1, (16, 5, 2, 1, 2), (32, 3, 1, 1, 1), (128, 3, 1, 1, 1), (4, 1, 0, 1, 1), full=(3,)
     )
-    engine = make_engine("direct", config, 2, np.dtype(np.float32))
+    engine = DirectEngine(config, 2, np.float32, winograd=True)
     assert [engine.path(m) for m in range(config.L)] == [
         "direct, back winners",
         "Winograd 4x4, back lists",

@@ -46,19 +46,33 @@ def step(engine, model, problem, indices):
 def test_forecast_is_what_is_allocated(config, dtype, training, rng):
     engine = LectureEngine(config, 3, dtype, training)
     forecast = LectureEngine.forecast(config, 3, dtype, training)
-    assert forecast == {role: buffer.nbytes for role, buffer in engine._buffers.items()}
+    assert forecast == {role: buffer.nbytes for role, buffer in engine.buffers.items()}
     model, problem = setting(config, rng, dtype)
     if training:
         step(engine, model, problem, np.arange(3))
     else:
         lossgrad_subset(engine, model, problem, np.arange(3))
-    assert forecast == {role: buffer.nbytes for role, buffer in engine._buffers.items()}
+    assert forecast == {role: buffer.nbytes for role, buffer in engine.buffers.items()}
 
 
 @NETS
 def test_forecast_grows_with_the_batch(config):
     small, large = (LectureEngine.forecast(config, n, np.float32) for n in (2, 6))
     assert {role: 3 * size for role, size in small.items()} == large
+
+
+def places(engine):
+    return {role: (b.ctypes.data, b.nbytes) for role, b in engine.buffers.items()}
+
+
+def test_buffers_can_be_read_but_not_changed(engine_name):
+    engine = make_engine(engine_name, RAGGED, 3, np.float32)
+    assert "Z0" in engine.buffers
+    with pytest.raises(ValueError, match="read-only"):
+        engine.buffers["Z0"][:] = 1
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        engine.buffers["Z0"] = np.zeros(1)
+    assert np.all(engine.buffers["Z0"] != 1)
 
 
 @NETS
@@ -74,15 +88,14 @@ def test_a_second_step_allocates_nothing(config, rng):
         jacobian(engine, model)
 
     all_passes()
-    before = dict(engine._buffers)
+    before = places(engine)
     all_passes()
-    assert engine._buffers.keys() == before.keys()
-    assert all(engine._buffers[role] is buffer for role, buffer in before.items())
+    assert places(engine) == before
 
 
 def test_buffers_start_on_a_cache_line():
     engine = LectureEngine(RAGGED, 3, np.float32)
-    assert all(buffer.ctypes.data % 64 == 0 for buffer in engine._buffers.values() if buffer.size)
+    assert all(buffer.ctypes.data % 64 == 0 for buffer in engine.buffers.values() if buffer.size)
 
 
 @NETS

@@ -8,7 +8,6 @@ import numpy as np
 from agreement import Setting, assert_engines_agree
 from networks import net
 
-from simplenn_py.engines import direct_plan
 from simplenn_py.kernels.emitter import FLOAT32_LANES
 
 # A convolutional layer is (filters, h, p, s, h_pool).
@@ -24,10 +23,10 @@ NETS = (
 
 def main(dtype: str) -> None:
     for config in NETS:
-        direct_plan.winograd_pays = lambda *_: True  # for small batches too
-        assert_engines_agree(Setting(config, 5, np.dtype(dtype).type))
-        direct_plan.winograd_pays = lambda *_: False  # whose sums are not exact
-        assert_engines_agree(Setting(config, 3, np.dtype(dtype).type, integers=True))
+        kind = np.dtype(dtype).type
+        assert_engines_agree(Setting(config, 5, kind))
+        # Whole numbers without Winograd's tiles, whose sums are not exact.
+        assert_engines_agree(Setting(config, 3, kind, integers=True, winograd=False))
     print(f"{FLOAT32_LANES} lanes: {len(NETS)} networks agree")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simplenn_py.kernels import policy
+from simplenn_py.kernels import policy, shortcuts
 
 HELPER = """
 from .policy import compiled
@@ -40,9 +40,16 @@ def read(x, k):
 """
 RUN = """
 import json
+import os
 import numpy as np
 from copied.kernels import policy, tiny
 
+
+def prepared():
+    return [policy._LOCATION.exists(), "OMP_WAIT_POLICY" in os.environ]
+
+
+imported = prepared()
 x = np.zeros(2)
 tiny.add_amount(x)
 try:
@@ -50,7 +57,7 @@ try:
     checked = False
 except IndexError:
     checked = True
-stats = tiny.add_amount.stats
+stats = tiny.add_amount.dispatcher.stats
 print(json.dumps({
     "result": x.tolist(),
     "hash": policy.source_hash(),
@@ -58,6 +65,8 @@ print(json.dumps({
     "hits": sum(stats.cache_hits.values()),
     "misses": sum(stats.cache_misses.values()),
     "checked": checked,
+    "imported": imported,
+    "called": prepared(),
 }))
 """
 
@@ -69,18 +78,19 @@ def copy(tmp_path):
     (target / "kernels").mkdir(parents=True)
     for path in source.parent.glob("*.py"):
         shutil.copy(path, target)
-    for name in ("__init__.py", "lanes.py", "policy.py"):
+    for name in ("__init__.py", "lanes.py", "policy.py", "shortcuts.py"):
         shutil.copy(source / name, target / "kernels")
     (target / "kernels" / "helper.py").write_text(HELPER.format(1))
     (target / "kernels" / "tiny.py").write_text(KERNEL)
     return target / "kernels"
 
 
-def run(copy, cache, **variables):
-    """Run the tiny kernel in a process of its own; return what it reports."""
+def run(copy, cache, before="", **variables):
+    """Run the tiny kernel in a process of its own, after the code `before`; return its report."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    environment.pop("OMP_WAIT_POLICY", None)
     environment |= {"PYTHONPATH": str(copy.parents[1]), "NUMBA_CACHE_DIR": str(cache), **variables}
-    command = [sys.executable, "-c", RUN]
+    command = [sys.executable, "-c", before + RUN]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -98,6 +108,12 @@ def test_an_edited_helper_is_never_run_from_the_cache(copy, tmp_path):
     assert (edited["result"], edited["hits"]) == ([2, 2], 0)
     assert edited["hash"] != first["hash"]
     assert Path(edited["folder"]).parent == Path(first["folder"]).parent == cache
+
+
+def test_the_first_call_makes_the_folder_and_chooses_how_threads_wait(copy, tmp_path):
+    report = run(copy, tmp_path / "cache")
+    assert report["imported"] == [False, False]
+    assert report["called"] == [True, True]
 
 
 def test_bounds_checks_have_a_folder_of_their_own(copy, tmp_path):
@@ -118,6 +134,25 @@ def test_without_a_writable_folder_kernels_run_uncached(copy, tmp_path):
     for _ in range(2):
         report = run(copy, tmp_path / "file" / "cache")
         assert (report["result"], report["hits"], report["folder"]) == ([1, 1], 0, "None")
+
+
+FULL_DISK = """
+import errno
+from numba.core.caching import IndexDataCacheFile
+
+
+def save(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+IndexDataCacheFile.save = save
+"""
+
+
+def test_on_a_full_disk_kernels_are_compiled_once_and_run(copy, tmp_path):
+    for _ in range(2):
+        report = run(copy, tmp_path / "cache", before=FULL_DISK)
+        assert (report["result"], report["hits"], report["misses"]) == ([1, 1], 0, 1)
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
@@ -142,3 +177,82 @@ def test_kernels_run_as_plain_python_for_a_debugger():
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout == "[1. 2. 3. 4.]\n", done.stderr
+
+
+# How a future Numba may differ: what we replace has another name, is ignored, cannot be replaced.
+UNKNOWN = {
+    "get_call_template": """
+from numba.core import types
+from numba.core.dispatcher import _DispatcherBase
+
+_DispatcherBase.renamed = _DispatcherBase.get_call_template
+del _DispatcherBase.get_call_template
+
+
+def get_call_type(self, context, args, kws):
+    template, pysig, args, kws = self.dispatcher.renamed(args, kws)
+    return template(context).apply(args, kws).replace(pysig=pysig)
+
+
+types.Dispatcher.get_call_type = get_call_type
+""",
+    "_numba_type_": """
+from numba.extending import typeof_impl
+
+generic = typeof_impl.dispatch(object)
+
+
+@typeof_impl.register(object)
+def only_of_numba(value, context):
+    return generic(value, context) if type(value).__module__.startswith("numba.") else None
+""",
+    "compile": """
+from numba.core.dispatcher import Dispatcher
+
+compile_ = Dispatcher.compile
+Dispatcher.compile = property(lambda self: compile_.__get__(self))
+""",
+}
+BOTH_ENGINES = """
+import json
+import numpy as np
+from simplenn_py import ConvGeometry, NetConfig, padding_and_phiZ
+from simplenn_py.engines import make_engine
+from simplenn_py.kernels import policy, shortcuts
+
+images = np.arange(2 * 6.0).reshape(1, 12, order="F")
+g = ConvGeometry(a=3, b=2, d=1, p=0, h=2, s=1, d_next=1, h_pool=1)
+config = NetConfig(
+    LC=1, LF=1, ht_input=3, wd_input=2, ch_input=(1, 1), full_neurons=(2,),
+    wd_pad_added=(0,), wd_filter=(2,), strides=(1,), wd_subimage_pool=(1,),
+)
+engine = make_engine("direct", config, 2, np.float64)
+engine.load(images, np.array([1, 0]), 0.5, np.ones(6))
+print(json.dumps({
+    "lecture": padding_and_phiZ(images[:, :6], g).tolist(),
+    "direct": engine.Z(0).tolist(),
+    "usable": shortcuts.usable(),
+    "compilations": policy.compilations(),
+}))
+"""
+
+
+def test_an_unknown_numba_compiles_without_the_shortcuts(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    environment["NUMBA_CACHE_DIR"] = str(tmp_path)
+    compilations = []
+    for change in UNKNOWN.values():
+        command = [sys.executable, "-c", change + BOTH_ENGINES]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert done.stderr == ""
+        assert not report["usable"]
+        assert report["lecture"] == [[0, 1], [1, 2], [3, 4], [4, 5]]
+        assert report["direct"] == [[2, 2.5, 3, 3.5, 4, 4.5, -1, -0.5, 0, 0.5, 1, 1.5]]
+        compilations.append(report["compilations"])
+    assert compilations == [2, 0, 0]  # the later ones load what the first has compiled
+
+
+def test_this_numba_is_known():
+    assert shortcuts.usable()

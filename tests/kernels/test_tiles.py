@@ -21,10 +21,11 @@ import pytest
 from agreement import Setting, assert_identical
 from networks import net
 
-from simplenn_py.engines import direct_plan
 from simplenn_py.engines.direct import DirectEngine
+from simplenn_py.engines.direct_plan import tile_rows
 from simplenn_py.kernels.cover import HALF, cover
 from simplenn_py.kernels.emitter import lanes_of
+from simplenn_py.kernels.groups import Panel, Rows, Target
 from simplenn_py.kernels.tile import ROWS, VECTORS
 from simplenn_py.layout import aligned_empty
 from simplenn_py.linalg.products import packed_tile
@@ -50,7 +51,7 @@ class Guards:
     """Allocates buffers between two pages of sentinels."""
 
     def __init__(self):
-        self.raw = []
+        self.raw, self.buffers = [], {}
 
     def place(self, buffer):
         """Return a copy of `buffer` between guards, on a cache line as it was."""
@@ -67,29 +68,27 @@ class Guards:
             assert np.all(raw[PAGE + size :] == 0xFF), "something was written behind a buffer"
 
 
-@pytest.fixture(autouse=True)
-def _winograd_for_few_pixels(monkeypatch):
-    monkeypatch.setattr(direct_plan, "winograd_pays", lambda *_: True)
-
-
 @pytest.fixture
 def guards(monkeypatch):
     """Every buffer that an engine allocates from now on lies between guards."""
     placed, allocate = Guards(), DirectEngine._allocate
-    monkeypatch.setattr(
-        DirectEngine, "_allocate", lambda self, *args: placed.place(allocate(self, *args))
-    )
+
+    def guarded_allocate(self, role, shape):
+        placed.buffers[role] = placed.place(allocate(self, role, shape))
+        return placed.buffers[role]
+
+    monkeypatch.setattr(DirectEngine, "_allocate", guarded_allocate)
     return placed
 
 
-def poison(engine, clean):
+def poison(guards, clean):
     """Fill with sentinels what no pass may rely on: all but ``pad(Z)``, whose borders are zeros."""
-    for role, buffer in engine._buffers.items():
+    for role, buffer in guards.buffers.items():
         if not role.startswith(clean):
             buffer.reshape(-1).view(np.uint8)[:] = 0xFF
 
 
-def room(engine, setting):
+def room(guards, setting):
     """Return what lies behind the last instance: read at most, by a vector that passes the end."""
     config, l = setting.config, setting.l
     sizes = {f"Z{config.L}": config.nL}
@@ -98,7 +97,7 @@ def room(engine, setting):
         sizes[f"winner{m}"] = g.a_next * g.b_next * g.d_next
     for m, g in enumerate(config.full_layers, config.LC):
         sizes |= {f"Z{m}": g.n_in, f"winner{m}": g.n_out}
-    views = {role: engine._buffers[role][l * size :] for role, size in sizes.items()}
+    views = {role: guards.buffers[role][l * size :] for role, size in sizes.items()}
     assert all(view.size > 0 for view in views.values())
     return {role: view.view(np.uint8) for role, view in views.items()}
 
@@ -112,8 +111,8 @@ def test_all_passes_stay_within_their_buffers(name, dtype, batch_size, guards):
     wanted = setting.everything(engine)
     guards.check()
     assert all(np.all(np.isfinite(x)) for x in wanted.values())
-    poison(engine, ("Z", "RZ"))
-    behind = room(engine, setting)
+    poison(guards, ("Z", "RZ"))
+    behind = room(guards, setting)
     for view in behind.values():
         view[:] = 0xFF
     assert_identical(setting.everything(engine), wanted)
@@ -127,7 +126,7 @@ def test_an_engine_for_prediction_stays_within_its_buffers(name, dtype, guards):
     setting = Setting(NETS[name], 4, dtype, smooth=False)
     engine = setting.engine(training=False)
     wanted = setting.step(engine, gradient=False)
-    poison(engine, "Z")
+    poison(guards, "Z")
     assert_identical(setting.step(engine, gradient=False), wanted)
     guards.check()
 
@@ -172,7 +171,6 @@ def fenced(buffer, behind):
 
 def run_between_fences(behind):
     """What the subprocess of the next test runs."""
-    direct_plan.winograd_pays = lambda *_: True
     allocate = DirectEngine._allocate
     DirectEngine._allocate = lambda self, *args: fenced(allocate(self, *args), behind)
     for config in NETS.values():
@@ -219,7 +217,8 @@ def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
     product = patches @ w.reshape(-1, width)
     for add in (0, 1):
         out, guards = guarded(first.ravel(), dtype)
-        cover(vectors, n, z, 0, offsets, segments, stride, steps, w, 0, width, out, 0, targets, add)
+        rows = Rows(z, 0, offsets, segments, stride, steps)
+        cover(vectors, n, rows, Panel(w, 0, width), Target(out, 0, targets), add)
         np.testing.assert_array_equal(out.reshape(n, width), product + add * first)
         guards.check()
         w_guards.check()
@@ -227,9 +226,9 @@ def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
 
 @pytest.mark.parametrize("n", [*range(1, 4 * ROWS), 100, 101, 202])
 def test_endings_leave_little_over(n):
-    rows = direct_plan.tile_rows(n)
+    rows = tile_rows(n)
     assert n <= rows < n + ROWS
-    # Not always the fewest rows: a tile of HALF rows does not pay for less than so many.
+    # Not always the fewest rows: a tile of HALF rows pays only if it saves enough of them.
     best = min(
         a * ROWS + b * HALF
         for a in range(n // ROWS + 2)
