@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``compress`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "compress",
-        help="reduce the parameters of a trained network by low-rank factors",
+        help="make a trained network smaller by low-rank factors",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -23,7 +23,7 @@ Multiply square matrices in six ways and draw GFLOP/s against size, one curve pe
 
 The dashed line is the peak: multiply-adds on registers, on all cores, measured just before.
 Products that would take longer than two seconds are left out.  OpenBLAS chooses its kernels by
-the CPU; a star shows its rate with the kernels of an older CPU (see OPENBLAS_CORETYPE)."""
+the CPU; a star shows the rate with those of an older CPU, which OPENBLAS_CORETYPE can choose."""
 
 _EPILOG = """\
 examples:
