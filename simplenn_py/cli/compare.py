@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ..run_reader import Run
 
 _DESCRIPTION = """\
-Compare runs of 'simplenn train', with one solver or several.  A table shows what each run reached
-and how long it took.  A figure shows loss and accuracy over time and over epochs (SGD, Adam) or
+Compare runs of 'simplenn train', with one solver or several.  A table shows the results and the
+time of each run.  A figure shows loss and accuracy over time and over epochs (SGD, Adam) or
 iterations (Newton).
 
 Loss and accuracies in the table are measured with the weights in model.npz; the loss is the mean

@@ -24,7 +24,7 @@ parameters.  A layer whose factors would not be smaller is left unchanged.
 
 Three options choose the ranks: --energy keeps a share of the squared singular values in every
 layer, --smaller divides the number of parameters by a factor and loses little, and --rank gives
-the ranks directly.  What a rank loses is measured on the layer's outputs for training images, if
+the ranks directly.  The error of a rank is measured on the layer's outputs for training images, if
 those are available, or on W alone (--measure).
 
 --finetune trains the factors for some more epochs by SGD.  It needs the data set (for a run

@@ -127,7 +127,7 @@ def _print(ladder: Ladder) -> None:
         if own is not None:
             console.print(
                 f"BLAS with its kernels for {name}: {rate / 1e9:.0f} GFLOP/s at size "
-                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of its own choice",
+                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of those that it chose",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 
