@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from ..training.run_reader import Run
 
 _DESCRIPTION = """\
-Compare runs that 'simplenn train' wrote, of one solver or of several.  A table shows what each run
-reached and how long it took; a figure shows loss and accuracy over time and over epochs (SGD,
-Adam) or iterations (Newton).
+Compare runs of 'simplenn train', with one solver or several.  A table shows the results and the
+time of each run.  A figure shows loss and accuracy over time and over epochs (SGD, Adam) or
+iterations (Newton).
 
 Loss and accuracies in the table are measured with the weights in model.npz; the loss is the mean
 over all training images, without regularisation.  An interrupted run has only its history, in

@@ -24,7 +24,7 @@ parameters.  A layer whose factors would not be smaller is left unchanged.
 
 Three options choose the ranks: --energy keeps a share of the squared singular values in every
 layer, --smaller divides the number of parameters by a factor and loses little, and --rank gives
-the ranks directly.  What a rank loses is measured on the layer's outputs for training images, if
+the ranks directly.  The error of a rank is measured on the layer's outputs for training images, if
 those are available, or on W alone (--measure).
 
 --finetune trains the factors for some more epochs by SGD.  It needs the data set (for a run
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand ``compress`` to the parser of the command line."""
     parser = subparsers.add_parser(
         "compress",
-        help="reduce the parameters of a trained network by low-rank factors",
+        help="make a trained network smaller by low-rank factors",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if after not in _WRITTEN or after == before:
         choices = " or ".join(suffix for suffix in _WRITTEN if suffix != before)
         reason = (
-            f"has the format of {args.source} already" if after == before else "has no known suffix"
+            f"already has the format of {args.source}" if after == before else "has no known suffix"
         )
         raise OptionError(f"{args.target} {reason}; give OUT the suffix {choices}")
     if args.probabilities and after != ".onnx":

@@ -9,7 +9,7 @@ _DESCRIPTION = """\
 Find, download and verify the data sets digits, mnist and cifar10.
 
 Training downloads missing data automatically.  Use this command to download data in advance, for
-instance before a course without an internet connection, or to find out what is wrong with it.
+instance before a course without an internet connection, or to check the data that you have.
 
 Data sets are searched for in this order:
   1. the folder given by --data-dir,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 _DESCRIPTION = """\
-Check what the package depends on: Python, NumPy, Numba, the vector width of the processor,
+Check everything that the package depends on: Python, NumPy, Numba, the processor's vector width,
 threads, BLAS and the kernels that it chose, memory, the cache of compiled code, data folders,
 and environment variables that make any of these slow.
 

@@ -29,7 +29,7 @@ examples:
   simplenn explain digits                            the preset with random weights
   simplenn explain layer4 --layer 2 --out l2.html    one layer of a larger network
   simplenn explain runs/digits-1 --image 3           a trained network, the fourth test image
-  simplenn explain runs/mnist-1 --dataset mnist      an image of the data set that it learnt
+  simplenn explain runs/mnist-1 --dataset mnist      an image like those that it was trained on
 
 In the page, the arrow keys left and right change the step; in a framed matrix the arrow keys move
 the selection."""

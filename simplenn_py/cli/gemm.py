@@ -23,7 +23,7 @@ Multiply square matrices in six ways and draw GFLOP/s against size, one curve pe
 
 The dashed line is the peak: multiply-adds on registers, on all cores, measured just before.
 Products that would take longer than two seconds are left out.  OpenBLAS chooses its kernels by
-the CPU; a star shows its rate with the kernels of an older CPU (see OPENBLAS_CORETYPE)."""
+the CPU; a star shows the rate with those of an older CPU, which OPENBLAS_CORETYPE can choose."""
 
 _EPILOG = """\
 examples:
@@ -127,7 +127,7 @@ def _print(ladder: Ladder) -> None:
         if own is not None:
             console.print(
                 f"BLAS with its kernels for {name}: {rate / 1e9:.0f} GFLOP/s at size "
-                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of its own choice",
+                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of those that it chose",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 

@@ -20,8 +20,8 @@ Check the derivatives of a network, in float64, on a few random images:
 
 The checks are made for the whole network, and for directions v that change only the W or the bias
 of one layer, to locate a mistake.  ReLU and max pooling have kinks: if the sign of an entry of S
-or the maximum of a window changes between theta + eps v and theta - eps v, the difference is not
-a derivative, and another v is drawn.
+or the maximum of a window changes between theta + eps v and theta - eps v, the difference does
+not approximate a derivative, and another v is drawn.
 
 The figure shows the error over eps, a V on logarithmic axes: a large eps truncates the Taylor
 series, a small eps loses digits to rounding.  The error of a correct gradient falls to the bottom

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _DESCRIPTION = """\
 Draw the computational graph that the gradient tape records for a network with its loss, or for a
-formula.  The result is an .svg file, which every browser shows.
+formula.  The result is an .svg file, which any browser displays.
 
 A node shows its operation and its value (the shape of an array).  With --gradient it also shows
 its adjoint, the derivative of the result with respect to the node (the norm of an array), which

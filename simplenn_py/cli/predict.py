@@ -65,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files",
     )
     add("--split", choices=("test", "train"),
-        help="label the test set or the training set (test, if there is one)")  # fmt: skip
+        help="set to label: test set or training set (test, if there is one)")  # fmt: skip
     add("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
     add("--test", metavar="FILE", help="test set, if the data set is a path")
     add(

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Count the operations of every layer's forward product W phi(pad(Z)) and the minimum number of
-bytes that it moves, and draw them below the roof of this machine: the smaller of its peak and
-memory bandwidth times arithmetic intensity.  Left of the machine's balance, memory is the bound.
+bytes that it moves, and draw them below the roof of this machine, the smaller of its peak and its
+memory bandwidth times the arithmetic intensity.  Left of the machine's balance, memory is the
+bound.
 
 Each product is counted in three ways: without forming phi (the direct engine), with phi written
 and read (the lecture engine), and with W replaced by two thin factors of a quarter of its rank,

@@ -70,8 +70,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         nargs="+",
         metavar="FILE.py",
         help="train with your own routines: the functions padding_and_phiZ, vTP_phi, maxpooling, "
-        "... in these files or folders replace those of the lecture engine; their results are "
-        "compared and their times are reported",
+        "... in these files or folders replace those of the lecture engine; values and times are "
+        "compared",
     )
     files = p.add_argument_group("data and files")
     files.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")

@@ -121,6 +121,7 @@ class Watched:
 
     @property
     def agrees(self) -> bool:
+        """Whether all compared values equal the package's, up to rounding."""
         return self.error <= _ROUNDING
 
     def summary(self) -> str:

@@ -10,7 +10,13 @@ import numpy as np
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """Return strict JSON; numbers that JSON lacks become the strings "inf", "-inf" and "nan"."""
+    """Return strict JSON; numbers that JSON lacks become the strings "inf", "-inf" and "nan".
+
+    Parameters
+    ----------
+    report : dict
+        Plain values, NumPy numbers, lists and dicts.
+    """
 
     def strict(value: Any) -> Any:
         if isinstance(value, dict):

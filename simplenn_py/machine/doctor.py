@@ -59,6 +59,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
+        """Whether there is no problem."""
         return not self.remedy
 
 

@@ -55,6 +55,7 @@ class LayerSummary:
 
     @property
     def is_convolutional(self) -> bool:
+        """Whether the layer is convolutional, not fully connected."""
         return isinstance(self.geometry, ConvGeometry)
 
     @property
@@ -98,6 +99,7 @@ class Summary:
 
     @property
     def parameters(self) -> int:
+        """Number of parameters of all layers."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
@@ -117,6 +119,7 @@ class Summary:
 
     @property
     def fits(self) -> bool:
+        """Whether the memory that is needed is available."""
         return self.total_bytes <= self.free_bytes
 
     def as_dict(self) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def resumed_job(
     Raises
     ------
     OptionError
-        If an option changes that must not, or the run is longer already.
+        If an option changes that must stay the same, or the run is already longer.
     DataError
         If there is no checkpoint, it is damaged, or the images are not those of the run.
     """
@@ -375,7 +375,17 @@ def _new_state(options: TrainOptions, theta: Array) -> State:
 
 
 def flip_seed(options: TrainOptions) -> int | None:
-    """Return the seed that decides which images are mirrored; None: no image is."""
+    """Return the seed that decides which images are mirrored.
+
+    Parameters
+    ----------
+    options : TrainOptions
+
+    Returns
+    -------
+    int or None
+        None if no image is mirrored.
+    """
     if options.augment != "flip":
         return None
     return int(_rng(options, _FLIPS).integers(2**63))

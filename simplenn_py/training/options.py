@@ -31,7 +31,7 @@ class TrainOptions:
     """
 
     solver: str = _one_of(
-        "sgd", "sgd (with momentum), adam, or newton (the Gauss-Newton method of simpleNN)",
+        "sgd", "solver: sgd with momentum, adam, or newton, the Gauss-Newton method of simpleNN",
         "sgd", "adam", "newton",
     )  # fmt: skip
     epochs: int = _option(
@@ -46,20 +46,20 @@ class TrainOptions:
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     momentum: float = _option(
-        0.9, "momentum: factor that carries the previous update into the next",
+        0.9, "sgd: share of the previous step that the next step keeps",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     schedule: str = _one_of(
-        "decay", "learning rate of update t; decay: lr/(1 + decay*t), as in the lecture; "
-        "one-cycle: up to lr during the first fifth of the run, then down to 0",
+        "decay", "learning rate of update t: decay is lr/(1 + decay*t), as in the lecture; "
+        "one-cycle rises to lr during the first fifth of the run, then falls to 0",
         "decay", "one-cycle",
     )  # fmt: skip
     decay: float = _option(
-        0.0, "decay of the learning rate per update, for the schedule decay",
+        0.0, "coefficient decay in lr/(1 + decay*t), for the schedule decay",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     augment: str = _one_of(
-        "none", "random change of the training images; flip: mirror half of them left to right",
+        "none", "random changes of the training images; flip: mirror half of them left to right",
         "none", "flip",
     )  # fmt: skip
     C: float = _option(
@@ -88,11 +88,11 @@ class TrainOptions:
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     drop: float = _option(
-        2 / 3, "newton: factor of the damping after a good step (ratio rho of 3/4 or more)",
+        2 / 3, "newton: factor for the damping after a good step, rho >= 3/4",
         "a number above 0, 1 at most", lambda v: 0 < v <= 1,
     )  # fmt: skip
     boost: float = _option(
-        3 / 2, "newton: factor of the damping after a poor step (ratio rho below 1/4)",
+        3 / 2, "newton: factor for the damping after a poor step, rho < 1/4",
         "a number, 1 or more", lambda v: 1 <= v < math.inf,
     )  # fmt: skip
     eta: float = _option(
@@ -108,8 +108,8 @@ class TrainOptions:
     loss: str = _one_of("cross-entropy", "loss to minimise", "squared", "cross-entropy")
     dtype: str = _one_of("float32", "precision of all arithmetic", "float32", "float64")
     engine: str = _one_of(
-        "direct", "engine that runs the layers: direct (fast), or lecture (the lecture's steps, "
-        "one by one)",
+        "direct", "engine that runs the layers: direct is fast, lecture does the lecture's steps "
+        "one by one",
         "direct", "lecture",
     )  # fmt: skip
     threads: int = _option(
@@ -121,8 +121,8 @@ class TrainOptions:
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
     validation: float = _option(
-        0.0, "share of the training images held out as validation set, to choose the best epoch; "
-        "0: none",
+        0.0, "share of the training images to hold out as validation set, which chooses the best "
+        "epoch; 0: none",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     limit: int = _option(

@@ -109,14 +109,21 @@ class RunFolder:
         self._write("history.csv", text.getvalue())
 
     def save_model(self, model: Model, best: Best) -> None:
-        """Write ``model.npz``, with the weights of the best epoch if there is a validation set."""
+        """Write ``model.npz``.
+
+        Parameters
+        ----------
+        model : Model
+        best : Best
+            Its weights are written in place of the model's, if there is a validation set.
+        """
         arrays = model.arrays()
         if best.theta is not None:
             arrays["theta"] = best.theta
         write_arrays(self.path / "model.npz", arrays)
 
     def save_report(self, report: dict[str, Any]) -> None:
-        """Write ``run.json``."""
+        """Write ``run.json``, with the values of `report`."""
         self._write("run.json", to_json(report) + "\n")
 
     def save_figures(

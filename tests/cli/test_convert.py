@@ -109,12 +109,12 @@ def test_nothing_is_overwritten_unless_forced(folder: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("source", "target", "match"),
     [
-        ("run", "m.npz", r"the same format .* suffix \.mat or \.onnx"),
-        ("run/model.npz", "m.npz", r"the same format"),
-        ("m.mat", "n.MAT", r"the same format .* suffix \.npz or \.onnx"),
-        ("run", "m.pt", r"m\.pt: no format .* suffix \.mat or \.onnx"),
-        ("run", "m", r"no format"),
-        ("m.onnx", "m.npz", r"m\.onnx: models are read from \.npz, \.mat files and run folders"),
+        ("run", "m.npz", r"already has the format of .* suffix \.mat or \.onnx"),
+        ("run/model.npz", "m.npz", r"already has the format of"),
+        ("m.mat", "n.MAT", r"already has the format of .* suffix \.npz or \.onnx"),
+        ("run", "m.pt", r"m\.pt has no known suffix; .* suffix \.mat or \.onnx"),
+        ("run", "m", r"no known suffix"),
+        ("m.onnx", "m.npz", r"m\.onnx: models are read from \.npz and \.mat files"),
         ("m", "m.npz", "models are read from"),
     ],
 )

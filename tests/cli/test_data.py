@@ -50,9 +50,9 @@ def test_list_shows_what_is_here_and_what_is_not(simplenn):
     text = simplenn("list")
     for word in ("digits", "1,442", "355", "8x8x1", "60,000", "32x32x3", "no (12 MB)"):
         assert word in text
-    assert "mnist: not here; simplenn data fetch mnist" in text
+    assert "mnist: not found; to download it: simplenn data fetch mnist" in text
     assert "digits.csv.gz" in text
-    assert "cifar10" not in simplenn("list", "digits").split("looked in")[0]
+    assert "cifar10" not in simplenn("list", "digits").split("searched: ")[0]
 
 
 def test_where_prints_one_bare_path(simplenn):
@@ -87,7 +87,7 @@ def test_fetch_of_the_bundled_set_downloads_nothing(simplenn, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["fetch"], "no data set is named; name some, such as 'simplenn data fetch mnist'"),
+        (["fetch"], "fetch needs the name of a data set; give one or more, such as"),
         (["where", "mnist"], "mnist: is in none of .*; get it with 'simplenn data fetch mnist'"),
         (["where", "digits", "mnist"], "mnist: is in none of"),
         (["verify", "cifar10"], "cifar10: is in none of"),

@@ -99,7 +99,7 @@ def test_a_network_that_does_not_fit_into_memory(
     words = [str(tmp_path / "net.config"), "--layer", "2", "--out", str(tmp_path / "p.html")]
     assert main(["explain", *words]) == 2
     error = capsys.readouterr().err
-    assert "TiB for 1 image " in error
+    assert "TiB for 1 image, but" in error
     assert error.count("\n") == 1
 
 

@@ -24,7 +24,7 @@ def test_table_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert lines[0].split() == ["GFLOP/s", "8", "16", "of", "peak"]
     assert [line.split()[0] for line in lines[1 : 1 + len(STEPS)]] == list(STEPS)
     assert lines[-3].startswith("peak: ")
-    assert lines[-2].startswith("BLAS with its kernels for Old: 1 GFLOP/s at 16")
+    assert lines[-2].startswith("BLAS with its kernels for Old: 1 GFLOP/s at size 16")
     assert lines[-1] == f"written: {out}"
     assert out.read_bytes().startswith(b"\x89PNG")
 

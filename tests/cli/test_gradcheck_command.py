@@ -126,7 +126,7 @@ def test_a_fault_is_shown_and_is_status_1(
         (["digits", "--seed", "-1"], "seed is -1"),
         (["digits", "--loss", "hinge"], "loss is 'hinge'"),
         (["digits", "--engine", "fast"], "engine is 'fast'"),
-        (["digits", "--out", "v.pdf"], r"let its name end in \.png"),
+        (["digits", "--out", "v.pdf"], r"must end in \.png"),
     ],
 )
 def test_mistakes(words: list[str], message: str) -> None:

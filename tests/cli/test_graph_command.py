@@ -108,12 +108,12 @@ def test_help_says_that_an_older_picture_is_replaced(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "give a network, or a formula"),
-        (["digits", "--expression", "x"], "and not both"),
-        (["digits", "--at", "1"], "leave it out with a network"),
+        ([], "give either a network, or a formula"),
+        (["digits", "--expression", "x"], "give either a network, or a formula"),
+        (["digits", "--at", "1"], "--at is for a formula, but a network is given"),
         (["digits", "--batch", "0"], "the batch has 0 images"),
         (["digits", "--loss", "hinge"], "loss is 'hinge'"),
-        (["digits", "--out", "g.png"], "let its name end in .svg"),
+        (["digits", "--out", "g.png"], "must end in .svg"),
         (["digit"], "did you mean 'digits'"),
         (["--expression", "x"], "such as x=1"),
         (["--expression", "open(x)", "--at", "1"], "the function 'open'"),

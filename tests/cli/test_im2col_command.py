@@ -85,7 +85,7 @@ def test_json_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["--size", "3x3x1", "--filter", "5"], "this network cannot be built"),
         (["--size", "9x8x1", "--stride", "0"], "this network cannot be built"),
         (["digits", "--size", "9x8x1"], "leave the network and --image-shape out"),
-        (["digits", "--filter", "3"], "--filter is of one layer"),
+        (["digits", "--filter", "3"], "--filter is for a single layer"),
         (["digit"], "did you mean 'digits'"),
         (["digits", "--dtype", "int8"], "dtype is 'int8'"),
         (["digits", "--batch-size", "0"], "l is 0"),

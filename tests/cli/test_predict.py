@@ -301,7 +301,7 @@ class TestMistakes:
     def test_wrong_image_size(self, model: Model, tmp_path: Path) -> None:
         config = NetConfig.build((6, 6, 1), full=[10])
         Model(config, np.zeros(370), np.arange(10)).save(tmp_path / "m.npz")
-        with pytest.raises(DataError, match="its images are 8x8x1, this model takes 6x6x1"):
+        with pytest.raises(DataError, match="its images are 8x8x1, but this model takes 6x6x1"):
             call(tmp_path / "m.npz", "digits", "--normalise", "none")
         np.savez(tmp_path / "d.npz", X=np.zeros((2, 5, 5)), y=np.arange(2))
         with pytest.raises(DataError, match=r"5x5x1.*\(this model takes images of 6x6x1\)"):

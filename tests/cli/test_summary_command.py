@@ -71,7 +71,7 @@ def test_saved_model_has_its_own_dtype(tmp_path: Path, capsys: pytest.CaptureFix
     for path in (tmp_path / "model.npz", tmp_path):
         values = as_json(capsys, path)
         assert (values["dtype"], values["parameters"]) == ("float64", config.n_parameters)
-    with pytest.raises(OptionError, match="a trained model has its own images and classes"):
+    with pytest.raises(OptionError, match="a trained model has its own image shape and classes"):
         call(tmp_path, "--classes", 3)
 
 

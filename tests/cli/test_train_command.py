@@ -86,10 +86,10 @@ def test_infinite_C_is_strict_json(capsys):
         (["digts"], "did you mean 'digits'"),
         (["digits", "--lr", "-1"], "lr is -1.0; it must be a number, 0 or more"),
         (["digits", "--config", "layer9"], "must be a preset .* did you mean 'layer"),
-        (["digits", "--image-shape", "8x8"], "--image-shape is '8x8'; it must be height x width"),
+        (["digits", "--image-shape", "8x8"], "--image-shape is '8x8'; it must be height, width"),
         (["digits", "--resume", "nowhere"], r"nowhere has no checkpoint\.npz"),
         (["digits", "--resume", "x", "--config", "layer4"], "a resumed run keeps its own"),
-        (["digits", "--limit", "99999"], "limit is 99999; there are 1442 training images"),
+        (["digits", "--limit", "99999"], "limit is 99999, but there are 1442 training images"),
     ],
 )
 def test_mistakes_cost_one_line_and_status_2(capsys, words, message):

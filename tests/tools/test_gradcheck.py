@@ -219,13 +219,13 @@ def scaled(ratio: float, part: str = "", layer: int | None = None) -> Wrapped:
     ("ratio", "cause"),
     [
         (-1.0, "the sign is wrong"),
-        (2.0, "the squared loss's 2 was applied twice"),
-        (0.5, "the squared loss's 2 is missing"),
+        (2.0, "the factor 2 of the squared loss was applied twice"),
+        (0.5, "the factor 2 of the squared loss is missing"),
         (l, "the factor 1/l is missing"),
         (1 / l, "1/l was applied twice"),
-        (-2.0, "the sign is wrong or the squared loss's 2 was applied twice"),
+        (-2.0, "the sign is wrong or the factor 2 of the squared loss was applied twice"),
         (0.0, "nothing was written"),
-        (1.001, "no factor of the lecture's"),
+        (1.001, "not a factor of the lecture's formulas"),
     ],
 )
 def test_a_constant_factor_is_named(ratio: float, cause: str) -> None:
@@ -262,7 +262,7 @@ def loss_of(kind: type, **methods: Callable[..., Any]) -> Any:
 
 @pytest.mark.parametrize("kind", [SquaredLoss, CrossEntropy])
 def test_a_wrong_loss_is_told_from_a_wrong_engine(kind: type, engine_name: str) -> None:
-    cases = [(0.5, "2 is missing"), (2, "2 was applied twice"), (-1, "sign"),
+    cases = [(0.5, "is missing"), (2, "was applied twice"), (-1, "sign"),
              (1 / l, "1/l was applied twice"), (l, "1/l is missing"), (1.001, "")]  # fmt: skip
     for ratio, cause in cases:
         loss = loss_of(kind, gradient=lambda self, z, y, r=ratio: r * kind.gradient(self, z, y))
@@ -282,7 +282,7 @@ def test_a_derivative_without_the_one_hot_and_a_wrong_Hessian() -> None:
     report = check_derivatives(SMALL, bent)
     assert verdicts(report) == ["ok"] * SMALL.L
     assert not report.ok
-    assert names(report) == ["the squared loss: B v is not its second derivative"]
+    assert names(report) == ["the squared loss: B v is not the product with its second derivative"]
 
 
 def test_the_worst_entry_has_its_place() -> None:

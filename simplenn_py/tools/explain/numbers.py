@@ -344,7 +344,15 @@ def fitting_page(data: dict[str, Any]) -> tuple[str, list[int]]:
 
 
 def write_page(path: str | os.PathLike[str], html: str) -> None:
-    """Write the page `html` to the file `path`, atomically."""
+    """Write the page, atomically.
+
+    Parameters
+    ----------
+    path : path
+        File to write; an older one is replaced.
+    html : str
+        The page, from :func:`page` or :func:`fitting_page`.
+    """
     from ...io.atomic import atomic_write_bytes
 
     atomic_write_bytes(path, html.encode())

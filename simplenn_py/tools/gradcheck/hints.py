@@ -101,7 +101,10 @@ class FaultyEngine(LectureEngine):
             change(dW, dbias, g)
 
 
-# (3), the pooling: V is dxi/dZ^{m+1}, one value per window.
+# The mistakes below take the arguments of the lecture's operators and return arrays of the same
+# shape, float64.
+
+# (3), the pooling: V is dxi/dZ^{m+1}, shape (d_next, a_next*b_next*l), one value per window.
 
 
 def _windows(g: ConvGeometry, V: Array) -> tuple[Array, Array]:
@@ -152,7 +155,7 @@ def mask_missing(V: Array, Z: Array, columns: int = 1) -> Array:
     return V
 
 
-# (5): V is W' dxi/dS, one column per patch.
+# (5): V is W' dxi/dS, shape (h*h*d, a_conv*b_conv*l), one column per patch.
 
 
 def _scatter(P: Array, g: ConvGeometry, stride: int) -> Array:
@@ -195,7 +198,7 @@ def unpad_first(V: Array, g: ConvGeometry) -> Array:
     return storage(np.ascontiguousarray(pixels(V, g.a_pad, g.b_pad)[:, : g.b, : g.a]))
 
 
-# (4)
+# (4): dW of shape (d_next, h*h*d) and dbias of shape (d_next,) are changed in place.
 
 
 def dW_transposed(dW: Array, dbias: Array, g: ConvGeometry) -> None:
@@ -308,12 +311,22 @@ def likely_causes(e: Evidence) -> tuple[Hint, ...]:
 
 
 def same(x: Array, y: Array) -> bool:
-    """Return whether x equals y to about six digits, measured by their norms."""
+    """Return whether x equals y to about six digits, measured by their norms.
+
+    Parameters
+    ----------
+    x, y : ndarray of the same shape
+    """
     return bool(np.linalg.norm(x - y) <= REPRODUCED * np.linalg.norm(y))
 
 
 def constant_ratio(x: Array, y: Array) -> float | None:
-    """Return r if ``x = r y`` to about six digits, else None."""
+    """Return r if ``x = r y`` to about six digits, else None.
+
+    Parameters
+    ----------
+    x, y : ndarray of the same shape
+    """
     if not np.any(y):
         return None
     ratio = float(np.vdot(x, y) / np.vdot(y, y))

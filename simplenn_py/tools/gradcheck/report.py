@@ -27,6 +27,7 @@ class Check:
 
     @property
     def ok(self) -> bool:
+        """Whether the error is within the tolerance."""
         return self.error <= self.tolerance  # False for a NaN
 
 
@@ -58,6 +59,7 @@ class Entry:
 
     @property
     def place(self) -> str:
+        """The place of the entry in words."""
         if self.part == "bias":
             return f"layer {self.m}, bias, filter k = {self.k}"
         if self.u is None:
@@ -97,11 +99,12 @@ class LayerCheck:
 
     @property
     def ok(self) -> bool:
+        """Whether the layer was checked and all checks are passed."""
         return not self.silent and all(check.ok for check in self.checks.values())
 
     @property
     def verdict(self) -> str:
-        """Return "ok", "wrong", "kink" (undecided) or "silent"."""
+        """The result: "ok", "wrong", "kink" (undecided) or "silent" (not checked)."""
         if self.silent:
             return "silent"
         return "ok" if self.ok else "kink" if self.kinked else "wrong"
@@ -161,6 +164,7 @@ class GradcheckReport:
 
     @property
     def ok(self) -> bool:
+        """Whether all checks are passed."""
         return all(x.ok for x in self.layers) and all(x.ok for x in self.network)
 
     def as_dict(self) -> dict[str, Any]:

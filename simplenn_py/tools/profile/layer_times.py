@@ -57,10 +57,11 @@ class LayerTime:
 
     @property
     def total(self) -> float:
+        """Seconds of all passes of the layer."""
         return sum(self.seconds.values())
 
     def rate(self, which: str) -> float:
-        """Return operations per second of one of PASSES."""
+        """Return the operations per second of `which`, one of PASSES."""
         return self.operations / self.seconds[which]
 
 
@@ -93,7 +94,7 @@ class LayerTimes:
     product: float | None
 
     def total(self, which: str) -> float:
-        """Return the seconds of one of PASSES, summed over all layers."""
+        """Return the seconds of `which`, one of PASSES, summed over all layers."""
         return sum(layer.seconds.get(which, 0.0) for layer in self.layers)
 
     def as_dict(self) -> dict[str, Any]:
@@ -228,7 +229,19 @@ class _Run:
 
 
 def product_rate(dtype: DTypeLike, n: int = 2048) -> float:
-    """Measure the rate of NumPy's BLAS in a product of n x n matrices, in operations per second."""
+    """Measure the rate of NumPy's BLAS in a product of n x n matrices.
+
+    Parameters
+    ----------
+    dtype : {float32, float64}
+    n : int
+        Size of the matrices.
+
+    Returns
+    -------
+    float
+        Operations per second.
+    """
     A, B = np.random.default_rng(0).random((2, n, n)).astype(dtype)
     out = np.empty_like(A)
     return 2 * n**3 / seconds(lambda: np.matmul(A, B, out=out), 4)

@@ -137,8 +137,8 @@ const STEPS = [
   {
     id: "pad", group: "Forward", short: "pad", title: "Padding",
     formula: "vec(pad(<i>Z</i>)) = P<sub>pad</sub> vec(<i>Z</i>)",
-    text: (L) => `p = ${L.sizes.p} row${L.sizes.p === 1 ? "" : "s"} and columns of zeros on every side
-      (hatched): ${L.sizes.a} &times; ${L.sizes.b} becomes ${L.sizes.a_pad} &times; ${L.sizes.b_pad}.
+    text: (L) => `A border of zeros (hatched), p = ${L.sizes.p} pixel${L.sizes.p === 1 ? "" : "s"} wide, is added on
+      every side: ${L.sizes.a} &times; ${L.sizes.b} becomes ${L.sizes.a_pad} &times; ${L.sizes.b_pad}.
       The patch of output pixel (i, j) starts at row i&middot;s, column j&middot;s of pad(Z); the stride is
       s = ${L.sizes.s}.`,
     draw: (L) => [panels(...channels(L, L.padZ, "pad(Z)", true, (r, q) => (onBorder(L, r, q) ? "pad" : "")))],
