@@ -314,7 +314,7 @@ def _print_totals(report: dict[str, Any]) -> None:
     ms = report["milliseconds"]
     rows = [
         line("parameters", report["parameters"], "{:,}".format),
-        line("operations per image", report["operations_an_image"], human_operations),
+        line("operations per image", report["operations_per_image"], human_operations),
         line(f"forward pass of {BATCH} images, ms", ms["predict"], "{:.2f}".format),
         line(f"training step of {BATCH} images, ms", ms["step"], "{:.2f}".format),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()
 ) -> None:
-    """Print a table.
+    """Print a table, in full width if the output is not a terminal.
 
     Parameters
     ----------
@@ -29,4 +29,7 @@ def print_table(
         table.add_column(heading, justify="left" if k == 0 or heading in left else "right")
     for row in rows:  # Text: a label may look like rich's markup
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe or file has no width at which to cut names
+    console.print(table)

@@ -148,7 +148,7 @@ class Watched:
             "file": str(self.path),
             "calls": self.calls,
             "seconds": self.seconds,
-            "times_as_long_as_ours": self.ratio,
+            "time_relative_to_ours": self.ratio,
             "error": self.error,
         }
 

@@ -16,7 +16,7 @@ from ..errors import ConfigError, DataError
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
 
-_MENDS = "copy the folder again, or train again"
+_REMEDY = "copy the folder again, or train again"
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
-        raise DataError(f"{path} is damaged: it is not a text file; {_MENDS}") from None
+        raise DataError(f"{path} is damaged: it is not a text file; {_REMEDY}") from None
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{path} cannot be read ({reason}); check its permissions") from None
@@ -173,7 +173,7 @@ def _report(path: Path) -> dict[str, Any]:
         report = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(f"{path} is damaged: it is not valid JSON{where}; {_MENDS}") from None
+        raise DataError(f"{path} is damaged: it is not valid JSON{where}; {_REMEDY}") from None
     needed: dict[str, dict[str, type]] = {
         "": {"status": str, "dataset": dict, "options": dict, "network": dict},
         "dataset": {"name": str, "training_images": int},
@@ -192,7 +192,7 @@ def _report(path: Path) -> dict[str, Any]:
     if solver not in ("sgd", "adam", "newton"):
         raise DataError(
             f"{path}: its solver is {solver!r}; it must be sgd, adam or newton in this version; "
-            f"{_MENDS}"
+            f"{_REMEDY}"
         )
     for key in ("train_loss", "train_accuracy", "test_accuracy"):
         value = report.get(key)
@@ -207,7 +207,7 @@ def _report(path: Path) -> dict[str, Any]:
 
 
 def _wrong(where: object, key: str, value: object, rule: str) -> NoReturn:
-    raise DataError(f"{where}: {key} is {value!r:.40}; it must be {rule}; {_MENDS}")
+    raise DataError(f"{where}: {key} is {value!r:.40}; it must be {rule}; {_REMEDY}")
 
 
 def _measured(source: Mapping[str, Any], key: str) -> float | None:
@@ -233,7 +233,7 @@ def _network(path: Path, fields: dict[str, Any]) -> str:
         rank = ", rank " + "-".join(map(str, config.rank)) if config.rank else ""
         return (f"conv {conv}, full {full}" if conv else f"full {full}") + rank
     except (TypeError, ConfigError):
-        raise DataError(f"{path}: its network cannot be built; {_MENDS}") from None
+        raise DataError(f"{path}: its network cannot be built; {_REMEDY}") from None
 
 
 def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
@@ -242,7 +242,7 @@ def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error as error:
-        raise DataError(f"{path} is damaged: {error}; {_MENDS}") from None
+        raise DataError(f"{path} is damaged: {error}; {_REMEDY}") from None
     columns = lines[0] if lines else []
     absent = [k for k in (step, "loss", "train_accuracy", "seconds") if k not in columns]
     if absent:
@@ -252,7 +252,7 @@ def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
         )
     # Every line that training writes ends with a line break, so a cut number is detected.
     if not text.endswith("\n") or any(len(line) != len(columns) for line in lines):
-        raise DataError(f"{path} is damaged: a line is not complete; {_MENDS}")
+        raise DataError(f"{path} is damaged: a line is not complete; {_REMEDY}")
     if len(lines) == 1:
         raise DataError(f"{path} has no line after the header; train for at least one {step}")
     records = []

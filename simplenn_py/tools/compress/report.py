@@ -54,7 +54,7 @@ def first_report(
             for x in layers
         ],
         "parameters": [before.parameters, after.parameters],
-        "operations_an_image": [before.operations, after.operations],
+        "operations_per_image": [before.operations, after.operations],
         "accuracy": {},
     }
 
