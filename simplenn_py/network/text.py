@@ -77,7 +77,9 @@ def _fields_from(values: dict[str, Ints]) -> dict[str, Any]:
     optional = {"L", "rank", *(CONV_LISTS if values.get("LC") == (0,) else ())}
     missing = [name for name in FIELD_ORDER if name not in values and name not in optional]
     if missing:
-        raise ConfigError(f"no value is given for {', '.join(missing)}; write each as 'name = value;'")
+        raise ConfigError(
+            f"no value is given for {', '.join(missing)}; write each as 'name = value;'"
+        )
     single = ("LC", "LF", "ht_input", "wd_input")
     empty = [name for name in ("L", *single) if values.get(name) == ()]
     if empty:

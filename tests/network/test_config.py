@@ -208,7 +208,9 @@ def test_bad_texts_are_explained(good, bad, message):
 
 
 def test_an_empty_text_names_all_fields():
-    with pytest.raises(ConfigError, match=r"no value is given for LC, LF, wd_input, .*, full_neurons"):
+    with pytest.raises(
+        ConfigError, match=r"no value is given for LC, LF, wd_input, .*, full_neurons"
+    ):
         NetConfig.parse("% nothing\n\n")
 
 
