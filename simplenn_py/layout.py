@@ -165,7 +165,7 @@ def vec(A: Array) -> Array:
 def pixels(Z: Array, a: int, b: int) -> Array:
     """View ``(d, a*b*l)`` storage as the C-contiguous array ``[n, j, i, channel]``.
 
-    The indices are those of the module: image n, column j and row i of the image.
+    The indices are the image n, its column j, its row i and the channel.
 
     Parameters
     ----------

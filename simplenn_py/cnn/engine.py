@@ -97,8 +97,9 @@ class Engine(ABC):
         indices : ndarray of int64, shape (l,), ``l <= batch_size``
             Index of each image of the batch.
         scale : float
+            Factor of all entries.
         offset : ndarray, shape (d*a*b,)
-            In the order of ``vec(Z^{1,i})``.
+            Subtracted after scaling, in the order of ``vec(Z^{1,i})``.
         flips : ndarray of bool, shape (l,), optional
             Whether to mirror each image of the batch left to right first; none if omitted.
         """
@@ -207,7 +208,7 @@ class Engine(ABC):
 
     @abstractmethod
     def gradient_S(self, m: int, columns: int = 1) -> Array:
-        """Return ``dxi/dS^m`` by (3), just before :meth:`backward` of layer m.
+        """Return ``dxi/dS^m`` by (3); to be called just before :meth:`backward` of layer m.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class GaussNewton:
-    """``G = I/C + (1/|S|) sum_{i in S} J_i' B_i J_i`` at the model's theta.
+    """The matrix ``G = I/C + (1/|S|) sum_{i in S} J_i' B_i J_i`` at the model's theta.
 
     Parameters
     ----------

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 #: Forming a stored Jacobian takes the time of about 18 products; each product is then a quarter
-#: faster (layer4 on 100 images of MNIST, lecture engine).  The limit in bytes, for users who have
-#: not chosen, does not depend on the free memory: the same seed must give the same bits.
+#: faster (layer4 on 100 images of MNIST, lecture engine).  The limit in bytes applies if
+#: the user has not chosen.  It does not depend on the free memory, because the same seed must give
+#: the same bits.
 _STORED_PAYS = 20
 _STORED_BYTES = 1 << 30
 

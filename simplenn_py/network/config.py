@@ -49,7 +49,7 @@ class NetConfig(Fields):
 
     Examples
     --------
-    :meth:`build` and :meth:`preset` need fewer words than the fields:
+    :meth:`preset` and :meth:`build` fill in the fields:
 
     >>> from simplenn_py import NetConfig
     >>> config = NetConfig.preset("digits", 8, 8, 1, classes=10)

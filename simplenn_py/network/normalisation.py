@@ -43,7 +43,7 @@ class Normalisation:
 
     @property
     def is_none(self) -> bool:
-        """Whether the images are not changed, as in simpleNN, where users scale them first."""
+        """Whether the images stay unchanged, as in simpleNN, where the user scales them."""
         return self.shift == 0 and self.scale == 1 and not self.mean.any()
 
     @classmethod
@@ -69,7 +69,7 @@ class Normalisation:
         """
         rows = images.T.reshape(-1, entries)
         low, high, total = np.inf, -np.inf, np.zeros(entries)
-        for start in range(0, chosen.size, 4096):  # in parts, to copy few images at a time
+        for start in range(0, chosen.size, 4096):  # in parts, to save memory
             part = rows[chosen[start : start + 4096]]
             low, high = min(low, float(part.min())), max(high, float(part.max()))
             total += part.sum(axis=0, dtype=np.float64)

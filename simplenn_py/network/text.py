@@ -33,7 +33,8 @@ def parse_fields(text: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If a line cannot be read; the message names the line and its fault.
+        If a line cannot be read, or a field is unknown, missing or given twice; the message names
+        it.
 
     Notes
     -----

@@ -168,7 +168,7 @@ def minibatch(
                 state.correct += correct
                 state.seconds += time.perf_counter() - began
                 hook.on_batch(state)
-            if not np.isfinite(theta).all():  # from the last update, before any batch shows it
+            if not np.isfinite(theta).all():  # after the last update, which no batch has seen
                 state.stop = False
                 raise DivergedError(_cause(state, math.inf, lr))
             if state.position == objective.l:
@@ -235,5 +235,5 @@ def _close_epoch(state: BatchState, l: int, lr_t: float) -> None:
 def _cause(state: BatchState, loss: float, lr: float) -> str:
     return (
         f"the loss became {loss} in epoch {state.epoch + 1}, update {state.updates + 1}; "
-        f"most likely lr = {lr:g} is too large, try {lr / 10:g}"
+        f"most likely lr = {lr:g} is too large; try {lr / 10:g}"
     )

@@ -124,7 +124,7 @@ def mask(V: Array, Z: Array, columns: int = 1) -> Array:
     fits = V.shape == (Z.shape[0], Z.shape[1] * columns)
     if not (fits and V.flags.f_contiguous and Z.flags.f_contiguous):
         raise ValueError(
-            f"V has shape {V.shape}, Z {Z.shape}; with {columns} gradients per column of Z, "
+            f"V has shape {V.shape}, Z {Z.shape}; with columns={columns}, "
             f"V must be ({Z.shape[0]}, {Z.shape[1] * columns}), both in Fortran order"
         )
     kernels.mask(V.T, Z.T, columns)
