@@ -1,6 +1,6 @@
 """simplenn_py: convolutional networks as the lecture writes them, compiled by Numba.
 
-The names below are loaded when they are first used: importing the package costs nothing
+The names below are loaded when they are first used.  Importing the package is therefore fast
 and compiles nothing.
 """
 

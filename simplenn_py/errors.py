@@ -1,13 +1,13 @@
-"""Errors that the user can mend.
+"""Errors that the user can correct.
 
 Every message is one line that names the argument or file, its value, the rule
-and the remedy.  The command line prints that line and exits with status 2; any
-other exception is a bug of ours and keeps its traceback.
+and the remedy.  The command line prints that line and exits with status 2.  Any
+other exception is a bug in simplenn_py and keeps its traceback.
 """
 
 
 class UserError(ValueError):
-    """A mistake in what the user asked for; the message says how to mend it."""
+    """A mistake in the user's input; the message says how to correct it."""
 
 
 class ConfigError(UserError):
@@ -27,7 +27,24 @@ class DivergedError(UserError):
 
 
 def closest(word: str, known: list[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word nearest to `word`, else ``""``."""
+    """Return ``"; did you mean 'x'?"`` for the known word nearest to `word`, else ``""``.
+
+    Parameters
+    ----------
+    word : str
+    known : list of str
+
+    Returns
+    -------
+    str
+        The end of an error message; empty if no known word is close to `word`.
+
+    Examples
+    --------
+    >>> from simplenn_py.errors import closest
+    >>> closest("diret", ["lecture", "direct"])
+    "; did you mean 'direct'?"
+    """
     import difflib
 
     near = difflib.get_close_matches(word, known, n=1)

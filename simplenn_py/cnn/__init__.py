@@ -1,4 +1,4 @@
-"""The lecture as code: operators (one per file), then the passes that are built of them."""
+"""The lecture as code: the operators, one per file, and the passes built from them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The seam: what the passes ask of an engine, one layer at a time.
+"""The interface between the passes and an engine, which runs one layer at a time.
 
-An engine is built for one network, one largest batch and one dtype, and owns every buffer
-that a pass needs.  ``Z^m`` of all layers stay in it after a forward pass, for the passes
-that follow.  Layers count from 0: layer ``m`` turns ``Z(m)`` into ``Z(m + 1)``.  A factored
-layer ``W = U V`` is two of them, ``V`` without bias and activation, then ``U``: the layers here
-are the stages of ``NetConfig.stages``.
+An engine is built for one network, one maximum batch size and one dtype.  It owns every buffer
+that a pass needs, and keeps ``Z^m`` of all layers after a forward pass for the passes that
+follow.  Layers count from 0: layer ``m`` turns ``Z(m)`` into ``Z(m + 1)``.  The layers here are
+those of ``NetConfig.stages``: a factored layer ``W = U V`` counts as two, first ``V`` without
+bias and activation, then ``U``.
 """
 
 from __future__ import annotations
@@ -22,22 +22,33 @@ from ..network.config import NetConfig
 
 
 class Engine(ABC):
-    """Runs layers forward, backward, and forward for a tangent.
+    """Base class of the engines: runs layers forward, backward, and forward for a tangent.
 
     Parameters
     ----------
     config : NetConfig
-        Kept as its ``stages``.
+        The network.
     batch_size : int
-        The largest batch; a smaller one is run in part of the same buffers.
+        Maximum number of instances per batch; a smaller batch uses part of the same buffers.
     dtype : {float32, float64}
+        Dtype of all arithmetic.
     training : bool
-        False where only forward passes follow: less is kept.
+        Whether backward passes and tangents follow; if not, less memory is kept.
 
     Attributes
     ----------
+    config : NetConfig
+        The network's ``stages``.
+    batch_size : int
+        Maximum number of instances per batch.
+    dtype : numpy.dtype
+        Dtype of all arithmetic.
+    training : bool
+        Whether backward passes and tangents follow.
     l : int
-        Instances in the batch that was loaded last.
+        Number of instances in the batch that was loaded last.
+    name : str
+        Name of the engine in the options.
     """
 
     name: ClassVar[str]
@@ -61,7 +72,19 @@ class Engine(ABC):
     def forecast(
         config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> dict[str, int]:
-        """Return the bytes of every buffer that a training step (or a forward pass) needs."""
+        """Compute how much memory an engine would need, without building it.
+
+        Parameters
+        ----------
+        config, batch_size, dtype, training
+            See the class.
+
+        Returns
+        -------
+        dict of str to int
+            Name and bytes of each buffer of a training step, or of a forward pass if `training`
+            is False.
+        """
 
     @abstractmethod
     def load(
@@ -77,26 +100,48 @@ class Engine(ABC):
         Parameters
         ----------
         images : ndarray, shape (d, a*b*N), Fortran order, any real dtype
+            All N images of the data set.
         indices : ndarray of int64, shape (l,), ``l <= batch_size``
+            Index of each image of the batch.
         scale : float
-        offset : ndarray, shape (d*a*b,), in the order of ``vec(Z^{1,i})``
+            Factor of all entries.
+        offset : ndarray, shape (d*a*b,)
+            Subtracted after scaling, in the order of ``vec(Z^{1,i})``.
         flips : ndarray of bool, shape (l,), optional
-            Which of them to mirror left to right first.
+            Whether to mirror each image of the batch left to right first; none if omitted.
         """
 
     @abstractmethod
     def Z(self, m: int) -> Array:
-        """Return ``Z^m`` of the batch: ``(d, a*b*l)``, or ``(n, l)`` where layer m is full."""
+        """Return ``Z(m)`` of the batch.
 
-    @abstractmethod
-    def phi(self, m: int) -> Array:
-        """Return ``phi(pad(Z^m))`` of the batch, or ``Z^m`` if layer m is full.
+        Parameters
+        ----------
+        m : int
+            From 0, the images, to ``L``, the output of the last layer.
 
         Returns
         -------
         ndarray, Fortran order
-            ``(h*h*d, a_conv*b_conv*l)``, or ``(n_in, l)`` if layer m is full; perhaps a view that
-            the next pass overwrites.
+            ``(d, a*b*l)`` for the input or output of a convolutional layer, otherwise
+            ``(n, l)`` with n the entries per instance.  It may be a view that the next pass
+            overwrites.
+        """
+
+    @abstractmethod
+    def phi(self, m: int) -> Array:
+        """Return ``phi(pad(Z(m)))`` of the batch, or ``Z(m)`` if layer m is fully connected.
+
+        Parameters
+        ----------
+        m : int
+            Index of the layer.
+
+        Returns
+        -------
+        ndarray, Fortran order
+            ``(h*h*d, a_conv*b_conv*l)``, or ``(n_in, l)`` if layer m is fully connected.  It may
+            be a view that the next pass overwrites.
         """
 
     @abstractmethod
@@ -105,14 +150,35 @@ class Engine(ABC):
     ) -> None:
         """Compute ``Z(m + 1) = pool(sigma(W phi(pad(Z(m))) + bias 1'))``, or ``sigma(W z + bias)``.
 
-        An empty `bias` is none, here and in :meth:`tangent`.
-        `activate` and `pool` switch the ReLU and the pooling; the passes back remember it.
-        Without the pool ``Z(m + 1)`` has ``a_conv*b_conv`` pixels and no layer may follow.
+        The backward pass and the tangent remember `activate` and `pool`.
+
+        Parameters
+        ----------
+        m : int
+            Index of the layer.
+        W : ndarray, shape (d_next, h*h*d) or (n_out, n_in), Fortran order
+            Weights of the layer, in the engine's dtype.
+        bias : ndarray, shape (d_next,) or (n_out,)
+            Biases of the layer; an empty array if it has none.
+        activate : bool
+            Whether to apply the ReLU.
+        pool : bool
+            Whether to pool.  If not, ``Z(m + 1)`` has ``a_conv*b_conv`` pixels per image and no
+            layer may follow.
         """
 
     @abstractmethod
     def set_gradient(self, V: Array, columns: int = 1) -> None:
-        """Start a pass back with ``V = dxi/dz^{L+1}``, shape ``(nL, l*columns)``."""
+        """Start a backward pass.
+
+        Parameters
+        ----------
+        V : ndarray, shape (nL, l*columns)
+            Gradient ``dxi/dz^{L+1}``; copied.
+        columns : int
+            Number of gradients per instance, stored side by side: 1 for back-propagation,
+            ``nL`` for a stored Jacobian.
+        """
 
     @abstractmethod
     def backward(
@@ -125,26 +191,43 @@ class Engine(ABC):
         columns: int = 1,
         input_gradient: bool = True,
     ) -> None:
-        """Go back through layer m by (3), (4), (5).
+        """Run layer m backward by (3), (4), (5).
+
+        Call :meth:`set_gradient` first, then this method for each layer from the last to the
+        first.
 
         Parameters
         ----------
         m : int
-        W : ndarray
-        dW, dbias : ndarray, optional
-            Where to write (4), summed over the batch; left out where None, the bias also where
-            it is empty.
+            Index of the layer.
+        W : ndarray, shape (d_next, h*h*d) or (n_out, n_in), Fortran order
+            Weights of the layer.
+        dW : ndarray, shape and order of `W`, optional
+            Array for ``dxi/dW`` of (4), summed over the batch; not computed if omitted.
+        dbias : ndarray, shape (d_next,) or (n_out,), optional
+            Array for ``dxi/dbias``, summed over the batch; not computed if omitted or empty.
         columns : int
-            Gradient columns an instance (more than 1 for a stored Jacobian), side by side.
+            Number of gradients per instance, as in :meth:`set_gradient`.
         input_gradient : bool
-            False leaves (5) out, as for the first layer.
+            Whether to compute (5), the gradient of the layer's input; the first layer does not
+            need it.
         """
 
     @abstractmethod
     def gradient_S(self, m: int, columns: int = 1) -> Array:
-        """Return ``dxi/dS^m`` by (3), where :meth:`backward` of layer m would come next.
+        """Return ``dxi/dS^m`` by (3); to be called just before :meth:`backward` of layer m.
 
-        Shape ``(d_next, a_conv*b_conv*l*columns)``, valid until the next call.
+        Parameters
+        ----------
+        m : int
+            Index of the layer.
+        columns : int
+            Number of gradients per instance, as in :meth:`set_gradient`.
+
+        Returns
+        -------
+        ndarray, shape (d_next, a_conv*b_conv*l*columns) or (n_out, l*columns), Fortran order
+            Valid until the next call.
         """
 
     @abstractmethod
@@ -152,11 +235,40 @@ class Engine(ABC):
         """Compute ``R{Z(m + 1)}``, the derivative along the direction ``(V, v_bias)``.
 
         ``R{S} = W phi(pad(R{Z})) + V phi(pad(Z)) + v_bias 1'``, pooled with the kept indices
-        and masked by ``I[Z(m + 1)]``.  ``R{Z(0)} = 0``.  Needs a forward pass before it.
+        and masked by ``I[Z(m + 1)]``.  ``R{Z(0)} = 0``.  Run a forward pass first, then call this
+        method for each layer from the first to the last.
+
+        Parameters
+        ----------
+        m : int
+            Index of the layer.
+        W : ndarray, shape (d_next, h*h*d) or (n_out, n_in), Fortran order
+            Weights of the layer.
+        V : ndarray, shape and order of `W`
+            Direction of the weights.
+        v_bias : ndarray, shape (d_next,) or (n_out,)
+            Direction of the biases; an empty array if the layer has none.
+
+        Returns
+        -------
+        ndarray
+            For the last layer ``R{z^{L+1}}``, shape (nL, l), Fortran order, valid until the next
+            call.  For the other layers an array in the engine's own layout.
         """
 
     def path(self, m: int) -> str:
-        """Say in a few words how layer m is run, for ``simplenn profile``."""
+        """Describe in a few words how layer m is run, for ``simplenn profile``.
+
+        Parameters
+        ----------
+        m : int
+            Index of the layer.
+
+        Returns
+        -------
+        str
+            Empty unless the engine overrides this method.
+        """
         return ""
 
 

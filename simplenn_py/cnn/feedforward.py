@@ -1,4 +1,4 @@
-"""The pass forward through all layers."""
+"""The forward pass through all layers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def feedforward(engine: Engine, model: Weights) -> Array:
 
         Z^{m+1} = pool(sigma(W^m phi(pad(Z^m)) + bias^m 1')),   the last layer linear
 
-    A factored layer ``W^m = U V`` runs as two, V without sigma, pool and bias.
+    A factored layer ``W^m = U V`` runs as two layers, V without sigma, pool and bias.
 
     Parameters
     ----------
     engine : Engine
-        With a batch loaded; keeps every ``Z^m`` for the passes that follow.
-    model : Weights, such as a Model
-        Weights and biases.
+        With a batch loaded; it keeps every ``Z^m`` for the passes that follow.
+    model : Weights
+        Weights and biases, such as a Model.
 
     Returns
     -------
     ndarray, shape (nL, l), Fortran order
-        One instance a column; a view that the next pass overwrites.
+        One column per instance; a view that the next pass overwrites.
 
     Notes
     -----

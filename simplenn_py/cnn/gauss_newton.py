@@ -1,4 +1,4 @@
-"""The Gauss-Newton matrix G, as a product with a vector only."""
+"""The Gauss-Newton matrix G, only ever as a product with a vector."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 
 class GaussNewton:
-    """``G = I/C + (1/|S|) sum_{i in S} J_i' B_i J_i`` at the model's theta.
+    """The matrix ``G = I/C + (1/|S|) sum_{i in S} J_i' B_i J_i`` at the model's theta.
 
     Parameters
     ----------
     engine : Engine
-        Takes ``engine.batch_size`` instances of S at a time: memory does not grow with S.  Where
-        S has more, each product runs them forward again.
-    model : Weights, such as a Model
-        Its ``theta`` must stay while products are taken.
+        Takes ``engine.batch_size`` instances of S at a time, so that memory does not grow with
+        S.  If S has more instances, each product runs them forward again.
+    model : Weights
+        Weights and biases, such as a Model.  Its ``theta`` must not change between products.
     problem : Problem
-    subset : ndarray of int64, shape (l,)
-        S.
+    subset : ndarray of int64, shape (n,)
+        Index of each of the n instances of S.
     stored : bool
-        Keep the Jacobian of S in memory (simpleNN's ``-Jacobian 1``): see ``StoredJacobian``.
+        Whether to keep the Jacobian of S in memory (simpleNN's ``-Jacobian 1``); see
+        ``StoredJacobian``.
 
     Notes
     -----
@@ -66,7 +67,7 @@ class GaussNewton:
         return feedforward(self._engine, self._model)
 
     def product(self, v: Array) -> Array:
-        """Compute ``G v``, added up over the parts of S in a fixed order.
+        """Compute ``G v``.
 
         Parameters
         ----------
@@ -74,7 +75,11 @@ class GaussNewton:
 
         Returns
         -------
-        ndarray, shape (n_parameters,), the dtype of ``theta``
+        ndarray, shape (n_parameters,), the dtype of `v`
+
+        Notes
+        -----
+        The batches of S are added up in float64 and in a fixed order.
         """
         total = np.zeros(v.shape)
         if self._jacobians:
@@ -92,5 +97,21 @@ class GaussNewton:
 
 
 def Gv(engine: Engine, model: Weights, problem: Problem, subset: Array, v: Array) -> Array:
-    """Compute one product ``G v``; see :class:`GaussNewton`, which keeps what products share."""
+    """Compute one product ``G v``.
+
+    Parameters
+    ----------
+    engine, model, problem, subset
+        See :class:`GaussNewton`, which is faster for several products: it keeps the forward pass
+        that they share.
+    v : ndarray, shape (n_parameters,)
+
+    Returns
+    -------
+    ndarray, shape (n_parameters,), the dtype of `v`
+
+    Notes
+    -----
+    Section B of the lecture; simpleNN's ``Gv``.
+    """
     return GaussNewton(engine, model, problem, subset).product(v)

@@ -1,4 +1,4 @@
-"""The pass back: J'u, and with it the gradient of the loss."""
+"""The backward pass: J'u, and with it the gradient of the loss."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ def JTv(engine: Engine, model: Weights, V: Array, out: Array | None = None) -> A
     ----------
     engine : Engine
         After :func:`feedforward` on the batch.
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
     V : ndarray, shape (nL, l)
-        One instance a column.  ``V = dxi/dz^{L+1}`` gives the gradient of the summed loss.
+        One column ``v_i`` per instance.  ``V = dxi/dz^{L+1}`` gives the gradient of the summed
+        loss.
     out : ndarray, shape (n_parameters,), optional
+        Array for the result; allocated if omitted.
 
     Returns
     -------
-    ndarray, shape (n_parameters,)
+    ndarray, shape (n_parameters,), the dtype of ``theta``
         Ordered by layer, ``vec(W)`` then the bias.
 
     Notes
@@ -65,15 +68,16 @@ def lossgrad_subset(
     Parameters
     ----------
     engine : Engine
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
     problem : Problem
         Images, classes and loss.
-    indices : ndarray of int64, shape (l,)
-        Instances of the subset, at most ``engine.batch_size``.
+    indices : ndarray of int64, shape (l,), ``l <= engine.batch_size``
+        Index of each instance of the subset.
     gradient : ndarray, shape (n_parameters,), optional
-        Where to write the gradient of the sum; not computed if omitted.
+        Array for the gradient of the sum; not computed if omitted.
     flips : ndarray of bool, shape (l,), optional
-        Which images to mirror left to right first.
+        Whether to mirror each image of the subset left to right first; none if omitted.
 
     Returns
     -------
@@ -82,8 +86,8 @@ def lossgrad_subset(
 
     Notes
     -----
-    simpleNN's ``lossgrad_subset`` with its tasks 'fun' and 'fungrad'.  Afterwards
-    ``engine.Z(L)`` holds ``z^{L+1}`` of the subset.
+    Section A of the lecture; simpleNN's ``lossgrad_subset`` with its tasks 'fun' and 'fungrad'.
+    Afterwards ``engine.Z(L)``, L the number of stages, holds ``z^{L+1}`` of the subset.
     """
     engine.load(problem.images, indices, problem.scale, problem.offset, flips)
     z = feedforward(engine, model)

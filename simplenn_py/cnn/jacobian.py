@@ -1,4 +1,4 @@
-"""The Jacobian itself, dz^{L+1}/dS^m of every layer, as simpleNN stores it; products with it."""
+"""The stored Jacobian, dz^{L+1}/dS^m of every layer as in simpleNN, and products with it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 def jacobian(engine: Engine, model: Weights) -> list[Array]:
     """Compute ``dz^{L+1,i}/dvec(S^{m,i})'`` for every layer and instance.
 
-    The pass back (3), (5) with the identity in place of the loss derivative: ``nL`` gradient
-    columns an instance.
+    The backward pass (3), (5) with the identity in place of the loss derivative: ``nL`` gradients
+    per instance.
 
     Parameters
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
 
     Returns
     -------
     list of ndarray, Fortran order
-        Of layer m: shape ``(d_next, a_conv*b_conv*nL*l)``, or ``(n_out, nL*l)``.  The block of
-        output k and instance i is number ``k + nL*i``.
+        One array per layer, of shape ``(d_next, a_conv*b_conv*nL*l)``, or ``(n_out, nL*l)`` for
+        a fully connected layer.  The block of output k and instance i is number ``k + nL*i``.
+        A factored layer has two entries, V and U.
 
     Notes
     -----
@@ -53,12 +55,13 @@ class StoredJacobian:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
 
     Notes
     -----
-    ``J_i v`` and ``J_i' u`` are then products with what is kept, without a pass through the
-    network; see :func:`stored_bytes` for what it takes.
+    Section B of the lecture.  ``J_i v`` and ``J_i' u`` are then products with the kept matrices,
+    without a pass through the network.  :func:`stored_bytes` returns their size.
     """
 
     def __init__(self, engine: Engine, model: Weights) -> None:
@@ -67,11 +70,24 @@ class StoredJacobian:
         self._phiZ = [engine.phi(m).copy(order="F") for m in range(len(model.W))]
 
     def _blocks(self, m: int) -> Array:
-        """``dz_i/dvec(S^m_i)'`` of each instance: shape (l, nL, d_next*a_conv*b_conv)."""
+        """Return ``dz_i/dvec(S^m_i)'`` of each instance: shape (l, nL, d_next*a_conv*b_conv)."""
         return self._dzdS[m].T.reshape(self._l, self._model.config.nL, -1)
 
     def Jv(self, v: Array) -> Array:
-        """Compute ``J_i v``: shape (nL, l), Fortran order.  ``R{S} = V phi(pad(Z)) + v_b 1'``."""
+        """Compute ``J_i v`` for every instance of the batch.
+
+            J_i v = sum_m dz_i/dvec(S^m_i)' vec(V^m phi(pad(Z^m_i)) + v_bias^m 1')
+
+        Parameters
+        ----------
+        v : ndarray, shape (n_parameters,)
+            Direction in the space of ``theta``.
+
+        Returns
+        -------
+        ndarray, shape (nL, l), Fortran order, the dtype of `v`
+            One column per instance.
+        """
         total = np.zeros((self._l, self._model.config.nL), v.dtype)
         for m, (V, v_bias) in enumerate(zip(*self._model.split(v), strict=True)):
             RS = V @ self._phiZ[m]
@@ -81,7 +97,18 @@ class StoredJacobian:
         return total.T
 
     def JTv(self, U: Array) -> Array:
-        """Compute ``sum_i J_i' u_i`` for U of shape (nL, l)."""
+        """Compute ``sum_i J_i' u_i``.
+
+        Parameters
+        ----------
+        U : ndarray, shape (nL, l)
+            One column ``u_i`` per instance.
+
+        Returns
+        -------
+        ndarray, shape (n_parameters,), the dtype of ``theta``
+            Ordered by layer, ``vec(W)`` then the bias.
+        """
         gradient = np.empty_like(self._model.theta)
         for m, (dW, dbias) in enumerate(zip(*self._model.split(gradient), strict=True)):
             dS = np.matmul(U.T[:, None, :], self._blocks(m)).reshape(-1, dW.shape[0]).T
@@ -92,7 +119,21 @@ class StoredJacobian:
 
 
 def stored_bytes(config: NetConfig, l: int, itemsize: int) -> int:
-    """Return what a :class:`StoredJacobian` of `l` instances takes, in bytes."""
+    """Return the size of a :class:`StoredJacobian`.
+
+    Parameters
+    ----------
+    config : NetConfig
+    l : int
+        Number of instances.
+    itemsize : int
+        Bytes per number: 4 for float32, 8 for float64.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     config = config.stages
     conv = sum((config.nL * g.d_next + g.hhd) * g.a_conv * g.b_conv for g in config.conv_layers)
     full = sum(config.nL * g.n_out + g.n_in for g in config.full_layers)

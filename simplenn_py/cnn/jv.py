@@ -1,4 +1,4 @@
-"""The R-operator: Jv, a tangent carried forward."""
+"""The R-operator: Jv, a forward pass for a tangent."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ def Jv(engine: Engine, model: Weights, v: Array) -> Array:
     ----------
     engine : Engine
         After ``feedforward`` on the batch.
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
     v : ndarray, shape (n_parameters,)
-        A direction in the space of ``theta``.
+        Direction in the space of ``theta``.
 
     Returns
     -------
     ndarray, shape (nL, l), Fortran order
-        One instance a column.
+        One column per instance.
 
     Notes
     -----

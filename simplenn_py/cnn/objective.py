@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 
-#: A stored Jacobian takes the time of about 18 products to form, and each is then a quarter faster
-#: (layer4 on 100 images of MNIST, lecture engine).  How many bytes it may take when nobody asked
-#: for it does not depend on what is free: the same seed must give the same bits.
+#: Forming a stored Jacobian takes the time of about 18 products; each product is then a quarter
+#: faster (layer4 on 100 images of MNIST, lecture engine).  The limit in bytes applies if
+#: the user has not chosen.  It does not depend on the free memory, because the same seed must give
+#: the same bits.
 _STORED_PAYS = 20
 _STORED_BYTES = 1 << 30
 
@@ -35,10 +36,11 @@ def fungrad_minibatch(
     Parameters
     ----------
     engine : Engine
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
     problem : Problem
     gradient : ndarray, shape (n_parameters,), optional
-        Where to write ``theta/C + (1/l) sum_i dxi_i/dtheta``; not computed if omitted.
+        Array for ``theta/C + (1/l) sum_i dxi_i/dtheta``; not computed if omitted.
 
     Returns
     -------
@@ -54,7 +56,24 @@ def fungrad_minibatch(
 
 
 def regularisation(theta: Array, C: float) -> float:
-    """Return ``theta'theta/(2C)`` in float64; biases are regularised too."""
+    """Return the regularisation term ``theta'theta/(2C)``.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (n_parameters,)
+        Weights and biases: the biases are regularised too.
+    C : float
+        The lecture's ``C``; ``inf`` means no regularisation.
+
+    Returns
+    -------
+    float
+        The term, computed in float64.
+
+    Notes
+    -----
+    Section A of the lecture.
+    """
     wide = theta.astype(np.float64)
     return float(np.sum(wide * wide)) / (2 * C)
 
@@ -67,16 +86,18 @@ def evaluate(
     Parameters
     ----------
     engine : Engine
-    model : Weights, such as a Model
+    model : Weights
+        Weights and biases, such as a Model.
     problem : Problem
     indices : ndarray of int64, shape (n,)
+        Index of each chosen instance.
 
     Returns
     -------
     loss : float
-        The mean loss, without regularisation.
+        Mean loss, without regularisation.
     predicted : ndarray of int64, shape (n,)
-        Index of the class with the largest output.
+        Index of the class with the largest output, for each chosen instance.
     """
     loss = 0.0
     predicted = np.empty(indices.size, np.int64)
@@ -88,7 +109,7 @@ def evaluate(
 
 
 class _Objective:
-    """What both views of f are of: a network, and the instances to train it on."""
+    """Base class of both objectives: a network, and the instances to train it on."""
 
     def __init__(self, engine: Engine, model: Weights, problem: Problem, subset: Array) -> None:
         self._engine, self._model = engine, model
@@ -96,6 +117,7 @@ class _Objective:
 
     @property
     def l(self) -> int:
+        """Number of instances to train on."""
         return int(self._subset.size)
 
     @property
@@ -105,19 +127,23 @@ class _Objective:
 
 
 class BatchObjective(_Objective):
-    """f estimated from mini-batches: what a stochastic solver sees of the network.
+    """The objective f, estimated from mini-batches, for SGD and Adam.
 
     Parameters
     ----------
     engine : Engine
-    model : Weights, such as a Model
-        Its ``theta`` is the point at which everything is evaluated.
+    model : Weights
+        Weights and biases, such as a Model.  Its ``theta`` is the point of evaluation.
     problem : Problem
     subset : ndarray of int64, shape (l,)
-        The instances to train on; others may be held out.
+        Index of each instance to train on; the others may be held out.
     flip_seed : int, optional
-        Mirror half of the images of every epoch, chosen at random from this seed; none if
-        omitted.
+        Seed that chooses the half of the images to mirror left to right in each epoch; no image
+        is mirrored if omitted.
+
+    Notes
+    -----
+    Section A of the lecture.  Implements ``opt.minibatch.StochasticObjective``.
     """
 
     def __init__(
@@ -133,26 +159,35 @@ class BatchObjective(_Objective):
         self._flips: Array | None = None
 
     def start_epoch(self, epoch: int) -> None:
-        """Choose the images to mirror, from the seed and the epoch's number alone."""
+        """Choose the images to mirror.
+
+        The choice depends only on the seed and the number of the epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        """
         if self._flip_seed is not None:
             rng = np.random.default_rng([self._flip_seed, epoch])
             self._flips = rng.random(self.l) < 0.5
 
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
-        """Write the estimate ``theta/C + mean of dxi_i/dtheta`` over the batch into `out`.
+        """Estimate the gradient: ``theta/C`` plus the mean of ``dxi_i/dtheta`` over a batch.
 
         Parameters
         ----------
         indices : ndarray of int64, shape (n,)
-            Places in the subset.
+            Positions of the batch's instances in the subset.
         out : ndarray, shape (n_parameters,)
+            Array for the estimate.
 
         Returns
         -------
         loss : float
-            The batch's summed loss, without regularisation.
+            Summed loss of the batch, without regularisation.
         correct : int
-            How many of its instances the network gets right.
+            Number of instances of the batch that the network classifies correctly.
         """
         chosen = self._subset[indices]
         flips = None if self._flips is None else self._flips[indices]
@@ -166,20 +201,25 @@ class BatchObjective(_Objective):
 
 
 class FullObjective(_Objective):
-    """f over all training instances, its gradient, and the Gauss-Newton matrix of a part of them.
+    """The objective f, its gradient, and its Gauss-Newton matrix, for Newton's method.
 
-    What a solver of second order sees of the network.
+    f and the gradient are taken over all training instances, the matrix over a subsample.
 
     Parameters
     ----------
     engine : Engine
-    model : Weights, such as a Model
-        Its ``theta`` is the point at which everything is evaluated.
+    model : Weights
+        Weights and biases, such as a Model.  Its ``theta`` is the point of evaluation.
     problem : Problem
     subset : ndarray of int64, shape (l,)
-        The instances to train on; others may be held out.
+        Index of each instance to train on; the others may be held out.
     stored : bool or None
-        Keep the Jacobian of a subsample in memory; None: where it is likely to save time.
+        Whether to keep the Jacobian of the subsample in memory; None: if it is likely to save
+        time.
+
+    Notes
+    -----
+    Sections A and B of the lecture.  Implements ``opt.newton.NewtonObjective``.
     """
 
     def __init__(
@@ -195,18 +235,41 @@ class FullObjective(_Objective):
         self._part = np.empty_like(model.theta)
 
     def fun(self) -> float:
-        """Return f."""
+        """Return f at ``theta``, without its gradient."""
         return self._evaluate(None)[0]
 
     def fungrad(self, out: Array) -> tuple[float, dict[str, Any]]:
-        """Return f, with the mean loss and the accuracy, and write the gradient into `out`."""
+        """Return f, and write its gradient into `out`.
+
+        Parameters
+        ----------
+        out : ndarray, shape (n_parameters,)
+            Array for the gradient.
+
+        Returns
+        -------
+        f : float
+        record : dict
+            ``"loss"``, the mean loss, and ``"train_accuracy"``.
+        """
         f, loss, correct = self._evaluate(out)
         return f, {"loss": loss, "train_accuracy": correct / self.l}
 
     def gauss_newton(self, subset: Array, products: int = 0) -> Callable[[Array], Array]:
-        """Return ``v -> G v`` on a subset, given by places among the training instances.
+        """Return the product with the Gauss-Newton matrix of a subsample.
 
-        `products` is how many of them are expected.
+        Parameters
+        ----------
+        subset : ndarray of int64, shape (n,)
+            Positions of the subsample's instances among the training instances.
+        products : int
+            Expected number of products.  If `stored` is None, the Jacobian is kept only if there
+            are enough of them to save time.
+
+        Returns
+        -------
+        callable
+            ``v -> G v`` for v of shape (n_parameters,).
         """
         chosen, stored = self._subset[subset], self._stored
         if stored is None:

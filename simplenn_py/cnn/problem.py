@@ -1,4 +1,4 @@
-"""What is to be minimised: the images, their classes, the loss and C."""
+"""The problem to solve: the images, their classes, the loss and C."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from .operators.loss import Loss
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be minimised; simpleNN's ``prob`` and the parts of ``param`` that define f.
+    """The data and the constants that define the objective f.
 
     Parameters
     ----------
     images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
-        As they came; a batch is scaled and centred as it is gathered.
+        Images before scaling; the engine scales and centres a batch as it gathers it.
     y : ndarray of int64, shape (l,)
-        Index of each instance's class.
+        Index of the class of each instance.
     loss : Loss
+        The loss xi.
     C : float
-        The lecture's ``C``, that is the user's option times l; ``inf`` switches
-        regularisation off.
+        The lecture's ``C``, which is the user's option times l; ``inf`` means no
+        regularisation.
     scale : float
+        Factor in ``Z^1 = images*scale - offset``.
     offset : ndarray, shape (d*a*b,)
-        ``Z^1 = images*scale - offset``.
+        Offset in the same formula, in the order of ``vec(Z^{1,i})``.
+
+    Notes
+    -----
+    Section A of the lecture; simpleNN's ``prob`` and the parts of ``param`` that define f.
     """
 
     images: Array
@@ -36,4 +42,5 @@ class Problem:
 
     @property
     def l(self) -> int:
+        """Number of instances."""
         return int(self.y.size)

@@ -1,4 +1,4 @@
-"""Ways to run a layer, behind one small interface (``cnn.engine.Engine``)."""
+"""The engines: ways to run a layer, behind one small interface (``cnn.engine.Engine``)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,22 @@ DEFAULT = "direct"
 
 
 def engine_class(name: str) -> type[Engine]:
-    """Return the engine called `name`; OptionError if there is none."""
+    """Return the class of an engine by its name.
+
+    Parameters
+    ----------
+    name : {"lecture", "direct"}
+
+    Returns
+    -------
+    type
+        A subclass of ``cnn.engine.Engine``.
+
+    Raises
+    ------
+    OptionError
+        If there is no engine of that name.
+    """
     if name not in ENGINES:
         raise OptionError(
             f"engine is {name!r}; it must be one of {', '.join(ENGINES)}"
@@ -42,5 +57,42 @@ def engine_class(name: str) -> type[Engine]:
 def make_engine(
     name: str, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
 ) -> Engine:
-    """Build the engine called `name` with its workspace (see ``cnn.engine.Engine``)."""
+    """Build an engine with its buffers.
+
+    Parameters
+    ----------
+    name : {"lecture", "direct"}
+    config : NetConfig
+        The network.
+    batch_size : int
+        Maximum number of instances per batch.
+    dtype : {float32, float64}
+        Dtype of all arithmetic.
+    training : bool
+        Whether backward passes and tangents follow; if not, less memory is kept.
+
+    Returns
+    -------
+    Engine
+        See ``cnn.engine.Engine``.
+
+    Raises
+    ------
+    OptionError
+        If there is no engine of that name.
+
+    Examples
+    --------
+    Random weights, a batch of two random images, and one forward pass:
+
+    >>> import numpy as np
+    >>> from simplenn_py import Conv, Model, NetConfig, feedforward, make_engine
+    >>> config = NetConfig.build((8, 8, 1), conv=[Conv(4, 3, pad=1, pool=2)], full=[10])
+    >>> rng = np.random.default_rng(0)
+    >>> model = Model.initialise(config, np.arange(10), rng, np.float64)
+    >>> engine = make_engine("lecture", config, 2, np.float64)
+    >>> engine.load(rng.random((1, 8 * 8 * 2)), np.arange(2), 1.0, np.zeros(64))
+    >>> feedforward(engine, model).shape
+    (10, 2)
+    """
     return engine_class(name)(config, batch_size, dtype, training)

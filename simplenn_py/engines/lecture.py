@@ -1,4 +1,4 @@
-"""The lecture's text made code: explicit phi, one matrix product a layer, vTP on the way back."""
+"""The lecture's steps: explicit phi, one matrix product per layer, vTP in the backward pass."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from .operator_table import Operators
 
 
 class LectureEngine(Engine):
-    """Forms phi(pad(Z)) and calls BLAS, as simpleNN does.
+    """The engine that forms phi(pad(Z)) and calls BLAS, as simpleNN does.
 
     Parameters
     ----------
     config, batch_size, dtype, training
         See ``cnn.engine.Engine``.
-    operators : Operators
-        The routines to call; a course exercise replaces some by a student's.
+    operators : Operators, optional
+        Table of the operators to call, by default those of ``simplenn_py.cnn.operators``.  A
+        course exercise replaces some of them by a student's routines.
 
     Notes
     -----
-    phi of every layer is kept from the forward pass, as (4) and the tangent need it.  The
-    products of a batch are BLAS calls on transposed views: in C order
-    ``S' = phi' W'`` has the same bytes as ``S = W phi`` in Fortran order, and no copy is made.
+    phi of every layer is kept from the forward pass, because (4) and the tangent need it.  The
+    products of a batch are BLAS calls on transposed views: ``S' = phi' W'`` in C order has the
+    same bytes as ``S = W phi`` in Fortran order, so no copy is made.
     """
 
     name: ClassVar[str] = "lecture"
@@ -143,7 +144,7 @@ class LectureEngine(Engine):
         return dS
 
     def _equation_3(self, m: int, g: ConvGeometry, source: str, columns: int) -> Array:
-        """``dxi/dS' = (dxi/dZ' .* I[Z]') P_pool``."""
+        """Compute ``dxi/dS' = (dxi/dZ' .* I[Z]') P_pool``."""
         ops, n = self.operators, self.l * columns
         pooling = self._pooled[m] and g.h_pool > 1
         pixels = g.a_next * g.b_next if pooling else g.a_conv * g.b_conv
@@ -164,7 +165,7 @@ class LectureEngine(Engine):
     def _equation_5(
         self, g: ConvGeometry | FullGeometry, W: Array, dS: Array, target: str, n: int
     ) -> None:
-        """``dxi/dvec(Z)' = vec(W' dxi/dS)' P_phi P_pad``; for a full layer ``W' dxi/ds``."""
+        """Compute ``dxi/dvec(Z)' = vec(W' dxi/dS)' P_phi P_pad``, or ``W' dxi/ds`` if g is full."""
         if isinstance(g, FullGeometry):
             np.matmul(dS.T, W, out=self._matrix(target, g.n_in, n).T)
             return
@@ -210,7 +211,7 @@ class LectureEngine(Engine):
         return "phi, BLAS" if m < self.config.LC else "BLAS"
 
     def _input_shape(self, m: int) -> tuple[int, int]:
-        """Rows and pixels an instance of ``Z^m``; after the last layer ``(nL, 1)``."""
+        """Return rows, and pixels per instance, of ``Z(m)``; ``(nL, 1)`` after the last layer."""
         if 0 < m <= self.config.LC:
             g = self.config.conv_layers[m - 1]
             pixels = g.a_next * g.b_next if self._pooled[m - 1] else g.a_conv * g.b_conv
@@ -236,7 +237,10 @@ class LectureEngine(Engine):
         return buffer
 
     def _view(self, role: str, rows: int, columns: int) -> Array:
-        """Part of the buffer as a C-order matrix; tangents and stored Jacobians make it grow."""
+        """Return part of a buffer as a C-order matrix, and enlarge the buffer if necessary.
+
+        Tangents and stored Jacobians need more than a training step.
+        """
         buffer = self._buffers.get(role)
         if buffer is None or buffer.size < rows * columns:
             buffer = self._buffers[role] = self._allocate(role, rows * columns)
@@ -247,7 +251,7 @@ class LectureEngine(Engine):
 
 
 def _counts(config: NetConfig, batch_size: int, training: bool) -> dict[str, int]:
-    """Entries of every buffer of a training step, or of a forward pass."""
+    """Return the number of entries of each buffer of a training step, or of a forward pass."""
     conv = config.conv_layers
     inputs = [g.d * g.a * g.b for g in conv] + [g.n_in for g in config.full_layers]
     counts = {f"Z{m}": n for m, n in enumerate([*inputs, config.nL])}

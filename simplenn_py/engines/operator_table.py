@@ -1,7 +1,7 @@
 """The lecture engine's table of operators, under simpleNN's names.
 
-Each entry takes arrays and returns an array.  ``replace`` swaps entries for routines of
-one's own: they need not know of ``out``, the table copies what they return.
+Each entry takes arrays and returns an array.  ``replace`` puts your own routines in the place
+of entries.  They need no argument ``out``: the table copies their results.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ Operator = Callable[..., Any]
 class Operators:
     """The operators that every pass of the lecture engine calls.
 
-    See the functions of ``simplenn_py.cnn.operators`` for each.
-
-    Attributes
+    Parameters
     ----------
+    padding_and_phiZ, vTP_phi, unpad, maxpooling, vTP_pool, P_pool, bias_relu, mask : callable
+        By default the functions of these names in ``simplenn_py.cnn.operators``, which describe
+        the arguments and results.
     replaced : tuple of callable
         The routines that :meth:`replace` put into the table.
     """
@@ -45,11 +46,17 @@ class Operators:
 
     @staticmethod
     def names() -> tuple[str, ...]:
-        """Return the names of the entries."""
+        """Return the names of the operators, a tuple of str."""
         return tuple(f.name for f in dataclasses.fields(Operators) if f.name != "replaced")
 
     def report(self) -> list[dict[str, Any]]:
-        """Return what each replaced routine says of itself by ``as_dict()``, as plain values."""
+        """Describe the replaced routines.
+
+        Returns
+        -------
+        list of dict
+            The result of ``as_dict()`` of each routine in ``replaced`` that has this method.
+        """
         return [routine.as_dict() for routine in self.replaced if hasattr(routine, "as_dict")]
 
     def replace(self, **routines: Operator) -> Operators:
@@ -58,19 +65,26 @@ class Operators:
         Parameters
         ----------
         **routines : callable
-            By name, for instance ``vTP_phi=mine``.  Called as the entry of that name is, but
-            without ``out``: it returns new arrays (``maxpooling`` two of them).
+            Routines by the name of the entry, for instance ``vTP_phi=mine``.  A routine is called
+            with the arguments of that entry, but without ``out`` and ``columns``, and returns a
+            new array (``maxpooling``: two arrays).
+
+        Returns
+        -------
+        Operators
+            A new table; this one does not change.
 
         Raises
         ------
         UserError
-            For an unknown name; and, when called, for a result of another shape.
+            If a name is unknown; later, when a routine is called, if its result has another
+            shape.
         """
         known = self.names()
         for name in routines:
             if name not in known:
                 raise UserError(
-                    f"there is no operator {name!r}; there are {', '.join(known)}"
+                    f"there is no operator {name!r}; the operators are {', '.join(known)}"
                     + closest(name, list(known))
                 )
         adapted = {
@@ -84,9 +98,10 @@ _IN_PLACE = ("bias_relu", "mask")
 
 
 def _copy(name: str, result: Array, out: Array) -> None:
-    shape = getattr(result, "shape", type(result).__name__)
+    shape = getattr(result, "shape", None)
     if shape != out.shape:
-        raise UserError(f"{name} returned {shape}; it must return an array of shape {out.shape}")
+        returned = type(result).__name__ if shape is None else f"shape {shape}"
+        raise UserError(f"{name} returned {returned}; it must return an array of shape {out.shape}")
     out[...] = result
 
 
@@ -109,9 +124,9 @@ def _into_out(name: str, routine: Operator) -> Operator:
 
 
 def _one_gradient_per_instance(V: Array, idx_pool: Array, g: ConvGeometry) -> tuple[Any, ...]:
-    """Repeat the indices of an instance for each of its gradient columns.
+    """Repeat the indices of each instance, once per gradient of that instance.
 
-    A stored Jacobian has nL columns per instance, of which the lecture's routine knows nothing.
+    A stored Jacobian has nL gradients per instance, but the lecture's routine takes only one.
     """
     columns = V.shape[1] // (g.a_next * g.b_next * idx_pool.shape[1])
     return V, np.repeat(idx_pool, columns, axis=1) if columns > 1 else idx_pool, g

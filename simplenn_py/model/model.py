@@ -25,19 +25,34 @@ class Model(Weights):
     Parameters
     ----------
     config : NetConfig
+        The network.
     theta : ndarray, shape (config.n_parameters,), float32 or float64
-        See ``network.weights.Weights``, which gives the model its ``W`` and ``bias``.
+        Weights and biases; see ``network.weights.Weights``, the base class, which also describes
+        the attributes ``W`` and ``bias``.
     classes : ndarray, shape (nL,)
-        The labels, integers or strings: output k of the network stands for ``classes[k]``.
+        Labels, integers or strings: output k of the network stands for ``classes[k]``.
     normalisation : Normalisation, optional
-        None leaves the input as it is.
+        Scaling of the input; none if omitted.
     loss : {"squared", "cross-entropy"}
-        The loss that the network was trained with.
+        Loss that the network was trained with.
 
     Raises
     ------
     ConfigError
         If the number of parameters or of classes does not fit the network.
+
+    Examples
+    --------
+    One fully connected layer whose weights are the identity, for images of two pixels:
+
+    >>> import numpy as np
+    >>> from simplenn_py import Model, NetConfig
+    >>> config = NetConfig.build((1, 2, 1), full=[2])
+    >>> theta = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+    >>> model = Model(config, theta, classes=np.array(["left", "right"]))
+    >>> images = np.array([[[0.9, 0.1]], [[0.2, 0.8]]])
+    >>> model.predict(images, engine="lecture").tolist()
+    ['left', 'right']
     """
 
     def __init__(
@@ -73,23 +88,30 @@ class Model(Weights):
 
         Parameters
         ----------
-        config : NetConfig
-        classes : ndarray, shape (nL,)
-        rng : numpy.random.Generator
-        dtype : {float32, float64}
-        normalisation, loss
+        config, classes, normalisation, loss
             See the class.
+        rng : numpy.random.Generator
+            Source of the weights.
+        dtype : {float32, float64}
+            Dtype of the weights.
+
+        Returns
+        -------
+        Model
         """
         return cls(config, initial_theta(config, rng, dtype), classes, normalisation, loss)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle without the views, which would become arrays of their own."""
+        """Copy and pickle without the views, which would become separate arrays."""
         return Model, (self.config, self.theta, self.classes, self.normalisation, self.loss)
 
     def multiplied_out(self) -> Model:
-        """Return the same model without factored layers: every ``W = U V``.
+        """Return the same model without factored layers: every product ``W = U V`` is formed.
 
-        The model itself if no layer is factored.
+        Returns
+        -------
+        Model
+            The model itself if no layer is factored.
         """
         whole = super().multiplied_out()
         if whole is self:
@@ -97,25 +119,29 @@ class Model(Weights):
         return Model(whole.config, whole.theta, self.classes, self.normalisation, self.loss)
 
     def decision_values(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
-        """Compute ``z^{L+1}``.
+        """Compute ``z^{L+1}``, the output of the network.
 
         Parameters
         ----------
-        images : ndarray
-            ``(d, a*b*l)`` in Fortran order as everywhere here, or ordinary images
-            ``(l, a, b)`` or ``(l, a, b, d)``; on the scale of the training images.
-        engine : str
-            "" chooses the default.
+        images : ndarray, shape (l, a, b, d) or (d, a*b*l)
+            Images, on the scale of the training images; (l, a, b) if they have one channel.  The
+            second form is the storage of the lecture, in Fortran order.
+        engine : {"", "lecture", "direct"}
+            Name of the engine; "" chooses the default.
         batch_size : int
+            Maximum number of images per batch.
 
         Returns
         -------
         ndarray, shape (nL, l), Fortran order, the dtype of `theta`
+            One column per image.
 
         Raises
         ------
         DataError
-            Where the images have another size than the network's input.
+            If the size of the images is not that of the network's input.
+        OptionError
+            If `batch_size` is below 1, or there is no engine of that name.
         """
         Z = self._storage(images)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
@@ -125,18 +151,23 @@ class Model(Weights):
         return values
 
     def layer_inputs(self, images: Array) -> list[Array]:
-        """Return ``Z^m`` of every layer, in float64.
+        """Return the input ``Z^m`` of every layer.
 
         Parameters
         ----------
-        images
+        images : ndarray
             See :meth:`decision_values`; all of them run as one batch.
 
         Returns
         -------
-        list of ndarray, Fortran order
-            ``(d, a*b*l)`` of a convolutional layer, ``(n_in, l)`` of a full one; of a factored
-            network one for each of its stages.
+        list of ndarray, float64, Fortran order
+            Shape ``(d, a*b*l)`` for a convolutional layer, ``(n_in, l)`` for a fully connected
+            one.  A factored layer has two entries, one per stage.
+
+        Raises
+        ------
+        DataError
+            If the size of the images is not that of the network's input.
         """
         from ..cnn.feedforward import feedforward
         from ..engines import make_engine
@@ -155,20 +186,39 @@ class Model(Weights):
         return inputs
 
     def predict(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
-        """Return the label of the largest decision value, shape (l,); see `decision_values`."""
-        return self.classes[self.decision_values(images, engine, batch_size).argmax(axis=0)]
-
-    def score(self, images: Array, y: Array, engine: str = "", batch_size: int = 256) -> float:
-        """Return the accuracy, a fraction, on labelled images.
+        """Return the label of each image: the class with the largest output.
 
         Parameters
         ----------
-        images
-            See :meth:`decision_values`.
+        images, engine, batch_size
+            See :meth:`decision_values`, also for the errors.
+
+        Returns
+        -------
+        ndarray, shape (l,), the dtype of `classes`
+        """
+        return self.classes[self.decision_values(images, engine, batch_size).argmax(axis=0)]
+
+    def score(self, images: Array, y: Array, engine: str = "", batch_size: int = 256) -> float:
+        """Return the accuracy on labelled images.
+
+        Parameters
+        ----------
+        images, engine, batch_size
+            See :meth:`decision_values`, also for the other errors.
         y : ndarray, shape (l,)
-            Labels; one that the model does not know counts as a mistake.
-        engine, batch_size
-            See :meth:`decision_values`.
+            True label of each image; an image whose label is not in `classes` counts as a
+            mistake.
+
+        Returns
+        -------
+        float
+            Fraction of the images that are classified correctly.
+
+        Raises
+        ------
+        DataError
+            If the number of labels is not the number of images.
         """
         predicted = self.predict(images, engine, batch_size)
         if y.shape != predicted.shape:
@@ -203,13 +253,31 @@ class Model(Weights):
             yield start, feedforward(runner, self)
 
     def save(self, path: str | Path) -> None:
-        """Write the model as an .npz file, atomically; see :meth:`load`."""
+        """Write the model as an .npz file, for :meth:`load`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.  It is replaced in one step, so that an interruption leaves the old file or
+            the new one.
+
+        Raises
+        ------
+        DataError
+            If the file cannot be written.
+        """
         from ..io.npz import write_arrays
 
         write_arrays(path, self.arrays())
 
     def arrays(self) -> dict[str, Array]:
-        """Return all that :meth:`load` needs, as plain arrays."""
+        """Return the contents of the model's file.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Arrays for :meth:`from_arrays`.
+        """
         about = {"format": FORMAT, "loss": self.loss, "config": self.config.text()}
         return {
             "about": np.array(json.dumps(about)),
@@ -223,10 +291,22 @@ class Model(Weights):
     def load(cls, path: str | Path) -> Model:
         """Read a model that :meth:`save` wrote.
 
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Model
+
         Raises
         ------
         DataError
-            Where the file is missing, damaged, or no model; nothing in it is ever executed.
+            If the file is missing or damaged, or is not a model.
+
+        Notes
+        -----
+        Nothing in the file is executed.
         """
         from ..io.npz import read_arrays
 
@@ -234,7 +314,23 @@ class Model(Weights):
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Array], path: str | Path) -> Model:
-        """Build a model from :meth:`arrays`; `path` is named in errors."""
+        """Build a model from the result of :meth:`arrays`.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+        path : str or Path
+            Name of the file in error messages.
+
+        Returns
+        -------
+        Model
+
+        Raises
+        ------
+        DataError
+            If the arrays are not a model.
+        """
         try:
             about = json.loads(str(arrays["about"][()]))
             if about["format"] != FORMAT:
@@ -247,7 +343,7 @@ class Model(Weights):
             loss, classes = str(about["loss"]), arrays["classes"]
         except (LookupError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
             raise DataError(
-                f"{path} is no model of simplenn_py; give the model.npz of a run folder"
+                f"{path} is not a model of simplenn_py; give the model.npz of a run folder"
             ) from None
         except (ConfigError, ValueError) as error:
             raise DataError(f"{path}: {error}") from None
@@ -264,15 +360,20 @@ def _check_arrays(
     range_: tuple[float, float],
     loss: str,
 ) -> None:
-    """Refuse a model file whose parts do not belong together."""
+    """Raise DataError if the arrays of a model file do not fit together."""
     a, b, d = config.image_shape
     problem = ""
     if theta.dtype not in (np.float32, np.float64) or theta.shape != (config.n_parameters,):
-        problem = f"theta is {theta.dtype} {theta.shape}; its network has {config.n_parameters}"
+        needed = f"float32 or float64, shape ({config.n_parameters},)"
+        problem = f"theta is {theta.dtype}, shape {theta.shape}, but its network needs {needed}"
     elif mean.dtype != np.float64 or mean.shape != (a * b * d,):
-        problem = f"mean is {mean.dtype} {mean.shape}; its images have {a * b * d} entries"
+        needed = f"float64, shape ({a * b * d},)"
+        problem = f"mean is {mean.dtype}, shape {mean.shape}, but its network needs {needed}"
     elif classes.dtype.kind not in "iuU" or classes.shape != (config.nL,):
-        problem = f"classes is {classes.dtype} {classes.shape}; its network has {config.nL}"
+        needed = f"integers or strings, shape ({config.nL},)"
+        problem = (
+            f"classes is {classes.dtype}, shape {classes.shape}, but its network needs {needed}"
+        )
     elif not (np.isfinite(theta).all() and np.isfinite(mean).all() and np.isfinite(range_).all()):
         problem = "it holds numbers that are not finite"
     elif loss not in ("squared", "cross-entropy"):

@@ -1,4 +1,4 @@
-"""What a network is: its sizes and rules, its weights, the scaling of its input."""
+"""The description of a network: its sizes and their rules, its weights, its input's scaling."""
 
 from .config import NetConfig
 from .normalisation import Normalisation

@@ -1,4 +1,4 @@
-"""NetConfig: the architecture of a network under simpleNN's field names."""
+"""NetConfig: the architecture of a network, with simpleNN's field names."""
 
 from __future__ import annotations
 
@@ -18,40 +18,53 @@ from .text import format_fields, parse_fields
 
 @dataclass(frozen=True)
 class NetConfig(Fields):
-    """``LC`` convolutional layers, then ``LF`` fully connected ones.
+    """The architecture: ``LC`` convolutional layers, then ``LF`` fully connected layers.
 
     Parameters
     ----------
     LC, LF : int
-        Numbers of convolutional and of fully connected layers; ``L = LC + LF``.
+        Number of convolutional and of fully connected layers; ``L = LC + LF``.
     ht_input, wd_input : int
         Height and width of the images.
     ch_input : tuple of int, length LC + 1
-        Channels: of the images, then of each convolutional layer's output.
+        Number of channels of the images, then of the output of each convolutional layer.
     wd_pad_added, wd_filter, strides, wd_subimage_pool : tuple of int, length LC
-        Of each convolutional layer: zero padding on every side, width of the square
-        filter, stride, and window (= stride) of max pooling, 1 meaning none.
+        For each convolutional layer: zero padding on every side, width of the square
+        filter, stride, and window (= stride) of max pooling; a window of 1 means no pooling.
     full_neurons : tuple of int, length LF
-        Outputs of each fully connected layer; the last is the number of classes.
+        Number of outputs of each fully connected layer; the last is the number of classes.
     rank : tuple of int, length L, optional
-        Of each layer: 0, or the r of a factored layer ``W = U V``, ``V`` with r rows.  Not in
-        simpleNN.  Empty: no layer is factored.
+        For each layer: 0, or the rank r of a factored layer ``W = U V``, in which ``V`` has r
+        rows.  Not in simpleNN.  Empty: no layer is factored.
 
     Raises
     ------
     ConfigError
-        Where the network cannot exist; one message names every problem, by layer.
+        If the network cannot exist; one message names every problem, by layer.
 
     Notes
     -----
-    The fields are those of simpleNN's configuration files.  ``conv_layers`` and ``full_layers``
-    derive every size of section A of the lecture, once.
+    The fields are those of simpleNN's configuration files.  All other sizes of section A of the
+    lecture follow from them, in ``conv_layers`` and ``full_layers``.
+
+    Examples
+    --------
+    :meth:`preset` and :meth:`build` fill in the fields:
+
+    >>> from simplenn_py import NetConfig
+    >>> config = NetConfig.preset("digits", 8, 8, 1, classes=10)
+    >>> config.LC, config.ch_input, config.wd_filter, config.full_neurons
+    (2, (1, 32, 64), (3, 3), (10,))
+    >>> config.weight_shapes
+    ((32, 9), (64, 288), (10, 256))
+    >>> config.n_parameters
+    21386
     """
 
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, list | tuple):  # a list is what a user writes first
+            if isinstance(value, list | tuple):  # users write lists
                 object.__setattr__(self, f.name, tuple(map(_plain, value)))
         problems = problems_of(self)
         if problems:
@@ -61,10 +74,11 @@ class NetConfig(Fields):
 
     @cached_property
     def stages(self) -> NetConfig:
-        """The network as it is run: a layer of rank r as two, ``V`` then ``U``.
+        """The network as it is run: each factored layer is two stages, ``V`` then ``U``.
 
-        Of a convolutional layer V is a convolution with r filters, without a pool, and U one
-        with 1x1 filters.  Where no layer is factored, the network itself.
+        In a convolutional layer of rank r, V is a convolution with r filters and without
+        pooling, and U is a convolution with 1x1 filters.  If no layer is factored, this is the
+        network itself.
         """
         if not self.rank:
             return self
@@ -91,28 +105,29 @@ class NetConfig(Fields):
 
     @cached_property
     def is_V(self) -> tuple[bool, ...]:
-        """Of each stage: whether it is the ``V`` of a factored layer.
+        """Whether each stage is the ``V`` of a factored layer.
 
-        Such a stage has no bias, and the activation is switched off behind it.
+        Such a stage has no bias and no activation.
         """
         ranks = self.rank or (0,) * self.L
         return tuple(flag for r in ranks for flag in ((True, False) if r else (False,)))
 
     @cached_property
     def stage_names(self) -> tuple[str, ...]:
-        """Of each stage: the number of its layer, from 1, with the factor: "2 V", "2 U"."""
+        """Name of each stage: the number of its layer, from 1, and the factor: "2 V", "2 U"."""
         ranks = self.rank or (0,) * self.L
         names = ((f"{m} V", f"{m} U") if r else (str(m),) for m, r in enumerate(ranks, start=1))
         return tuple(name for layer in names for name in layer)
 
     @cached_property
     def weight_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Shape of ``W`` of each stage: ``(d_next, h*h*d)``, then ``(n_out, n_in)``."""
+        """Shape of ``W`` of each stage: ``(d_next, h*h*d)`` or ``(n_out, n_in)``."""
         conv = [(g.d_next, g.hhd) for g in self.stages.conv_layers]
         return (*conv, *((g.n_out, g.n_in) for g in self.stages.full_layers))
 
     @property
     def n_parameters(self) -> int:
+        """Number of weights and biases: the length of ``theta``."""
         return sum(
             rows * columns + (0 if is_V else rows)
             for (rows, columns), is_V in zip(self.weight_shapes, self.is_V, strict=True)
@@ -137,7 +152,11 @@ class NetConfig(Fields):
         full : sequence of int
             Number of outputs of each fully connected layer; the last is the number of classes.
         rank : sequence of int, optional
-            One entry per layer, see the class.
+            One entry per layer; see the class.
+
+        Returns
+        -------
+        NetConfig
 
         Raises
         ------
@@ -175,12 +194,19 @@ class NetConfig(Fields):
     def preset(
         cls, name: str, a: int = 28, b: int = 28, d: int = 1, classes: int = 10
     ) -> NetConfig:
-        """Build the preset `name` for images of height `a`, width `b` and `d` channels.
+        """Build a named network.
 
         Parameters
         ----------
         name : {"digits", "layer4", "layer7", "vgg11"}
-        a, b, d, classes : int
+        a, b, d : int
+            Height, width and channels of the images.
+        classes : int
+            Number of classes.
+
+        Returns
+        -------
+        NetConfig
 
         Raises
         ------
@@ -189,7 +215,7 @@ class NetConfig(Fields):
         """
         if name not in PRESETS:
             raise ConfigError(
-                f"no preset is called {name!r}; there are {', '.join(PRESETS)}"
+                f"there is no preset {name!r}; the presets are {', '.join(PRESETS)}"
                 + closest(name, list(PRESETS))
             )
         preset = PRESETS[name]
@@ -198,6 +224,15 @@ class NetConfig(Fields):
     @classmethod
     def parse(cls, text: str) -> NetConfig:
         """Build the network that the text of a ``.config`` file describes.
+
+        Parameters
+        ----------
+        text : str
+            See ``text.parse_fields`` for its form.
+
+        Returns
+        -------
+        NetConfig
 
         Raises
         ------
@@ -208,7 +243,16 @@ class NetConfig(Fields):
 
     @classmethod
     def read(cls, path: str | Path) -> NetConfig:
-        """Read one of simpleNN's ``.config`` files (see ``text.parse_fields``).
+        """Read a ``.config`` file of simpleNN.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; see ``text.parse_fields`` for its form.
+
+        Returns
+        -------
+        NetConfig
 
         Raises
         ------
@@ -228,9 +272,15 @@ class NetConfig(Fields):
             raise ConfigError(f"{path}: {error}") from None
 
     def write(self, path: str | Path) -> None:
-        """Write the network as a ``.config`` file that :meth:`read` takes, and simpleNN.
+        """Write the network as a ``.config`` file, for :meth:`read` and for simpleNN.
 
-        simpleNN knows no ``rank``, which is written only if a layer is factored.
+        Parameters
+        ----------
+        path : str or Path
+
+        Notes
+        -----
+        ``rank``, which simpleNN does not have, is written only if a layer is factored.
         """
         from ..io.atomic import atomic_open
 
@@ -238,10 +288,10 @@ class NetConfig(Fields):
             file.write(self.text().encode())
 
     def text(self) -> str:
-        """Return the text of the ``.config`` file."""
+        """Return the text of the ``.config`` file, for :meth:`parse`."""
         return format_fields(self)
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy's integers into Python's; leave anything else to the checks."""
+    """Convert NumPy's integers to Python's; the checks reject other types."""
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value

@@ -1,4 +1,4 @@
-"""The fields of a network as they are given, unchecked, and the sizes that follow from them."""
+"""The fields of a network as the user gives them, unchecked, and the sizes that they imply."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CONV_LISTS = ("wd_pad_added", "wd_filter", "strides", "wd_subimage_pool")
 
 @dataclass(frozen=True)
 class Fields:
-    """simpleNN's fields of a network; see ``config.NetConfig``, which checks them.
+    """simpleNN's fields of a network, unchecked; see ``config.NetConfig``, which checks them.
 
     Notes
     -----
-    Apart from ``NetConfig`` so that the rules (``rules.py``) and the text form (``text.py``) can
-    speak of a network that is not yet known to be possible.
+    The class is separate from ``NetConfig`` so that the rules (``rules.py``) and the text form
+    (``text.py``) can work on a network that may be impossible.
     """
 
     LC: int
@@ -38,6 +38,7 @@ class Fields:
 
     @property
     def L(self) -> int:
+        """Number of layers."""
         return self.LC + self.LF
 
     @property
@@ -47,6 +48,7 @@ class Fields:
 
     @cached_property
     def conv_layers(self) -> tuple[ConvGeometry, ...]:
+        """Sizes of each convolutional layer."""
         a, b = self.ht_input, self.wd_input
         layers = []
         for m in range(self.LC):
@@ -66,6 +68,7 @@ class Fields:
 
     @cached_property
     def full_layers(self) -> tuple[FullGeometry, ...]:
+        """Sizes of each fully connected layer."""
         if self.conv_layers:
             last = self.conv_layers[-1]
             n_in = last.d_next * last.a_next * last.b_next

@@ -11,14 +11,14 @@ from ..layout import Array
 
 @dataclass(frozen=True)
 class Normalisation:
-    """The input's scaling, part of the model: ``Z^1 = (images - shift)*scale - mean``.
+    """The scaling of the input, part of the model: ``Z^1 = (images - shift)*scale - mean``.
 
     Parameters
     ----------
     shift, scale : float
-        Take the training images' range to [0, 1].
+        Constants that map the range of the training images to [0, 1].
     mean : ndarray of float64, shape (d*a*b,)
-        The mean of the scaled training images, in the order of ``vec(Z^{1,i})``.
+        Mean of the scaled training images, in the order of ``vec(Z^{1,i})``.
     """
 
     shift: float
@@ -27,16 +27,23 @@ class Normalisation:
 
     @property
     def offset(self) -> Array:
-        """``Z^1 = images*scale - offset``."""
+        """The ``offset`` of ``Z^1 = images*scale - offset``, shape (d*a*b,)."""
         return self.shift * self.scale + self.mean
 
     @classmethod
     def none(cls, entries: int) -> Normalisation:
+        """Return the scaling that changes nothing.
+
+        Parameters
+        ----------
+        entries : int
+            ``d*a*b``, the number of entries per image.
+        """
         return cls(0.0, 1.0, np.zeros(entries))
 
     @property
     def is_none(self) -> bool:
-        """Whether images are taken as they are: simpleNN's models leave scaling to their user."""
+        """Whether the images stay unchanged, as in simpleNN, where the user scales them."""
         return self.shift == 0 and self.scale == 1 and not self.mean.any()
 
     @classmethod
@@ -46,19 +53,23 @@ class Normalisation:
         Parameters
         ----------
         images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
-        chosen : ndarray of int64
-            The instances that count: those trained on.
+        chosen : ndarray of int64, shape (n,)
+            Index of each image to measure: those of the training set.
         entries : int
-            ``d*a*b``.
+            ``d*a*b``, the number of entries per image.
+
+        Returns
+        -------
+        Normalisation
 
         Notes
         -----
         simpleNN's example scales by the smallest and the largest entry and subtracts the mean
-        image.  Constant images are only shifted.
+        image.  If all entries are equal, the scale is 1.
         """
         rows = images.T.reshape(-1, entries)
         low, high, total = np.inf, -np.inf, np.zeros(entries)
-        for start in range(0, chosen.size, 4096):  # in parts: no float64 copy of all images
+        for start in range(0, chosen.size, 4096):  # in parts, to save memory
             part = rows[chosen[start : start + 4096]]
             low, high = min(low, float(part.min())), max(high, float(part.max()))
             total += part.sum(axis=0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A convolutional layer in a line, and the networks that have a name."""
+"""A convolutional layer in one line, and the named networks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ class Conv(NamedTuple):
     Parameters
     ----------
     filters : int
-        Number of filters, hence of output channels.
+        Number of filters, which is the number of output channels.
     width : int
         Width ``h`` of the square filter.
     pad : int
-        Rows and columns of zeros added on every side.
+        Number of rows and columns of zeros added on every side.
     stride : int
+        Step of the filter, in pixels.
     pool : int
-        Window and stride of max pooling; 1 means none.
+        Width of the pooling window, which is also its stride; 1 means no pooling.
     """
 
     filters: int
@@ -29,20 +30,21 @@ class Conv(NamedTuple):
 
 
 class Preset(NamedTuple):
-    """A network without its images and classes.
+    """The layers of a named network, for any size of image and any number of classes.
 
     Parameters
     ----------
     conv : tuple of Conv
+        Convolutional layers, first to last.
     hidden : tuple of int
-        Outputs of the fully connected layers before the last.
+        Number of outputs of each fully connected layer except the last.
     """
 
     conv: tuple[Conv, ...]
     hidden: tuple[int, ...] = ()
 
 
-# layer4 is simpleNN's demo network; digits is made for 8x8 images; vgg11 is configuration A of
+# layer4 is simpleNN's demo network; digits is for 8x8 images; vgg11 is configuration A of
 # Simonyan and Zisserman (2015) for small images.
 PRESETS = {
     "digits": Preset((Conv(32, 3, pad=1, pool=2), Conv(64, 3, pad=1, pool=2))),

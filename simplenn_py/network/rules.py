@@ -1,4 +1,4 @@
-"""What makes a network possible: the checks of NetConfig, each problem named by its layer."""
+"""The rules of a network: the checks of NetConfig, which name each problem by its layer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ _LARGEST = 2**31 - 1
 
 
 def problems_of(network: Fields) -> list[str]:
-    """Say what is wrong with a network; an empty list if it can be built.
+    """Return the problems of a network.
 
-    The later checks need what the earlier ones found right.
+    Parameters
+    ----------
+    network : Fields
+
+    Returns
+    -------
+    list of str
+        Part of an error message for each problem; empty if the network can be built.
+
+    Notes
+    -----
+    A check runs only if the checks before it found no problem, because it relies on them.
     """
     return (
         _wrong_types(network)
@@ -27,10 +38,10 @@ def _wrong_types(network: Fields) -> list[str]:
     problems = []
     for f in fields(network):
         value = getattr(network, f.name)
-        expected = "an integer" if f.type == "int" else "a list of integers"
+        expected = "an integer," if f.type == "int" else "a list of integers, each"
         ok = _is_int(value) if f.type == "int" else _is_int_tuple(value)
         if not ok:
-            problems.append(f"{f.name} is {value!r}; it must be {expected}, none above {_LARGEST}")
+            problems.append(f"{f.name} is {value!r}; it must be {expected} at most {_LARGEST}")
     return problems
 
 
@@ -77,7 +88,9 @@ def _wrong_values(network: Fields) -> list[str]:
                 problems.append(f"layer {m + 1}: {name} is {value}; it must be {low} or more")
     for k, neurons in enumerate(network.full_neurons[:-1]):
         if neurons < 1:
-            problems.append(f"layer {network.LC + k + 1}: full_neurons is {neurons}; at least 1")
+            problems.append(
+                f"layer {network.LC + k + 1}: full_neurons is {neurons}; it must be 1 or more"
+            )
     if network.nL < 2:
         problems.append(
             f"layer {network.L}: full_neurons is {network.nL}; "
@@ -94,7 +107,7 @@ def _impossible_layers(network: Fields) -> list[str]:
                 f"layer {m}: the {g.h}x{g.h} filter is larger than its padded input, "
                 f"{g.a_pad}x{g.b_pad}; use a smaller wd_filter or more wd_pad_added"
             )
-            break  # later sizes would only repeat the same fault
+            break  # the sizes of later layers follow from this one's
         if min(g.a_next, g.b_next) < 1:
             problems.append(
                 f"layer {m}: pooling {g.h_pool}x{g.h_pool} leaves nothing of the "
@@ -108,8 +121,8 @@ def _wrong_ranks(network: Fields) -> list[str]:
     conv = [(g.d_next, g.hhd) for g in network.conv_layers]
     shapes = [*conv, *((g.n_out, g.n_in) for g in network.full_layers)]
     return [
-        f"layer {m}: rank is {rank}; that of its {rows}x{columns} matrix W is between 1 and "
-        f"{min(rows, columns)}, or 0 for a layer that is not factored"
+        f"layer {m}: rank is {rank}; for its {rows}x{columns} matrix W it must be from 1 to "
+        f"{min(rows, columns)}, or 0 if the layer is not factored"
         for m, (rank, (rows, columns)) in enumerate(
             zip(network.rank, shapes, strict=False), start=1
         )

@@ -20,19 +20,25 @@ def parse_fields(text: str) -> dict[str, Any]:
     Parameters
     ----------
     text : str
-        Statements ``name = 3;`` or ``name = [5,3,3];``; ``%`` starts a comment.  ``L``
-        may be given and must then be ``LC + LF``; so may ``rank``, which is ours.  Of a list
-        given for ``ht_input`` or ``wd_input`` the first entry counts, as in simpleNN.
+        Statements ``name = 3;`` or ``name = [5,3,3];``.  ``%`` starts a comment.  ``L`` is
+        optional; if given, it must be ``LC + LF``.  ``rank``, which simpleNN does not have, is
+        optional too.  If ``ht_input`` or ``wd_input`` is a list, its first entry counts, as in
+        simpleNN.
 
     Returns
     -------
     dict
-        The arguments of ``NetConfig``; whether such a network can exist is not checked.
+        Arguments of ``NetConfig``; whether such a network can exist is not checked.
 
     Raises
     ------
     ConfigError
-        Naming the line and what is wrong with it; nothing is ever evaluated.
+        If a line cannot be read, or a field is unknown, missing or given twice; the message names
+        it.
+
+    Notes
+    -----
+    The text is parsed and never evaluated as code.
     """
     values: dict[str, Ints] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -72,7 +78,9 @@ def _fields_from(values: dict[str, Ints]) -> dict[str, Any]:
     optional = {"L", "rank", *(CONV_LISTS if values.get("LC") == (0,) else ())}
     missing = [name for name in FIELD_ORDER if name not in values and name not in optional]
     if missing:
-        raise ConfigError(f"{', '.join(missing)} missing; give each as 'name = value;'")
+        raise ConfigError(
+            f"no value is given for {', '.join(missing)}; write each as 'name = value;'"
+        )
     single = ("LC", "LF", "ht_input", "wd_input")
     empty = [name for name in ("L", *single) if values.get(name) == ()]
     if empty:
@@ -86,7 +94,17 @@ def _fields_from(values: dict[str, Ints]) -> dict[str, Any]:
 
 
 def format_fields(network: Fields) -> str:
-    """Return the text of the ``.config`` file of a network."""
+    """Return the text of the ``.config`` file of a network.
+
+    Parameters
+    ----------
+    network : Fields
+
+    Returns
+    -------
+    str
+        One field per line; :func:`parse_fields` reads it.
+    """
     lines = [f"L = {network.L};"]
     for name in FIELD_ORDER:
         value = getattr(network, name)

@@ -19,21 +19,40 @@ class Weights:
     Parameters
     ----------
     config : NetConfig
+        The network.
     theta : ndarray, shape (config.n_parameters,), float32 or float64
         Ordered by layer, ``vec(W)`` then the bias; for a factored layer ``vec(V)``, ``vec(U)`` and
         the bias.
 
     Attributes
     ----------
-    W, bias : list of ndarray
-        ``W[m]`` is ``(d_next, h*h*d)`` or ``(n_out, n_in)`` in Fortran order, a view of `theta`.
-        One entry per stage of the network: a factored layer ``W = U V`` has two, V with an empty
-        bias, then U (see ``NetConfig.stages``).
+    W : list of ndarray, Fortran order
+        ``W[m]`` has shape ``(d_next, h*h*d)`` or ``(n_out, n_in)`` and is a view of `theta`.  One
+        entry per stage of the network (see ``NetConfig.stages``): a factored layer ``W = U V``
+        has two, V and U.
+    bias : list of ndarray
+        ``bias[m]`` has shape ``(d_next,)`` or ``(n_out,)`` and is a view of `theta`; it is empty
+        for the stage V of a factored layer.
 
     Raises
     ------
     ConfigError
-        If `theta` has another length than the network has parameters.
+        If the length of `theta` is not the number of parameters of the network.
+
+    Examples
+    --------
+    One fully connected layer with two inputs and two classes:
+
+    >>> import numpy as np
+    >>> from simplenn_py import NetConfig
+    >>> from simplenn_py.network import Weights
+    >>> config = NetConfig.build((1, 2, 1), full=[2])
+    >>> weights = Weights(config, np.array([1.0, 2.0, 3.0, 4.0, 0.5, 0.6]))
+    >>> weights.W[0].tolist(), weights.bias[0].tolist()
+    ([[1.0, 3.0], [2.0, 4.0]], [0.5, 0.6])
+    >>> weights.W[0][0, 1] = 7
+    >>> weights.theta.tolist()
+    [1.0, 2.0, 7.0, 4.0, 0.5, 0.6]
     """
 
     def __init__(self, config: NetConfig, theta: Array) -> None:
@@ -46,11 +65,22 @@ class Weights:
         self.W, self.bias = self.split(theta)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle without the views, which would become arrays of their own."""
+        """Copy and pickle without the views, which would become separate arrays."""
         return Weights, (self.config, self.theta)
 
     def split(self, theta: Array) -> tuple[list[Array], list[Array]]:
-        """Return the weights and the biases that the flat vector `theta` holds, as views."""
+        """Return the weights and biases in a flat vector, as views.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n_parameters,)
+            Parameters, or a gradient or direction in their space.
+
+        Returns
+        -------
+        W, bias : list of ndarray
+            As in the attributes of the class.
+        """
         W, bias, start = [], [], 0
         for (rows, columns), is_V in zip(self.config.weight_shapes, self.config.is_V, strict=True):
             end = start + rows * columns
@@ -60,9 +90,12 @@ class Weights:
         return W, bias
 
     def multiplied_out(self) -> Weights:
-        """Return the same network without factored layers: every ``W = U V``.
+        """Return the same network without factored layers: every product ``W = U V`` is formed.
 
-        The object itself if no layer is factored.
+        Returns
+        -------
+        Weights
+            The object itself if no layer is factored.
         """
         if not self.config.rank:
             return self
@@ -82,7 +115,7 @@ class Weights:
 def initial_theta(
     config: NetConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
 ) -> Array:
-    """Draw the weights as He et al. (2015): normal, variance ``2/fan_in``; biases 0.
+    """Draw random weights as in He et al. (2015): normal, variance ``2/fan_in``; biases 0.
 
     Parameters
     ----------
@@ -94,11 +127,12 @@ def initial_theta(
     Returns
     -------
     ndarray, shape (config.n_parameters,)
+        Ordered by layer, ``vec(W)`` then the bias.
 
     Notes
     -----
     simpleNN's ``init_model``.  The variance keeps the size of ``Z^m`` from layer to layer.  For
-    V of a factored layer, which no ReLU follows, it is ``1/fan_in``.
+    V of a factored layer, which no ReLU follows, the variance is ``1/fan_in``.
     """
     parts = []
     for (rows, fan_in), is_V in zip(config.weight_shapes, config.is_V, strict=True):

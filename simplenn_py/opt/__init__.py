@@ -1,4 +1,4 @@
-"""Solvers.  They know an objective and a vector, and nothing of layers."""
+"""The solvers.  They work on an objective and a parameter vector, and know nothing of layers."""
 
 from .adam import AdamState, adam
 from .cg import CG

@@ -1,4 +1,4 @@
-"""Adam: steps of a size that each parameter's own gradients choose."""
+"""Adam: each parameter has its own step size, which follows from its gradients."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from ..layout import Array
 from .hooks import Hook
 from .minibatch import BatchState, StochasticObjective, minibatch
 
-#: The paper's constants; the learning rate's default, 0.001, is the paper's as well.
+#: The constants of the paper, which also gives the default learning rate, 0.001.
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass
 class AdamState(BatchState):
-    """Everything that a run needs to go on where it stopped.
+    """The state of a run with Adam: everything that is needed to resume it.
+
+    The other parameters are those of :class:`~simplenn_py.opt.minibatch.BatchState`.
 
     Parameters
     ----------
-    m, v : ndarray
-        Running means of the gradient and of its square.
+    m, v : ndarray, shape (n_parameters,)
+        Running means of the gradient and of its square; zeros at the start.
     """
 
     m: Array
@@ -32,27 +34,29 @@ class AdamState(BatchState):
 def adam(objective: StochasticObjective, state: AdamState, hook: Hook, **options: Any) -> None:
     """Run Adam until its epochs are complete or a hook stops it.
 
-    With t updates so far, this one counted, for each batch of each epoch's permutation:
+    For each batch of each epoch's permutation, with t the number of updates including this one:
 
         m <- beta1*m + (1 - beta1)*grad,   v <- beta2*v + (1 - beta2)*grad.^2
         theta <- theta - lr_t * m/(1 - beta1^t) ./ (sqrt(v/(1 - beta2^t)) + epsilon)
 
     Parameters
     ----------
-    objective, state, hook
-        See :func:`~simplenn_py.opt.minibatch.minibatch`.
+    objective : StochasticObjective
+    state : AdamState
+    hook : Hook
     **options
-        ``epochs``, ``batch_size``, ``lr``, ``decay`` and ``schedule``, see there.
+        ``epochs``, ``batch_size``, ``lr``, ``decay`` and ``schedule``; see
+        :func:`~simplenn_py.opt.minibatch.minibatch`, also for the other parameters.
 
     Raises
     ------
     DivergedError
-        When a batch's loss is not finite.
+        If the loss of a batch, or a parameter at the end of an epoch, is not finite.
 
     Notes
     -----
-    Kingma and Ba (2015), Algorithm 1; simpleNN's ``-s 3``, which counts epochs, not updates, in
-    the bias correction.
+    Kingma and Ba (2015), Algorithm 1.  In simpleNN's Adam (``-s 3``) the bias correction counts
+    epochs; here it counts updates, as in the paper.
     """
     m, v = state.m, state.v
     number = m.dtype.type

@@ -13,21 +13,21 @@ from ..layout import Array
 
 @dataclass
 class CGResult:
-    """What CG found.
+    """The result of :func:`CG`.
 
     Parameters
     ----------
     step : ndarray, shape (n,)
         The direction, s in the lecture.
     steps : int
-        Products with the matrix.
+        Number of CG steps, each with one product.
     residuals : list of float
-        ``||r||/||grad f||`` before the first step and after each.
+        ``||r||/||grad f||`` before the first step and after each step.
     G_step : ndarray, shape (n,)
-        ``(G + lambda I) step``, which the residual holds anyway.
-    reason : str
-        Why it stopped: "tolerance", "CGmax", "curvature" (a direction d with ``d'Ad <= 0``, which
-        only rounding can bring about here) or "stopped" from outside.
+        ``(G + lambda I) step``, computed from the residual without another product.
+    reason : {"tolerance", "CGmax", "curvature", "stopped"}
+        Why CG ended: the tolerance or the maximum number of steps was reached; a direction d
+        had ``d'Ad <= 0``, which here only rounding can cause; or `stop` returned True.
     """
 
     step: Array
@@ -38,7 +38,17 @@ class CGResult:
 
 
 def dot(x: Array, y: Array) -> float:
-    """Return ``x'y``, added up in float64 and in one order for any number of threads."""
+    """Return ``x'y``, the same for any number of threads.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+        The products are added up in float64, always in the same order.
+    """
     return float(np.sum(x * y, dtype=np.float64))
 
 
@@ -57,12 +67,13 @@ def CG(
     product : callable
         ``v -> A v`` with A symmetric and positive definite, here ``G + lambda I``.
     gradient : ndarray, shape (n,)
+        ``grad f``.
     cg_tol : float
         Tolerance; the option ``xi`` of simpleNN.
     CGmax : int
-        Most steps.
+        Maximum number of steps.
     stop : callable
-        Asked after every step; True ends it.
+        Called without arguments after every step; CG ends if it returns True.
 
     Returns
     -------
@@ -71,6 +82,19 @@ def CG(
     Notes
     -----
     Section B of the lecture; simpleNN's ``CG``.
+
+    Examples
+    --------
+    In exact arithmetic a system of two equations takes at most two steps:
+
+    >>> import numpy as np
+    >>> from simplenn_py import CG
+    >>> A = np.array([[4.0, 1.0], [1.0, 3.0]])
+    >>> result = CG(lambda v: A @ v, np.array([-1.0, -2.0]), cg_tol=1e-8)
+    >>> result.step.round(6).tolist()
+    [0.090909, 0.636364]
+    >>> result.steps, result.reason
+    (2, 'tolerance')
     """
     step = np.zeros_like(gradient)
     r = -gradient

@@ -1,4 +1,4 @@
-"""What a solver tells the outside world, and how the outside stops it."""
+"""Hooks: how a solver reports its progress, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -7,23 +7,32 @@ from typing import Any
 
 
 class Hook:
-    """Base of everything that watches a run; each method does nothing unless overridden."""
+    """Base class of all hooks; each method does nothing unless it is overridden.
+
+    `state` is the solver's state, for instance a ``BatchState`` or a ``NewtonState``.
+    """
 
     def on_start(self, state: Any) -> None:
-        """Before the first update, or the first after a resumption."""
+        """Called before the first update of a run, also if the run is resumed."""
 
     def on_batch(self, state: Any) -> None:
-        """After an update.  Setting ``state.stop`` ends the run here."""
+        """Called after every update, or every CG step.  Setting ``state.stop`` ends the run."""
 
     def on_epoch(self, state: Any) -> None:
-        """After an epoch, its record already in ``state.history``."""
+        """Called after every epoch or Newton iteration, with its record in ``state.history``."""
 
     def on_stop(self, state: Any) -> None:
-        """When the run ends, however it does."""
+        """Called when the run ends, also after an exception."""
 
 
 class Hooks(Hook):
-    """Several hooks as one, called in the order given."""
+    """Several hooks as one.
+
+    Parameters
+    ----------
+    hooks : sequence of Hook
+        Called in this order.
+    """
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self._hooks = list(hooks)

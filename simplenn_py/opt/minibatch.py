@@ -1,4 +1,4 @@
-"""Mini-batches of a permutation: the loop that SGD and Adam share."""
+"""The loop that SGD and Adam share: mini-batches cut from a permutation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 
 class StochasticObjective(Protocol):
-    """What SGD and Adam ask of an objective."""
+    """The methods that an objective must have for SGD and Adam."""
 
     @property
     def l(self) -> int:
@@ -31,32 +31,63 @@ class StochasticObjective(Protocol):
         ...
 
     def start_epoch(self, epoch: int) -> None:
-        """Prepare the epoch of that number, from 0; also before going on within one."""
+        """Prepare an epoch; also called if a run is resumed within it.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        """
 
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
-        """Write the batch's gradient into `out`; return its summed loss and its correct ones."""
+        """Estimate the gradient from a batch.
+
+        Parameters
+        ----------
+        indices : ndarray of int64, shape (n,)
+            Index of each instance of the batch.
+        out : ndarray, shape (n_parameters,)
+            Array for the estimate.
+
+        Returns
+        -------
+        loss : float
+            Summed loss of the batch.
+        correct : int
+            Number of its instances that are classified correctly.
+        """
         ...
 
 
 @dataclass(kw_only=True)
 class BatchState:
-    """Everything that a run needs to go on where it stopped, but for the solver's own vectors.
+    """The state of a run, without the solver's own vectors.
+
+    Together with these vectors it is everything that is needed to resume the run.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws one permutation an epoch.
-    updates, epoch, position : int
-        Updates so far (the lecture's t); epochs completed; instances of the epoch under way
-        already used.
-    order : ndarray of int64
-        The permutation of the epoch under way.
-    loss_sum, correct, seconds
-        Sums over the epoch under way.
+        Draws one permutation per epoch.
+    updates : int
+        Number of updates so far, the lecture's t.
+    epoch : int
+        Number of completed epochs.
+    position : int
+        Number of instances already used in the current epoch.
+    order : ndarray of int64, shape (l,)
+        Permutation of the current epoch.
+    loss_sum : float
+        Sum of the losses so far in the current epoch.
+    correct : int
+        Number of correctly classified instances so far in the current epoch.
+    seconds : float
+        Time of the current epoch so far.
     history : list of dict
-        One record an epoch.
+        One record per epoch: ``epoch``, ``updates``, ``lr``, ``loss``, ``train_accuracy`` and
+        ``seconds``.
     stop : bool
-        Set by a hook to end the run after the update under way.
+        Set by a hook to end the run after the current update.
     """
 
     rng: np.random.Generator
@@ -90,25 +121,29 @@ def minibatch(
     objective : StochasticObjective
         Its ``theta`` is changed in place.
     state : BatchState
-        Where to start; changed in place, so that it can be saved at any update.
+        State to start from; changed in place, so that it can be saved after any update.
     hook : Hook
+        Its ``on_batch`` is called after every update, its ``on_epoch`` after every epoch.
     step : callable
-        ``step(theta, gradient, lr_t)`` updates ``theta``; it may use `gradient` up.
-    epochs, batch_size : int
-        Every instance is used once an epoch; the last batch may be smaller.
+        ``step(theta, gradient, lr_t)`` updates ``theta``; it may overwrite `gradient`.
+    epochs : int
+        Number of epochs of the whole run.  Every instance is used once per epoch.
+    batch_size : int
+        Number of instances per update; the last batch of an epoch may be smaller.
     lr, decay : float
+        Peak learning rate, and its decay per update; see :func:`learning_rate`.
     schedule : {"decay", "one-cycle"}
         See :func:`learning_rate`.
 
     Raises
     ------
     DivergedError
-        When a batch's loss is not finite.
+        If the loss of a batch, or a parameter at the end of an epoch, is not finite.
 
     Notes
     -----
-    simpleNN draws each batch on its own, so that an epoch may miss instances; here a permutation
-    is cut into batches.
+    simpleNN draws each batch independently, so that an epoch may miss instances.  Here a
+    permutation is cut into batches.
     """
     theta = objective.theta
     gradient = np.empty_like(theta)
@@ -133,7 +168,7 @@ def minibatch(
                 state.correct += correct
                 state.seconds += time.perf_counter() - began
                 hook.on_batch(state)
-            if not np.isfinite(theta).all():  # the last update's fault: no batch has seen it yet
+            if not np.isfinite(theta).all():  # after the last update, which no batch has seen
                 state.stop = False
                 raise DivergedError(_cause(state, math.inf, lr))
             if state.position == objective.l:
@@ -144,13 +179,37 @@ def minibatch(
 
 
 def learning_rate(schedule: str, lr: float, decay: float, t: int, total: int) -> float:
-    """Return the rate of update `t` of `total`, both counted from 0.
+    """Return the learning rate of one update.
+
+    Parameters
+    ----------
+    schedule : {"decay", "one-cycle"}
+        "decay": ``lr_t = lr/(1 + decay*t)``.  "one-cycle": a linear rise to `lr` over the first
+        fifth of the updates, then a linear fall to 0.
+    lr : float
+        Peak learning rate.
+    decay : float
+        Decay per update; only "decay" uses it.
+    t : int
+        Number of updates before this one.
+    total : int
+        Number of updates of the whole run; only "one-cycle" uses it.
+
+    Returns
+    -------
+    float
+        ``lr_t``.
 
     Notes
     -----
-    "decay" is the lecture's ``lr_t = lr/(1 + decay*t)``.  "one-cycle" rises linearly to `lr` over
-    the first fifth of the updates and falls linearly to 0 over the others, after Smith (2018), "A
+    "decay" is the schedule of section A of the lecture.  "one-cycle" follows Smith (2018), "A
     disciplined approach to neural network hyper-parameters".
+
+    Examples
+    --------
+    >>> from simplenn_py.opt import learning_rate
+    >>> [learning_rate("one-cycle", 0.1, 0.0, t, 10) for t in (0, 1, 2, 6)]
+    [0.05, 0.1, 0.1, 0.05]
     """
     if schedule == "decay":
         return lr / (1 + decay * t)
@@ -176,5 +235,5 @@ def _close_epoch(state: BatchState, l: int, lr_t: float) -> None:
 def _cause(state: BatchState, loss: float, lr: float) -> str:
     return (
         f"the loss became {loss} in epoch {state.epoch + 1}, update {state.updates + 1}; "
-        f"most likely lr = {lr:g} is too large, try {lr / 10:g}"
+        f"most likely lr = {lr:g} is too large; try {lr / 10:g}"
     )

@@ -1,4 +1,4 @@
-"""The Gauss-Newton method with a subsampled matrix: simpleNN's Newton method."""
+"""Newton's method as in simpleNN: the Gauss-Newton matrix of a subsample, with CG."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .cg import CG, CGResult, dot
 from .hooks import Hook
 from .minibatch import Record
 
-#: The line search gives up after so many halvings: alpha is 1e-9 then.
+#: Maximum number of halvings in the line search, after which alpha is 1e-9.
 MOST_HALVINGS = 30
-#: The run ends where gradient or step have become so small, relative to the first gradient and to
-#: theta, in units of the precision.
+#: The run ends when the gradient, relative to the first one, or the step, relative to theta, is
+#: smaller than this many units of the precision.
 _SMALL = 10.0
 
 
 class NewtonObjective(Protocol):
-    """What Newton's method asks of an objective."""
+    """The methods that an objective must have for Newton's method."""
 
     @property
     def l(self) -> int:
@@ -41,38 +41,64 @@ class NewtonObjective(Protocol):
         ...
 
     def fungrad(self, out: Array) -> tuple[float, Record]:
-        """Return f at ``theta`` and more to record, and write the gradient."""
+        """Return f at ``theta``, and write its gradient into `out`.
+
+        Parameters
+        ----------
+        out : ndarray, shape (n_parameters,)
+            Array for the gradient.
+
+        Returns
+        -------
+        f : float
+        record : dict
+            Further entries for the history's record, such as the accuracy.
+        """
         ...
 
     def gauss_newton(self, subset: Array, products: int) -> Callable[[Array], Array]:
-        """Return ``v -> G v`` at ``theta``, on a subset; about so many products will be taken."""
+        """Return the product with the Gauss-Newton matrix at ``theta``.
+
+        Parameters
+        ----------
+        subset : ndarray of int64, shape (n,)
+            Index of each instance of the subsample.
+        products : int
+            Expected number of products.
+
+        Returns
+        -------
+        callable
+            ``v -> G v`` for v of shape (n_parameters,).
+        """
         ...
 
 
 @dataclass
 class NewtonState:
-    """Everything that a run needs to go on where it stopped: between two iterations.
+    """The state of a run between two iterations: everything that is needed to resume it.
 
     Parameters
     ----------
     lambda_ : float
-        Levenberg-Marquardt's, of the next iteration.
+        Damping (lambda of Levenberg-Marquardt) of the next iteration.
     seed : int
-        Subsample k is the same however often the run was interrupted before it.
+        Seed of the subsamples.  A resumed run draws the same ones as an uninterrupted run.
     iteration : int
-        Iterations completed.
+        Number of completed iterations.
     first_norm : float
         ``||grad f||`` at the start.
     history : list of dict
-        One record an iteration: ``iteration``, ``f``, ``gradient_norm``, ``alpha``, ``ratio``,
-        ``lambda``, ``cg_steps``, ``actred``, ``prered``, what the objective adds, ``seconds``,
-        ``cg_residuals``.  f, gradient and lambda are those after the step, as in simpleNN.
+        One record per iteration: ``iteration``, ``f``, ``gradient_norm``, ``alpha``, ``ratio``,
+        ``lambda``, ``cg_steps``, ``actred``, ``prered``, the objective's own entries,
+        ``seconds``, ``cg_residuals``.  f, gradient and lambda are those after the step, as in
+        simpleNN.
     reason : str
-        Why the run ended.
+        Why the solver ended the run; empty if it reached `iter_max` or a hook stopped it.
     cg_steps : int
-        Of the iteration under way.
+        Number of CG steps so far in the current iteration.
     stop : bool
-        Set by a hook to end the run; the iteration under way is then given up.
+        Set by a hook to end the run; the current iteration is then discarded.
     """
 
     lambda_: float
@@ -86,15 +112,30 @@ class NewtonState:
 
     @property
     def epoch(self) -> int:
-        """What a hook counts: iterations."""
+        """Number of completed iterations, under the name that hooks use."""
         return self.iteration
 
 
 def subsample(seed: int, k: int, size: int, l: int) -> Array:
-    """Return the instances of iteration k's matrix: the next `size` of a permutation.
+    """Return the subsample of one iteration: the next `size` instances of a permutation.
 
-    A permutation serves until every instance has had its turn, its beginning once more where the
-    last part would be smaller; then comes another one.
+    Each permutation is used until every instance has been in a subsample; then another one is
+    drawn.  If the last part of a permutation is too small, its beginning completes the subsample.
+
+    Parameters
+    ----------
+    seed : int
+    k : int
+        Number of the iteration, from 0.
+    size : int
+        Number of instances in the subsample.
+    l : int
+        Number of all instances.
+
+    Returns
+    -------
+    ndarray of int64, shape (size,)
+        Index of each instance, in ascending order.
     """
     parts = -(-l // size)
     order = np.random.default_rng([seed, k // parts]).permutation(l)
@@ -131,21 +172,29 @@ def newton(
     objective : NewtonObjective
         Its ``theta`` is changed in place.
     state : NewtonState
+        State to start from; changed in place, so that it can be saved after any iteration.
     hook : Hook
-        ``on_batch`` after every CG step, ``on_epoch`` after every iteration.
+        Its ``on_batch`` is called after every CG step, its ``on_epoch`` after every iteration.
     GNsize : int
-        Instances in S.
-    iter_max, CGmax, drop, boost, eta
-        See :class:`~simplenn_py.training.options.TrainOptions`.
+        Number of instances in S.
+    iter_max : int
+        Maximum number of iterations.
     cg_tol : float
         Tolerance of CG, the option ``xi``.
+    CGmax : int
+        Maximum number of CG steps per iteration.
+    drop, boost : float
+        Factor of the damping lambda after a good step (ratio of 3/4 or more), and after a poor
+        step (ratio below 1/4).
+    eta : float
+        Share of the predicted decrease that the line search requires.
     subsets : callable, optional
-        ``k -> S`` of iteration k, in place of :func:`subsample`.
+        ``k -> S``, the subsample of iteration k, to replace :func:`subsample`.
 
     Raises
     ------
     DivergedError
-        When f or its gradient is not finite at the start.
+        If f or its gradient is not finite at the start.
 
     Notes
     -----
@@ -170,7 +219,7 @@ def newton(
             cg = _direction(
                 objective, state, hook, gradient, subsets(state.iteration), cg_tol, CGmax
             )
-            if state.stop:  # given up: a resumption draws the same subsample again
+            if state.stop:  # discarded: a resumed run draws the same subsample again
                 break
             g_step = dot(gradient, cg.step)
             curvature = dot(cg.step, cg.G_step) - state.lambda_ * dot(cg.step, cg.step)
@@ -237,10 +286,10 @@ def _line_search(
     eta: float,
     likely: bool,
 ) -> tuple[float, float, Record]:
-    """Move ``theta`` along `step`, and `gradient` with it.
+    """Move ``theta`` along `step`, and update `gradient`.
 
-    Returns f there, alpha, and a record.  If alpha 1 is likely, its trial computes the gradient
-    at once.  If no alpha will do, everything stays, and alpha is 0.
+    Returns the new f, alpha, and a record.  If alpha 1 is likely, its trial computes the gradient
+    together with f.  If no alpha lowers f enough, ``theta`` stays as it was, and alpha is 0.
     """
     theta, start = objective.theta, objective.theta.copy()
     trial = np.empty_like(gradient)
@@ -249,7 +298,7 @@ def _line_search(
         theta[:] = start + theta.dtype.type(alpha) * step
         eager = likely and halvings == 0
         f_new, more = objective.fungrad(trial) if eager else (objective.fun(), {})
-        if f_new - f <= eta * alpha * g_step:  # not so for NaN
+        if f_new - f <= eta * alpha * g_step:  # False for NaN
             if not eager:
                 more = objective.fungrad(trial)[1]
             gradient[:] = trial
@@ -266,12 +315,12 @@ def _norm(x: Array) -> float:
 def _look_at_gradient(state: NewtonState, norm: float, theta: Array) -> None:
     smallest = _SMALL * float(np.finfo(theta.dtype).eps) * state.first_norm
     if norm <= smallest:
-        state.reason = f"|grad f| is {norm:.2g}, at most {smallest:.2g}: nothing is left to gain"
+        state.reason = f"|grad f| is {norm:.2g}, at most {smallest:.2g}: no further progress"
 
 
 def _look_at_step(state: NewtonState, alpha: float, step: Array, theta: Array) -> None:
     length, smallest = alpha * _norm(step), _SMALL * float(np.finfo(theta.dtype).eps) * _norm(theta)
     if alpha == 0:
-        state.reason = "no step along the direction lowers f: the precision is used up"
+        state.reason = "no step along the direction lowers f: the precision is exhausted"
     elif length <= smallest:
-        state.reason = f"the step is {length:.2g}, at most {smallest:.2g} beside theta"
+        state.reason = f"the step is {length:.2g}, at most {smallest:.2g}: no further progress"

@@ -12,12 +12,14 @@ from .minibatch import BatchState, StochasticObjective, minibatch
 
 @dataclass
 class SGDState(BatchState):
-    """Everything that a run needs to go on where it stopped.
+    """The state of a run with SGD: everything that is needed to resume it.
+
+    The other parameters are those of :class:`~simplenn_py.opt.minibatch.BatchState`.
 
     Parameters
     ----------
-    v : ndarray
-        The last step.
+    v : ndarray, shape (n_parameters,)
+        The last step; zeros at the start.
     """
 
     v: Array
@@ -34,16 +36,19 @@ def sgd(
 
     Parameters
     ----------
-    objective, state, hook
-        See :func:`~simplenn_py.opt.minibatch.minibatch`.
+    objective : StochasticObjective
+    state : SGDState
+    hook : Hook
     momentum : float
+        Factor that carries the previous step into the next, from 0 to below 1.
     **options
-        ``epochs``, ``batch_size``, ``lr``, ``decay`` and ``schedule``, see there.
+        ``epochs``, ``batch_size``, ``lr``, ``decay`` and ``schedule``; see
+        :func:`~simplenn_py.opt.minibatch.minibatch`, also for the other parameters.
 
     Raises
     ------
     DivergedError
-        When a batch's loss is not finite.
+        If the loss of a batch, or a parameter at the end of an epoch, is not finite.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What the lowest layers know of the process: threads, environment, clock, memory, units."""
+"""The process and the computer: threads, environment, clock, free memory, units."""
 
 from .clock import Shortest, busy, seconds
 from .environment import describe, reduced

@@ -1,4 +1,4 @@
-"""The clock: the one best-of-N timing that everything else uses."""
+"""The clock: the best-of-N timing that the whole package uses."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import Any
 
 
 def seconds(call: Callable[[], Any], repeat: int = 5, span: float = 0.2) -> float:
-    """Return the shortest time of a few calls, after one that may compile or touch memory.
-
-    What else a computer does can only make a call slower, and short calls suffer most: they are
-    repeated until `span` is over, so that some of them are left alone.
+    """Return the shortest time of several calls, after a first call that is not timed.
 
     Parameters
     ----------
     call : callable
-        Takes nothing.
+        The work to time; it is called without arguments.
     repeat : int
-        At least so many calls.
+        Minimum number of timed calls.
     span : float
-        For at least so many seconds.
+        Minimum duration of all calls together, in seconds.
 
     Returns
     -------
     float
         Seconds.
+
+    Notes
+    -----
+    The first call may compile code or touch memory for the first time.  Other work on the
+    computer can only make a call slower.  It affects short calls most, so these are repeated
+    until `span` is over, and some of them are not disturbed.
     """
     call()
     best, calls, start = float("inf"), 0, time.perf_counter()
@@ -39,12 +42,12 @@ def seconds(call: Callable[[], Any], repeat: int = 5, span: float = 0.2) -> floa
 
 
 class Shortest:
-    """The shortest time of each of several pieces of work that are run in turns.
+    """The shortest time of each of several tasks that run in turn.
 
     Attributes
     ----------
     seconds : dict
-        The shortest time so far, by the key that :meth:`time` was given.
+        Shortest time so far, in seconds, of each task, by the key given to :meth:`time`.
     """
 
     def __init__(self) -> None:
@@ -52,7 +55,13 @@ class Shortest:
 
     @contextmanager
     def time(self, key: Hashable) -> Iterator[None]:
-        """Time the body of a ``with`` statement, and keep the result if it is the shortest."""
+        """Time the body of a ``with`` statement, and keep the time if it is the shortest so far.
+
+        Parameters
+        ----------
+        key : hashable
+            Name of the task.
+        """
         began = time.perf_counter()
         yield
         took = time.perf_counter() - began
@@ -60,12 +69,13 @@ class Shortest:
 
 
 def busy() -> str:
-    """Say whether the cores have other work, so that times measured now may be too long.
+    """Check whether the cores have other work, so that times measured now may be too long.
 
     Returns
     -------
     str
-        A sentence where the load of the last minute exceeds half of the cores, otherwise "".
+        A sentence for the user if the load of the last minute exceeds half of the cores,
+        otherwise "".
     """
     import psutil
 
@@ -73,6 +83,6 @@ def busy() -> str:
     if load <= cores / 2:
         return ""
     return (
-        f"Note: {load:.1f} tasks were running or waiting on {cores} cores in the last minute; "
-        "the times below may be too long, mostly of what uses all cores."
+        f"Note: {load:.1f} tasks were running or waiting on {cores} cores in the last minute. "
+        "The times below may be too long, mostly for work that uses all cores."
     )

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, processor, BLAS and the variables that steer it."""
+"""The environment of a run: versions, processor, BLAS, and the variables that influence it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ _VARIABLES = (
 
 
 def describe() -> dict[str, Any]:
-    """Return versions, CPU, BLAS libraries with the kernel each chose, and what steers them."""
+    """Describe the environment of a run.
+
+    Returns
+    -------
+    dict
+        ``versions`` of Python and packages, ``system``, ``cpu``, ``blas`` (see :func:`blas`), and
+        ``environment``: the variables that influence a run, if they are set.
+    """
     return {
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in _PACKAGES},
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -38,7 +45,7 @@ def describe() -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """Return the processor's name, as far as the system tells it."""
+    """Return the name of the processor, or its architecture if the system does not report it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -49,7 +56,14 @@ def cpu_name() -> str:
 
 
 def blas() -> list[dict[str, Any]]:
-    """Return each loaded BLAS: its name, version, kernel and threads."""
+    """Describe each loaded BLAS library.
+
+    Returns
+    -------
+    list of dict
+        ``internal_api`` (name), ``version``, ``architecture`` (chosen kernel) and
+        ``num_threads`` of each library.
+    """
     from threadpoolctl import threadpool_info
 
     keys = ("internal_api", "version", "architecture", "num_threads")
@@ -65,10 +79,10 @@ def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        # Ours is not installed where it runs from a bare clone.
+        # simplenn_py is not installed if it runs from a bare clone.
         return __version__ if package == "simplenn-py" else None
 
 
 def reduced() -> bool:
-    """Return whether the environment asks for small tutorials: ``SIMPLENN_SMALL=1``."""
+    """Return whether the environment asks for small tutorials by ``SIMPLENN_SMALL=1``."""
     return os.environ.get(SMALL, "") not in ("", "0")

@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used."""
+"""Names of a package that are loaded on first use."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ def exports(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` for the ``__init__`` of a package.
 
-    Importing the package then costs nothing, and compiles nothing.
+    The package then loads a name on its first use.  Importing the package is fast and compiles
+    nothing.
 
     Parameters
     ----------
     package : str
-        Its ``__name__``.
-    homes : mapping
-        Names by the module that defines them, relative to the package.
+        ``__name__`` of the package.
+    homes : mapping of str to tuple of str
+        Names that each module defines, by the module, relative to the package.
+
+    Returns
+    -------
+    load : callable
+        The ``__getattr__`` of the package.
+    names : callable
+        The ``__dir__`` of the package.
     """
     module_of = {name: module for module, names in homes.items() for name in names}
 

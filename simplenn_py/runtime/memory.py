@@ -1,10 +1,10 @@
-"""How much memory is free."""
+"""The amount of free memory."""
 
 from __future__ import annotations
 
 
 def free_bytes() -> int:
-    """Return the bytes that the computer could give now without swapping."""
+    """Return the number of bytes that are available now without swapping."""
     import psutil
 
     return int(psutil.virtual_memory().available)

@@ -240,7 +240,7 @@ def test_wrong_idx_pool_is_named(operator, rng):
 
 def test_in_place_operators_name_wrong_operands(rng):
     S = storage(rng, 4, 6)
-    with pytest.raises(ValueError, match="one row for each entry of bias"):
+    with pytest.raises(ValueError, match="one row per entry of bias"):
         bias_relu(S, np.zeros(3))
     with pytest.raises(ValueError, match="S must be in Fortran order"):
         bias_relu(np.ascontiguousarray(S), np.zeros(4))

@@ -217,7 +217,7 @@ def test_missing_parts_are_refused(rng, tmp_path, name):
     arrays = make(rng).arrays()
     del arrays[name]
     write_arrays(tmp_path / "model.npz", arrays)
-    with pytest.raises(DataError, match=r"model\.npz is no model of simplenn_py"):
+    with pytest.raises(DataError, match=r"model\.npz is not a model of simplenn_py"):
         Model.load(tmp_path / "model.npz")
 
 

@@ -92,7 +92,7 @@ def test_preset_takes_the_number_of_classes():
 
 
 def test_unknown_preset_is_named():
-    with pytest.raises(ConfigError, match=r"'layer5'; there are digits, layer4.*did you mean"):
+    with pytest.raises(ConfigError, match=r"'layer5'; the presets are digits.*did you mean"):
         NetConfig.preset("layer5")
 
 
@@ -114,7 +114,7 @@ WRONG = [
     ({"wd_filter": (0, 2)}, "layer 1: wd_filter is 0; it must be 1 or more"),
     ({"strides": (1, 0)}, "layer 2: strides is 0; it must be 1 or more"),
     ({"wd_subimage_pool": (0, 1)}, "layer 1: wd_subimage_pool is 0; it must be 1 or more"),
-    ({"full_neurons": (0, 7)}, "layer 3: full_neurons is 0; at least 1"),
+    ({"full_neurons": (0, 7)}, "layer 3: full_neurons is 0; it must be 1 or more"),
     ({"full_neurons": (6, 1)}, "the last entry is the number of classes, 2 or more"),
     ({"wd_filter": (3, 4)}, "layer 2: the 4x4 filter is larger than its padded input, 4x3"),
     ({"wd_subimage_pool": (3, 2)}, "layer 2: pooling 2x2 leaves nothing of the 2x1 convolution"),
@@ -195,7 +195,7 @@ BAD_TEXTS = [
     ("[1,1,1]", "[1,x,1]", "line 11: strides holds 'x'; whole numbers only"),
     ("[1,1,1]", "[1,1,1", "line 11: 'strides = [1,1,1;  wd_subimage_pool"),
     ("L = 4;", "L = 5;", "L is 5; it must be LC + LF = 4"),
-    ("full_neurons", "% full_neurons", "full_neurons missing"),
+    ("full_neurons", "% full_neurons", "no value is given for full_neurons"),
     ("[1,1,1]", "[1,1]", "strides has 2 entries; it needs LC = 3"),
 ]
 
@@ -208,7 +208,9 @@ def test_bad_texts_are_explained(good, bad, message):
 
 
 def test_an_empty_text_names_all_fields():
-    with pytest.raises(ConfigError, match=r"LC, LF, wd_input, .*, full_neurons missing"):
+    with pytest.raises(
+        ConfigError, match=r"no value is given for LC, LF, wd_input, .*, full_neurons"
+    ):
         NetConfig.parse("% nothing\n\n")
 
 

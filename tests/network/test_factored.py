@@ -49,7 +49,7 @@ def test_parameters_are_those_of_the_factors():
     ("rank", "message"),
     [
         ((1, 2), "rank has 2 entries; it needs L = 4"),
-        ((7, 0, 0, 0), r"layer 1: rank is 7; that of its 6x18 matrix W is between 1 and 6"),
+        ((7, 0, 0, 0), r"layer 1: rank is 7; for its 6x18 matrix W it must be from 1 to 6"),
         ((0, 0, 0, -1), "layer 4: rank is -1"),
         ((0, 0.5, 0, 0), "rank is .* a list of integers"),
     ],

@@ -14,21 +14,34 @@ def padding(Z: Array, g: ConvGeometry, out: Array | None = None) -> Array:
     Z : ndarray, shape (d, a*b*l), Fortran order, float
     g : ConvGeometry
         Sizes of the layer.
-    out : ndarray, shape (d, a_pad*b_pad*l), Fortran order, optional
-        Where to write; allocated if omitted.
+    out : ndarray, shape (d, a_pad*b_pad*l), Fortran order, the dtype of `Z`, optional
+        Array for the result; allocated if omitted.
 
     Returns
     -------
-    ndarray, shape (d, a_pad*b_pad*l), Fortran order, the dtype of `Z`.
+    ndarray, shape (d, a_pad*b_pad*l), Fortran order, the dtype of `Z`
 
     Raises
     ------
     ValueError
-        Where `Z` or `out` has another shape.
+        If `Z` or `out` has another shape, or `out` another dtype or memory order.
 
     Notes
     -----
-    Section A of the lecture; simpleNN's ``padding_and_phiZ`` begins with it.
+    Section A of the lecture; the first step of simpleNN's ``padding_and_phiZ``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from simplenn_py import ConvGeometry, padding
+    >>> from simplenn_py.layout import from_nhwc
+    >>> g = ConvGeometry(a=2, b=2, d=1, p=1, h=3, s=1, d_next=1, h_pool=1)
+    >>> Z = from_nhwc(np.array([[[1.0, 2.0], [3.0, 4.0]]]))
+    >>> padding(Z, g).reshape(4, 4, order="F")
+    array([[0., 0., 0., 0.],
+           [0., 1., 2., 0.],
+           [0., 3., 4., 0.],
+           [0., 0., 0., 0.]])
     """
     a, b, d, p = g.a, g.b, g.d, g.p
     Z, l = check_storage(Z, d, a * b, "Z")
@@ -38,22 +51,24 @@ def padding(Z: Array, g: ConvGeometry, out: Array | None = None) -> Array:
 
 
 def unpad(V: Array, g: ConvGeometry, out: Array | None = None) -> Array:
-    """Drop the border again: ``v' P_pad``, the adjoint of :func:`padding`.
+    """Drop the border of ``p`` pixels: ``v' P_pad``, the adjoint of :func:`padding`.
 
     Parameters
     ----------
     V : ndarray, shape (d, a_pad*b_pad*l), Fortran order, float
     g : ConvGeometry
-    out : ndarray, shape (d, a*b*l), Fortran order, optional
+        Sizes of the layer.
+    out : ndarray, shape (d, a*b*l), Fortran order, the dtype of `V`, optional
+        Array for the result; allocated if omitted.
 
     Returns
     -------
-    ndarray, shape (d, a*b*l), Fortran order
+    ndarray, shape (d, a*b*l), Fortran order, the dtype of `V`
 
     Raises
     ------
     ValueError
-        Where `V` or `out` has another shape.
+        If `V` or `out` has another shape, or `out` another dtype or memory order.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""phi(pad(Z)): every patch a column, so that convolution is one matrix product."""
+"""phi(pad(Z)): one column per patch, so that a convolution is one matrix product."""
 
 from __future__ import annotations
 
@@ -9,26 +9,39 @@ from ...layout import Array, ConvGeometry, check_storage, output, patches, pixel
 
 
 def find_index_phiZ(g: ConvGeometry) -> Array:
-    """Tell which entry of ``vec(pad(Z))`` each entry of ``vec(phi(pad(Z)))`` is.
+    """Return the index in ``vec(pad(Z))`` that each entry of ``vec(phi(pad(Z)))`` is copied from.
 
-    Row ``u + h*w + h*h*c`` of output pixel ``(i, j)`` is entry
+    Row ``u + h*w + h*h*c`` of the patch of output pixel ``(i, j)`` is a copy of entry
 
         c + d*((i*s + u) + a_pad*(j*s + w))
 
-    of one padded instance: these numbers are the columns of the ones in P_phi.
+    of one padded instance.  Each row of P_phi has a single 1, and this number is its column.
 
     Parameters
     ----------
     g : ConvGeometry
+        Sizes of the layer.
 
     Returns
     -------
     ndarray of int64, shape (h*h*d * a_conv*b_conv,)
-        Indices from 0, ordered as ``vec(phi(pad(Z)))``.
+        Indices for one instance, from 0, in the order of ``vec(phi(pad(Z)))``.
 
     Notes
     -----
     Section A of the lecture; simpleNN's ``find_index_phiZ`` (which counts from 1).
+
+    Examples
+    --------
+    The four 2x2 patches of a 3x3 image, one patch per column:
+
+    >>> from simplenn_py import ConvGeometry, find_index_phiZ
+    >>> g = ConvGeometry(a=3, b=3, d=1, p=0, h=2, s=1, d_next=1, h_pool=1)
+    >>> find_index_phiZ(g).reshape(4, 4, order="F")
+    array([[0, 1, 3, 4],
+           [1, 2, 4, 5],
+           [3, 4, 6, 7],
+           [4, 5, 7, 8]])
     """
     d, h, s, a_pad = g.d, g.h, g.s, g.a_pad
     u, w, c = np.arange(h), np.arange(h), np.arange(d)
@@ -40,7 +53,7 @@ def find_index_phiZ(g: ConvGeometry) -> Array:
 
 
 def padding_and_phiZ(Z: Array, g: ConvGeometry, out: Array | None = None) -> Array:
-    """Form phi(pad(Z)), one patch a column.
+    """Form phi(pad(Z)), one column per patch.
 
         vec(phi(pad(Z))) = P_phi P_pad vec(Z)
 
@@ -49,7 +62,8 @@ def padding_and_phiZ(Z: Array, g: ConvGeometry, out: Array | None = None) -> Arr
     Z : ndarray, shape (d, a*b*l), Fortran order, float
     g : ConvGeometry
         Sizes of the layer.
-    out : ndarray, shape (h*h*d, a_conv*b_conv*l), Fortran order, optional
+    out : ndarray, shape (h*h*d, a_conv*b_conv*l), Fortran order, the dtype of `Z`, optional
+        Array for the result; allocated if omitted.
 
     Returns
     -------
@@ -59,12 +73,27 @@ def padding_and_phiZ(Z: Array, g: ConvGeometry, out: Array | None = None) -> Arr
     Raises
     ------
     ValueError
-        Where `Z` or `out` has another shape.
+        If `Z` or `out` has another shape, or `out` another dtype or memory order.
 
     Notes
     -----
-    simpleNN's ``padding_and_phiZ``.  The same by an index gather:
-    ``vec(pad(Z))[find_index_phiZ(g)]`` for each instance.
+    Section A of the lecture; simpleNN's ``padding_and_phiZ``.  An index gather gives the same
+    result: ``vec(pad(Z))[find_index_phiZ(g)]`` for each instance.
+
+    Examples
+    --------
+    The four 2x2 patches of a 3x3 image, one patch per column:
+
+    >>> import numpy as np
+    >>> from simplenn_py import ConvGeometry, padding_and_phiZ
+    >>> from simplenn_py.layout import from_nhwc
+    >>> g = ConvGeometry(a=3, b=3, d=1, p=0, h=2, s=1, d_next=1, h_pool=1)
+    >>> Z = from_nhwc(np.array([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]))
+    >>> padding_and_phiZ(Z, g)
+    array([[1., 4., 2., 5.],
+           [4., 7., 5., 8.],
+           [2., 5., 3., 6.],
+           [5., 8., 6., 9.]])
     """
     a, b, d, p, s = g.a, g.b, g.d, g.p, g.s
     Z, l = check_storage(Z, d, a * b, "Z")
@@ -74,29 +103,44 @@ def padding_and_phiZ(Z: Array, g: ConvGeometry, out: Array | None = None) -> Arr
 
 
 def vTP_phi(V: Array, g: ConvGeometry, out: Array | None = None) -> Array:
-    """Compute ``v' P_phi``, the adjoint of phi: a scatter-add back to the pixels.
+    """Compute ``v' P_phi``, the adjoint of phi: a scatter-add to the pixels of pad(Z).
 
     Parameters
     ----------
     V : ndarray, shape (h*h*d, a_conv*b_conv*l), Fortran order, float
         In equation (5), ``W' dxi/dS``.
     g : ConvGeometry
-    out : ndarray, shape (d, a_pad*b_pad*l), Fortran order, optional
+        Sizes of the layer.
+    out : ndarray, shape (d, a_pad*b_pad*l), Fortran order, the dtype of `V`, optional
+        Array for the result; allocated if omitted.
 
     Returns
     -------
-    ndarray, shape (d, a_pad*b_pad*l), Fortran order
-        Of every pixel of pad(Z), the sum over the patches that contain it.
+    ndarray, shape (d, a_pad*b_pad*l), Fortran order, the dtype of `V`
+        For each pixel of pad(Z), the sum of its entries in all patches that contain it.
 
     Raises
     ------
     ValueError
-        Where `V` or `out` has another shape.
+        If `V` or `out` has another shape, or `out` another dtype or memory order.
 
     Notes
     -----
-    Equation (5); simpleNN's ``vTP`` with ``accumarray``.  The sum is formed in a fixed order
-    whatever the number of threads.
+    Equation (5); simpleNN's ``vTP`` with ``accumarray``.  The order of the additions does not
+    depend on the number of threads.
+
+    Examples
+    --------
+    If all entries of V are 1, the result is the number of patches that contain each pixel:
+
+    >>> import numpy as np
+    >>> from simplenn_py import ConvGeometry, vTP_phi
+    >>> g = ConvGeometry(a=3, b=3, d=1, p=0, h=2, s=1, d_next=1, h_pool=1)
+    >>> V = np.ones((4, 4), order="F")
+    >>> vTP_phi(V, g).reshape(3, 3, order="F")
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
     """
     d, s = g.d, g.s
     V, l = check_storage(V, g.hhd, g.a_conv * g.b_conv, "V")

@@ -18,26 +18,45 @@ def maxpooling(
     Parameters
     ----------
     S : ndarray, shape (d_next, a_conv*b_conv*l), Fortran order, float
-        After the ReLU.
+        Output of the convolution after the ReLU, ``sigma(S)``.
     g : ConvGeometry
-    out : ndarray, shape (d_next, a_next*b_next*l), Fortran order, optional
+        Sizes of the layer.
+    out : ndarray, shape (d_next, a_next*b_next*l), Fortran order, the dtype of `S`, optional
+        Array for the maxima; allocated if omitted.
     idx_pool : ndarray of int64, shape (d_next*a_next*b_next, l), Fortran order, optional
+        Array for the indices; allocated if omitted.
 
     Returns
     -------
-    Z : ndarray, shape (d_next, a_next*b_next*l), Fortran order
+    Z : ndarray, shape (d_next, a_next*b_next*l), Fortran order, the dtype of `S`
+        The maxima.
     idx_pool : ndarray of int64, shape (d_next*a_next*b_next, l), Fortran order
-        For each entry of ``vec(Z^{m+1,i})`` its place in ``vec(S^{m,i})``, from 0: the columns
-        of the ones in P_pool.  Of equal maxima the first in the order of ``u + h_pool*w``.
+        Index in ``vec(sigma(S^{m,i}))``, from 0, of each entry of ``vec(Z^{m+1,i})``: the column
+        of the single 1 in each row of P_pool.  If a window has several equal maxima, the index
+        is that of the first in the order of ``u + h_pool*w``.
 
     Raises
     ------
     ValueError
-        Where an array has another shape.
+        If an array has another shape, or `out` or `idx_pool` another dtype or memory order.
 
     Notes
     -----
     Section A of the lecture; simpleNN's ``maxpooling``.
+
+    Examples
+    --------
+    The upper left window has two equal maxima; index 1 comes before index 4:
+
+    >>> import numpy as np
+    >>> from simplenn_py import ConvGeometry, maxpooling
+    >>> from simplenn_py.layout import from_nhwc
+    >>> g = ConvGeometry(a=2, b=4, d=1, p=0, h=1, s=1, d_next=1, h_pool=2)
+    >>> S = from_nhwc(np.array([[[0.0, 3.0, 5.0, 0.0],
+    ...                          [3.0, 1.0, 0.0, 2.0]]]))
+    >>> Z, idx_pool = maxpooling(S, g)
+    >>> Z.tolist(), idx_pool.tolist()
+    ([[3.0, 5.0]], [[1], [4]])
     """
     d, h_pool = g.d_next, g.h_pool
     S, l = check_storage(S, d, g.a_conv * g.b_conv, "S")
@@ -51,30 +70,45 @@ def maxpooling(
 
 
 def vTP_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = None) -> Array:
-    """Compute ``v' P_pool``: every entry goes back to where pooling took it from.
+    """Compute ``v' P_pool``: write each entry to the place of its maximum, and 0 elsewhere.
 
     Parameters
     ----------
     V : ndarray, shape (d_next, a_next*b_next*l*columns), Fortran order, float
-        In equation (3), ``dxi/dZ^{m+1} .* I[Z^{m+1}]``; with several gradient columns an
-        instance, those of instance i stand side by side.
+        In equation (3), ``dxi/dZ^{m+1} .* I[Z^{m+1}]``.  ``columns`` is the number of gradients
+        per instance: 1 for back-propagation, ``nL`` for a stored Jacobian.  The gradients of an
+        instance are stored side by side.
     idx_pool : ndarray of int64, shape (d_next*a_next*b_next, l), Fortran order
-        As :func:`maxpooling` returned it.
+        The indices that :func:`maxpooling` returned.
     g : ConvGeometry
+        Sizes of the layer.
     out : ndarray, shape (d_next, a_conv*b_conv*l*columns), Fortran order, optional
+        Array for the result, of the dtype of `V`; allocated if omitted.
 
     Returns
     -------
-    ndarray, shape (d_next, a_conv*b_conv*l*columns), Fortran order
+    ndarray, shape (d_next, a_conv*b_conv*l*columns), Fortran order, the dtype of `V`
 
     Raises
     ------
     ValueError
-        Where an array has another shape.
+        If an array has another shape, or `out` another dtype or memory order.
 
     Notes
     -----
     Equation (3); simpleNN's ``vTP``.
+
+    Examples
+    --------
+    Two windows, whose maxima are entries 1 and 4 of ``vec(S)``:
+
+    >>> import numpy as np
+    >>> from simplenn_py import ConvGeometry, vTP_pool
+    >>> g = ConvGeometry(a=2, b=4, d=1, p=0, h=1, s=1, d_next=1, h_pool=2)
+    >>> V, idx_pool = np.array([[10.0, 20.0]]), np.array([[1], [4]])
+    >>> vTP_pool(V, idx_pool, g).reshape(2, 4, order="F")
+    array([[ 0.,  0., 20.,  0.],
+           [10.,  0.,  0.,  0.]])
     """
     d, pooled = g.d_next, g.a_next * g.b_next
     V, gradients = check_storage(V, d, pooled, "V")
@@ -102,17 +136,20 @@ def P_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = None)
     V : ndarray, shape (d_next, a_conv*b_conv*l), Fortran order, float
         For the R-operator, ``R{S}``.
     idx_pool : ndarray of int64, shape (d_next*a_next*b_next, l), Fortran order
+        The indices that :func:`maxpooling` returned.
     g : ConvGeometry
-    out : ndarray, shape (d_next, a_next*b_next*l), Fortran order, optional
+        Sizes of the layer.
+    out : ndarray, shape (d_next, a_next*b_next*l), Fortran order, the dtype of `V`, optional
+        Array for the result; allocated if omitted.
 
     Returns
     -------
-    ndarray, shape (d_next, a_next*b_next*l), Fortran order
+    ndarray, shape (d_next, a_next*b_next*l), Fortran order, the dtype of `V`
 
     Raises
     ------
     ValueError
-        Where an array has another shape.
+        If an array has another shape, or `out` another dtype or memory order.
 
     Notes
     -----

@@ -16,8 +16,9 @@ def bias_relu(S: Array, bias: Array, activate: bool = True) -> Array:
     S : ndarray, shape (d_next, n), Fortran order, float
         The product ``W phi(pad(Z))``, or ``W z``; overwritten.
     bias : ndarray, shape (d_next,)
+        One entry per row of `S`.
     activate : bool
-        False leaves the ReLU out: the last layer is linear.
+        Whether to apply the ReLU; False for the last layer, which is linear.
 
     Returns
     -------
@@ -27,29 +28,72 @@ def bias_relu(S: Array, bias: Array, activate: bool = True) -> Array:
     Raises
     ------
     ValueError
-        Where `S` is not in Fortran order (it could not be changed in place) or `bias` has
+        If `S` is not in Fortran order, and so could not be changed in place, or if `bias` has
         another length.
 
     Notes
     -----
-    Section A of the lecture.  A NaN stays a NaN, so that training sees it in the loss.
+    Section A of the lecture.  A NaN stays a NaN, so that it reaches the loss and training
+    stops.
     """
     if not S.flags.f_contiguous or bias.shape != S.shape[:1]:
         raise ValueError(
             f"S has shape {S.shape}, bias {bias.shape}; S must be in Fortran order with one "
-            "row for each entry of bias"
+            "row per entry of bias"
         )
     kernels.add_bias(S.T, bias, activate)
     return S
 
 
 def relu(S: Array) -> Array:
-    """Return ``sigma(S) = max(S, 0)`` entry by entry, as a new array of the same shape."""
+    """Compute ``sigma(S) = max(S, 0)``, entry by entry.
+
+    Parameters
+    ----------
+    S : ndarray, any shape
+
+    Returns
+    -------
+    ndarray, the shape and dtype of `S`
+        A new array.
+
+    Notes
+    -----
+    Section A of the lecture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from simplenn_py import relu
+    >>> relu(np.array([[-1.0, 0.0, 2.0]]))
+    array([[0., 0., 2.]])
+    """
     return np.maximum(S, 0)
 
 
 def indicator(Z: Array) -> Array:
-    """Return ``I[Z]``: True where an entry is strictly positive; same shape as `Z`."""
+    """Compute the indicator ``I[Z]`` of the positive entries.
+
+    Parameters
+    ----------
+    Z : ndarray, any shape
+
+    Returns
+    -------
+    ndarray of bool, the shape of `Z`
+        True for an entry above 0; False at 0.
+
+    Notes
+    -----
+    Equation (3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from simplenn_py import indicator
+    >>> indicator(np.array([[-1.0, 0.0, 2.0]]))
+    array([[False, False,  True]])
+    """
     return Z > 0
 
 
@@ -59,13 +103,13 @@ def mask(V: Array, Z: Array, columns: int = 1) -> Array:
     Parameters
     ----------
     V : ndarray, shape (d, n*columns), Fortran order, float
-        Overwritten.
+        Gradients ``dxi/dZ^{m+1}``; overwritten.
     Z : ndarray, shape (d, n), Fortran order
-        With one gradient column an instance: any ``d x a b l`` storage.  With more, see
-        `columns`.
+        The layer's output ``Z^{m+1}``, as ``(d, a*b*l)`` storage.  If `columns` is above 1,
+        the same values with one column per instance, ``(d*a*b, l)``.
     columns : int
-        Gradient columns an instance; then `V` is ``(rows, l*columns)`` and `Z`
-        ``(rows, l)``, one instance a column.
+        Number of gradients per instance, stored side by side in `V`: 1 for back-propagation,
+        ``nL`` for a stored Jacobian.
 
     Returns
     -------
@@ -75,12 +119,12 @@ def mask(V: Array, Z: Array, columns: int = 1) -> Array:
     Raises
     ------
     ValueError
-        Where the shapes do not fit, or an array is not in Fortran order.
+        If the shapes do not fit, or an array is not in Fortran order.
     """
     fits = V.shape == (Z.shape[0], Z.shape[1] * columns)
     if not (fits and V.flags.f_contiguous and Z.flags.f_contiguous):
         raise ValueError(
-            f"V has shape {V.shape}, Z {Z.shape}; with {columns} gradient columns an instance "
+            f"V has shape {V.shape}, Z {Z.shape}; with columns={columns}, "
             f"V must be ({Z.shape[0]}, {Z.shape[1] * columns}), both in Fortran order"
         )
     kernels.mask(V.T, Z.T, columns)
