@@ -1,4 +1,4 @@
-"""Find the packages: setup.cfg either searches one folder or lists every name, and we need both."""
+"""Find the packages.  setup.cfg can search for packages or list them, but not do both."""
 
 from setuptools import find_packages, setup
 
