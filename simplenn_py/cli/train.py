@@ -18,10 +18,10 @@ _DESCRIPTION = """\
 Train a convolutional network by stochastic gradient descent with momentum, Adam, or the
 Gauss-Newton method of simpleNN.
 
-DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a .mat
-file of simpleNN, a .npz file with X and y, or a folder with one sub-folder of pictures per
-class.  digits, mnist and cifar10 have their own defaults, so that 'simplenn train DATASET' alone
-trains well.
+DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a simpleNN
+.mat file, an .npz file with X and y, or a folder with one sub-folder of picture files per class.
+digits, mnist and cifar10 have their own defaults, so 'simplenn train DATASET' gives good results
+without further options.
 """
 _EPILOG = """\
 examples:
@@ -34,7 +34,7 @@ examples:
   simplenn train pictures/ --image-shape 32x32x3 --out runs/pictures
 
 Ctrl-C finishes the current batch and writes a checkpoint.  --resume continues from it; the result
-is bit for bit that of an uninterrupted run.
+is bit-for-bit identical to that of an uninterrupted run.
 """
 
 
@@ -51,8 +51,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument(
         "--config",
         metavar="FILE|PRESET",
-        help="network: a .config file of simpleNN, or digits, layer4, layer7, vgg11 (digits for "
-        "the data set digits, else layer4)",
+        help="network: a simpleNN .config file, or digits, layer4, layer7, vgg11 (default: "
+        "digits for the digits data set, layer4 otherwise)",
     )
     options = p.add_argument_group("training")
     for f in fields(TrainOptions):
@@ -70,8 +70,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         nargs="+",
         metavar="FILE.py",
         help="train with your own routines: the functions padding_and_phiZ, vTP_phi, maxpooling, "
-        "... in these files or folders replace those of the lecture engine; values and times are "
-        "compared",
+        "... in these files or folders replace those of the lecture engine, and their values and "
+        "run times are compared with the engine's",
     )
     files = p.add_argument_group("data and files")
     files.add_argument("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
@@ -84,15 +84,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=("row", "column"),
         default="row",
         help="pixel order of an image in a .mat or flat .npz file: row by row, or column by "
-        "column (default row)",
+        "column (default: row)",
     )
-    files.add_argument("--out", metavar="DIR", help="run folder (default runs/DATASET-1, -2, ...)")
+    files.add_argument("--out", metavar="DIR", help="run folder (default: runs/DATASET-1, -2, ...)")
     files.add_argument("--resume", metavar="DIR", help="continue the run in this run folder")
     shown = p.add_argument_group("output")
-    shown.add_argument("--quiet", action="store_true", help="print the result only, no progress")
-    shown.add_argument(
-        "--json", action="store_true", help="print run.json on stdout, and nothing else there"
-    )
+    shown.add_argument("--quiet", action="store_true", help="print only the final result")
+    shown.add_argument("--json", action="store_true", help="print only run.json on stdout")
     p.set_defaults(run=run)
 
 
@@ -103,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     ------
     UserError
         If an option breaks its rule, the data set is missing or damaged, or the network, the
-        data and the options do not fit together.
+        data and the options are incompatible.
     """
     from rich.console import Console
 
@@ -256,9 +254,9 @@ def _defaults(name: str) -> str:
     value = getattr(TrainOptions(), name)
     own = {d: getattr(default_options(d), name) for d in ("digits", "mnist", "cifar10")}
     if len({value, *own.values()}) == 1:
-        return f"default {_shown(value)}"
-    shown = ", ".join(f"{d} {_shown(v)}" for d, v in own.items() if v != value)
-    return f"default {shown}, else {_shown(value)}"
+        return f"default: {_shown(value)}"
+    shown = ", ".join(f"{_shown(v)} for {d}" for d, v in own.items() if v != value)
+    return f"default: {shown}, {_shown(value)} otherwise"
 
 
 def _shown(value: object) -> str:

@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "networks",
         nargs="*",
         metavar="CONFIG|PRESET",
-        help=f"a .config file, digits, layer4, layer7, vgg11 (default {' '.join(_DEFAULT)})",
+        help=f"a .config file, digits, layer4, layer7, vgg11 (default: {' '.join(_DEFAULT)})",
     )
     parser.add_argument("--dtype", default="float32", metavar="D",
                         help="float32 or float64 (%(default)s)")  # fmt: skip

@@ -67,7 +67,7 @@ def read_source(path: Path) -> bytes:
         what = path.stat()
         if stat.S_ISREG(what.st_mode) and what.st_size > _LARGEST:
             raise DataError(
-                f"{path}: has {what.st_size / 1e6:.3g} MB; an exercise is a few kB of Python"
+                f"{path}: is {what.st_size / 1e6:.3g} MB; an exercise is a few kB of Python"
             )
         if stat.S_ISREG(what.st_mode):
             return path.read_bytes()
@@ -75,7 +75,7 @@ def read_source(path: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or "no reason given"
     raise DataError(
-        f"{path}: cannot be read ({reason}); name a file that 'simplenn exercise start' wrote, "
+        f"{path}: cannot be read ({reason}); give a file written by 'simplenn exercise start', "
         "or the folder that contains it"
     )
 
@@ -92,14 +92,14 @@ def check_file(
     Parameters
     ----------
     exercise : Exercise
-        Exercise that the file answers.
+        Exercise that the file solves.
     path : Path
-        File to check.  It is read once, and these bytes are hashed and run.
+        File to check.  It is read once; the same contents are hashed and run.
     helpers : Helpers, optional
         Routines of earlier exercises.
     limits : Limits
-        Limits for all correctness cases together.  The speed measurement has the same limits
-        again.
+        Limits on time and memory, shared by all correctness cases.  The speed measurement gets a
+        fresh allowance of the same size.
     seed : int
         Seed of the random cases.
 

@@ -360,7 +360,7 @@ def _check_arrays(
     range_: tuple[float, float],
     loss: str,
 ) -> None:
-    """Raise DataError if the arrays of a model file do not fit together."""
+    """Raise DataError if the arrays of a model file are incompatible."""
     a, b, d = config.image_shape
     problem = ""
     if theta.dtype not in (np.float32, np.float64) or theta.shape != (config.n_parameters,):

@@ -92,7 +92,7 @@ def plot_comparison(
     names : sequence of str, optional
         One name per run, for the legend; by default the names of their folders.
     axes : four Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------

@@ -55,19 +55,19 @@ def plot_confusion(
     part : str
         Name of the images, for the title: "test images", "digits (test)".
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------
     Axes
         One row per true class; colours show fractions of its images.  Mistakes and the diagonal
-        have their own colours and scales, so that mistakes are visible.  With 20 classes or fewer
-        each cell that is not 0 shows its count.
+        have their own colours and scales, so that mistakes are visible.  With 20 or fewer
+        classes, each nonzero cell shows its count.
 
     Raises
     ------
     DataError
-        If `counts` has another shape.
+        If `counts` does not have shape (k, k).
     """
     k = len(classes)
     if counts.shape != (k, k):

@@ -34,7 +34,7 @@ def plot_curves(
     test_accuracy : float, optional
         Accuracy on the test set, a fraction; marked by a horizontal line.
     axes : pair of Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------

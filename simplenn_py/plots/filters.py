@@ -34,7 +34,7 @@ def plot_filters(
     data : str
         Name of the data set that the model was trained on, for the title.
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def plot_newton(
     xi : float, optional
         Tolerance of CG, marked in its panel.
     axes : four Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def plot_objective(records: Records, *, axes: Axes | None = None) -> Axes:
     records : sequence of mapping
         Records with ``iteration``, ``f`` and ``gradient_norm``.
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def plot_cg_residuals(
     xi : float, optional
         Tolerance of CG.
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def plot_lambda(records: Records, *, axes: Axes | None = None) -> Axes:
     records : sequence of mapping
         Records with ``iteration`` and ``lambda``.
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------
@@ -203,7 +203,7 @@ def plot_ratio(records: Records, *, axes: Axes | None = None) -> Axes:
     records : sequence of mapping
         Records with ``iteration`` and ``ratio``, and optionally ``alpha`` of the line search.
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Checkpoints: everything from which a run continues bit for bit."""
+"""Checkpoints: everything needed to continue a run with bit-identical results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .options import TrainOptions
 State = SGDState | AdamState | NewtonState
 FORMAT = "simplenn_py checkpoint 2"
 FILE = "checkpoint.npz"
-#: The state of each solver, from which it continues.
+#: The state class of each solver.
 STATES: dict[str, Any] = {"sgd": SGDState, "adam": AdamState, "newton": NewtonState}
 
 
@@ -45,7 +45,7 @@ class Best:
 
 @dataclass
 class Checkpoint:
-    """Everything from which a run continues.
+    """Everything needed to continue a run.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def new_job(
     Raises
     ------
     ConfigError, OptionError, DataError
-        If network, options, data and folder do not fit together.
+        If the network, options, data and folder are incompatible.
     """
     check_images(data.train, "training")
     options = options or default_options(data.name)

@@ -46,7 +46,7 @@ class TrainOptions:
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     momentum: float = _option(
-        0.9, "sgd: share of the previous step that the next step keeps",
+        0.9, "sgd: fraction of the previous step carried into the next",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     schedule: str = _one_of(
@@ -55,20 +55,22 @@ class TrainOptions:
         "decay", "one-cycle",
     )  # fmt: skip
     decay: float = _option(
-        0.0, "coefficient decay in lr/(1 + decay*t), for the schedule decay",
+        0.0, "coefficient in lr/(1 + decay*t), used only with the decay schedule",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     augment: str = _one_of(
-        "none", "random changes of the training images; flip: mirror half of them left to right",
+        "none", "random changes to the training images; flip mirrors each left to right with "
+        "probability 1/2",
         "none", "flip",
     )  # fmt: skip
     C: float = _option(
-        math.inf, "regularisation theta'theta/(2*C*l) for l training images; inf: none",
+        math.inf, "adds theta'theta/(2*C*l) to the objective, for l training images, so a smaller "
+        "C regularises more; inf: nothing",
         "a number above 0, or inf", lambda v: v > 0,
     )  # fmt: skip
     GNsize: int = _option(
-        0, "newton: number of images in the subsample of the Gauss-Newton matrix; 0: one "
-        "twentieth of all",
+        0, "newton: number of images in the subsample that forms the Gauss-Newton matrix; "
+        "0: one twentieth of the training images",
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
     iter_max: int = _option(
@@ -88,28 +90,30 @@ class TrainOptions:
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     drop: float = _option(
-        2 / 3, "newton: factor for the damping after a good step, rho >= 3/4",
+        2 / 3, "newton: factor by which lambda is multiplied after a good step: "
+        "actual/predicted decrease 3/4 or more",
         "a number above 0, 1 at most", lambda v: 0 < v <= 1,
     )  # fmt: skip
     boost: float = _option(
-        3 / 2, "newton: factor for the damping after a poor step, rho < 1/4",
+        3 / 2, "newton: factor by which lambda is multiplied after a poor step: "
+        "actual/predicted decrease below 1/4",
         "a number, 1 or more", lambda v: 1 <= v < math.inf,
     )  # fmt: skip
     eta: float = _option(
-        1e-4, "newton: share of the predicted decrease that the line search requires",
+        1e-4, "newton: fraction of the predicted decrease that the line search requires",
         "a number above 0 and below 1", lambda v: 0 < v < 1,
     )  # fmt: skip
     Jacobian: str = _one_of(
-        "auto", "newton with the engine lecture: whether to keep the Jacobian of the subsample in "
-        "memory; auto: if it takes less than 1 GiB and CG ran long enough in the previous "
-        "iteration to benefit",
+        "auto", "newton with the lecture engine: whether to keep the Jacobian of the subsample in "
+        "memory; auto keeps it if it takes less than 1 GiB and CG took enough steps in the "
+        "previous iteration for this to be faster",
         "auto", "no", "yes",
     )  # fmt: skip
     loss: str = _one_of("cross-entropy", "loss to minimise", "squared", "cross-entropy")
     dtype: str = _one_of("float32", "precision of all arithmetic", "float32", "float64")
     engine: str = _one_of(
-        "direct", "engine that runs the layers: direct is fast, lecture does the lecture's steps "
-        "one by one",
+        "direct", "engine that runs the layers: direct is fast, lecture follows the lecture step "
+        "by step",
         "direct", "lecture",
     )  # fmt: skip
     threads: int = _option(
@@ -121,8 +125,8 @@ class TrainOptions:
         "a whole number, 0 or more", lambda v: v >= 0,
     )  # fmt: skip
     validation: float = _option(
-        0.0, "share of the training images to hold out as validation set, which chooses the best "
-        "epoch; 0: none",
+        0.0, "fraction of the training images to hold out as a validation set, which is used to "
+        "choose the best epoch; 0: none",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     limit: int = _option(
@@ -213,7 +217,7 @@ def default_options(dataset: str, **given: Any) -> TrainOptions:
         if name in _UNUSED.get(solver, ()):
             takers = ", ".join(s for s, unused in _UNUSED.items() if name not in unused)
             raise OptionError(
-                f"{name.strip('_')} is given, but the solver {solver} does not use it; leave it "
+                f"{name.strip('_')} is given, but the {solver} solver does not use it; leave it "
                 f"out, or choose the solver {takers}"
             )
     defaults = _DEFAULTS.get(dataset, {})

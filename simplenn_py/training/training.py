@@ -87,7 +87,7 @@ def train(
     Raises
     ------
     ConfigError, OptionError, DataError
-        If network, options, data and folder do not fit together; raised before any work.
+        If the network, options, data and folder are incompatible; raised before any work.
     DivergedError
         If the loss is no longer finite; the files of the last complete epoch are kept.
 

@@ -89,7 +89,7 @@ def test_files_are_graded_although_others_cannot_be_read(
     assert main(["exercise", "check", str(tmp_path), *words]) == 1
     printed = capsys.readouterr().out
     assert "cg.py is not a file; replace it with your file" in printed
-    assert "JTv.py: has 50 MB" in printed
+    assert "JTv.py: is 50 MB" in printed
     content = json.loads(out.read_text())
     assert content["score"] == 6
     assert [t["output"].count("\n") for t in content["tests"][-2:]] == [0, 0]

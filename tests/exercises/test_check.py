@@ -171,7 +171,7 @@ def test_a_path_that_cannot_be_an_exercise_is_not_read(kind: str, tmp_path: Path
         os.mkfifo(path)
     else:
         pytest.skip("no named pipes here")
-    message = "has 50 MB; an exercise is a few kB" if kind == "large" else "it is not a file"
+    message = "is 50 MB; an exercise is a few kB" if kind == "large" else "it is not a file"
     with pytest.raises(DataError, match=message):
         check_file(LOOP, path)
 

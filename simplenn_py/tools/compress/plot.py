@@ -34,7 +34,7 @@ def plot_ranks(
     of : {"weights", "outputs"}
         Matrix whose singular values are drawn.
     axes : pair of Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------

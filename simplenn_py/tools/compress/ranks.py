@@ -1,9 +1,9 @@
 """Fewer parameters for a trained network: each layer becomes two thin ones, W ~ U V.
 
 The error of ``U V`` can be measured on the weights, ``||W - U V||_F``, or on the layer's outputs,
-``||(W - U V) phi(pad(Z))||_F``.  Patches of images fill only few directions of their space, and W
-need not be right in the others.  The minimiser of the second error is a best approximation, too:
-that of ``W R`` with ``R R' = phi phi'/n``.
+``||(W - U V) phi(pad(Z))||_F``.  Patches of images fill only a few directions of their space, and
+W need not be accurate in the others.  The minimiser of the second error is also a best low-rank
+approximation, namely of ``W R`` with ``R R' = phi phi'/n`` and n the number of patches.
 
 X. Zhang, J. Zou, K. He, J. Sun, "Accelerating very deep convolutional networks for
 classification and detection", arXiv:1505.06798 (2015), section 3.1 chooses the same measure.
@@ -27,7 +27,7 @@ from ...network.config import NetConfig
 
 @dataclass(frozen=True)
 class LayerRank:
-    """The rank of one layer, and the singular values that it was chosen by.
+    """The rank of one layer, and the singular values from which it was chosen.
 
     Parameters
     ----------
@@ -96,13 +96,13 @@ def roots(model: Model, images: Array) -> list[Root]:
     model : Model
         Factored layers are multiplied out first.
     images : ndarray, shape (d, a*b*l)
-        A few hundred training images, as ``Model.decision_values`` takes them.
+        A few hundred training images, in the format that ``Model.decision_values`` expects.
 
     Returns
     -------
     list of Root
-        One per layer.  Moments below 1e-6 of the largest are raised to that value, so that W is
-        not lost in directions that these images happen to leave empty.
+        One per layer.  Moments below 1e-6 times the largest are raised to that value, so that W
+        is still represented in directions in which these images have no variation.
     """
     found = []
     model = model.multiplied_out()
@@ -117,7 +117,9 @@ def roots(model: Model, images: Array) -> list[Root]:
 def ranks_by_energy(
     model: Model, energy: float, measure: Sequence[Root] | None = None
 ) -> list[LayerRank]:
-    """Choose the rank of each layer that keeps the share `energy` of its squared singular values.
+    """Choose for each layer the smallest rank that keeps the fraction `energy` of its energy.
+
+    The energy of a layer is the sum of its squared singular values.
 
     A layer whose factors would not be smaller is left unchanged.
 
@@ -125,9 +127,10 @@ def ranks_by_energy(
     ----------
     model : Model
     energy : float
-        Share to keep, above 0 and at most 1.
+        Fraction to keep, above 0 and at most 1.
     measure : sequence of Root, optional
-        From :func:`roots`, to measure the outputs; by default the weights are measured.
+        Result of :func:`roots`.  If given, the error is measured on the outputs, otherwise on the
+        weights.
 
     Returns
     -------
@@ -171,8 +174,10 @@ def ranks_by_size(
 
     Notes
     -----
-    Minimises ``sum_m (1 - energy_m) + price*parameters``.  Bisection finds the lowest price at
-    which the network is small enough.  A layer with few parameters is left unchanged.
+    Minimises ``sum_m (1 - energy_m) + price*parameters``, where ``energy_m`` is the fraction of
+    its energy that layer m keeps and ``price`` is a penalty per parameter.  Bisection
+    finds the lowest price at which the network is small enough.  A layer with few parameters is
+    left unchanged.
     """
     if not times > 1:
         raise OptionError(
@@ -212,8 +217,8 @@ def ranks_given(
     ----------
     model : Model
     ranks : sequence of int
-        One rank per layer, 0 for an unchanged layer; or a single rank, which leaves layers
-        unchanged whose factors would not be smaller.
+        One rank per layer, 0 for an unchanged layer; or a single rank, in which case layers
+        whose factors would not be smaller are left unchanged.
     measure : sequence of Root, optional
         See :func:`ranks_by_energy`.
 
@@ -227,7 +232,7 @@ def ranks_given(
     OptionError
         If the number of ranks is not the number of layers, or a single rank is below 1.
     ConfigError
-        If a rank is impossible.
+        If a rank is larger than the layer allows.
     """
     layers = _spectra(model, measure)
     if len(ranks) == 1:
@@ -261,7 +266,7 @@ def factored(model: Model, layers: Sequence[LayerRank]) -> NetConfig:
     Raises
     ------
     ConfigError
-        If a rank is impossible.
+        If a rank is larger than the layer allows.
     OptionError
         If no layer is factored.
     """
@@ -285,7 +290,7 @@ def factor_layers(
     layers : sequence of LayerRank
         From :func:`ranks_by_energy`, :func:`ranks_by_size` or :func:`ranks_given`.
     measure : sequence of Root, optional
-        The one that the ranks were chosen with.
+        The same value that was used to choose the ranks.
 
     Returns
     -------
@@ -295,7 +300,7 @@ def factor_layers(
     Raises
     ------
     ConfigError, OptionError
-        As :func:`factored`.
+        See :func:`factored`.
 
     Notes
     -----

@@ -60,23 +60,24 @@ def check_derivatives(
     images : int
         Number l of images in the batch.
     theta : ndarray of float64, shape (n_parameters,), optional
-        Parameters to check at; by default weights as for training, and random biases.
+        Parameters at which to check; by default, weights initialised as for training and random
+        biases.
 
     Returns
     -------
-    Report
+    GradcheckReport
 
     Raises
     ------
     OptionError
-        If an argument is out of its range or the engine does not fit.
+        If an argument is out of range, or the engine is incompatible with the network.
 
     Notes
     -----
-    Central differences use the engine's own forward pass, which is compared with that of the
-    lecture engine as well.  ReLU and max pooling have kinks: if signs or maxima at
-    ``theta + step*v`` and ``theta - step*v`` differ, another direction is drawn, with at most six
-    tries.  See sections A, B and E of the lecture.
+    Central differences along random directions v use the engine's own forward pass, which is itself
+    checked against that of the lecture engine.  ReLU and max pooling have kinks: if signs or maxima
+    at ``theta + step*v`` and ``theta - step*v`` differ, another direction is drawn, at most six in
+    all.  See sections A, B and E of the lecture.
     """
     return _Checker(config, loss, engine, seed, images, theta).report()
 

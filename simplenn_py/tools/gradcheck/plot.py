@@ -33,7 +33,7 @@ def plot_gradcheck(
     name : str
         Name of the network, for the title.
     axes : pair of Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = N
     name : str
         Name of the network and its images, for the title.
     axes : Axes, optional
-        New ones by default.
+        Axes to draw on; created if not given.
 
     Returns
     -------
