@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..config import NetConfig
 from ..kernels import direct, direct_backward, pack, winners
-from ..kernels.groups import Gradient, ListRoom, Output, Panel, Parts, Product, Workspace
+from ..kernels.groups import Gradient, ListRoom, Output, Parts, Product, Workspace
 from ..kernels.sizes import Sizes
 from ..layout import Array, aligned_empty
 from . import direct_plan as plan
@@ -237,7 +237,7 @@ class DirectEngine(Engine):
         used = np.empty(count * layer.b_use * layer.a_use * stride, self.dtype)
         V, winner = self._buffers[f"V{self._gradient}"], self._buffers[f"winner{m}"]
         direct_backward.form_dS(
-            layer, 0, count, Gradient(V, winner, columns), 0, layer.d_next, Panel(used, 0, stride)
+            layer, 0, count, Gradient(V, winner, columns), 0, layer.d_next, used, stride
         )
         dS = np.zeros((count, b_conv, a_conv, layer.d_next), self.dtype)
         used = used.reshape(count, layer.b_use, layer.a_use, stride)

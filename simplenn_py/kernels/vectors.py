@@ -52,7 +52,7 @@ def pool_row(typingctx, window, h_pool, output, k, count, out_start, winner_star
         e = Emitter(context, builder, element_of(sig.args[0]))
         S, put = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
         _, h_pool, _, k0, n, o0, w0 = args
-        s_data, b_data = e.at(S.values, S.start), e.at(put.bias, k0)
+        s_data, b_data = S.first, e.at(put.bias, k0)
         o_data, w_data = e.at(put.out, o0), e.at(put.winner, w0)
         zero, integers = ir.Constant(e.vector, None), e.integers
         is_active = builder.icmp_signed("!=", put.activate, I64(0))
@@ -134,7 +134,7 @@ def select_row(typingctx, window, h_pool, output, k, count, out_start, winner_st
         e = Emitter(context, builder, element_of(sig.args[0]))
         S, put = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
         _, h_pool, _, k0, n, o0, w0 = args
-        s_data, b_data = e.at(S.values, S.start), e.at(put.bias, k0)
+        s_data, b_data = S.first, e.at(put.bias, k0)
         o_data, w_data = e.at(put.out, o0), e.at(put.winner, w0)
         with e.vectors_of(n) as (k, remaining):
             chosen = cgutils.alloca_once(builder, e.vector)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from agreement import Setting, assert_identical, net
@@ -23,7 +24,7 @@ from agreement import Setting, assert_identical, net
 from simplenn_py.engines.direct import DirectEngine
 from simplenn_py.engines.direct_plan import tile_rows
 from simplenn_py.kernels.cover import HALF, cover
-from simplenn_py.kernels.emitter import lanes_of
+from simplenn_py.kernels.emitter import at, lanes_of
 from simplenn_py.kernels.groups import Panel, Rows, Target
 from simplenn_py.kernels.tile import ROWS, VECTORS
 from simplenn_py.layout import aligned_empty
@@ -200,6 +201,12 @@ def guarded(values, dtype):
     return guards.place(np.asarray(values, dtype)), guards
 
 
+@numba.njit
+def cover_arrays(vectors, n, z, offsets, segments, w, width, out, targets, add):
+    rows = Rows(at(z, 0), at(offsets, 0), segments[0], segments[1], segments[2])
+    cover(vectors, n, rows, Panel(at(w, 0), width), Target(at(out, 0), at(targets, 0)), add)
+
+
 @every_dtype
 @pytest.mark.parametrize("vectors", [1, VECTORS])
 @pytest.mark.parametrize("n", [1, 2, HALF - 1, HALF, HALF + 1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS])
@@ -216,8 +223,7 @@ def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
     product = patches @ w.reshape(-1, width)
     for add in (0, 1):
         out, guards = guarded(first.ravel(), dtype)
-        rows = Rows(z, 0, offsets, segments, stride, steps)
-        cover(vectors, n, rows, Panel(w, 0, width), Target(out, 0, targets), add)
+        cover_arrays(vectors, n, z, offsets, (segments, stride, steps), w, width, out, targets, add)
         np.testing.assert_array_equal(out.reshape(n, width), product + add * first)
         guards.check()
         w_guards.check()
