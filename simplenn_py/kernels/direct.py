@@ -26,7 +26,20 @@ from .winograd import (
 
 @compiled()
 def strip_of(layer, l, task):
-    """Return a strip of pixels; strips are numbered along the columns, then by instances."""
+    """Return one strip of pixels.
+
+    Parameters
+    ----------
+    layer : Sizes
+    l : int
+        Number of instances.
+    task : int
+        Index of the strip, counted along the columns first, then by instances.
+
+    Returns
+    -------
+    Strip
+    """
     strips = -(-layer.b_next // layer.strip_columns)
     n_first = task // strips * layer.strip_instances
     j_first = task % strips * layer.strip_columns
@@ -45,6 +58,13 @@ def list_patches(layer, strip, offsets):
     The pixels are the rows ``0..a_use`` of the strip's columns of S, rows fastest.  They are
     written one after the other, ``width`` apart.  ROWS more entries repeat the last one, so that
     a partial tile has something to read.
+
+    Parameters
+    ----------
+    layer : Sizes
+    strip : Strip
+    offsets : groups.Offsets
+        Written.
     """
     read, write = offsets.read, offsets.write
     k = 0

@@ -52,7 +52,19 @@ def form_dS(layer, n_first, n_last, gradient, k, channels, dS, stride):
 
 @compiled()
 def add_rows(rows, n, stride, channels, out, out_start):
-    """Add up `n` rows that are `stride` apart: dxi/dbias = dxi/dS 1."""
+    """Add up rows: dxi/dbias = dxi/dS 1.
+
+    Parameters
+    ----------
+    rows : 1-d float array
+    n, stride : int
+        Number of rows, and their distance.
+    channels : int
+        Length of a row.
+    out : 1-d float array
+        Added to, from `out_start` on.
+    out_start : int
+    """
     for r in range(n):
         for k in range(channels):
             out[out_start + k] += rows[r * stride + k]
@@ -136,6 +148,18 @@ def list_pixels(layer, count, stride, u, w, offsets):
     """List the rows of dxi/dS of `count` instances, and the pixels of pad(Z) at (u, w) of each.
 
     Return their number.  ROWS more entries repeat the last one.
+
+    Parameters
+    ----------
+    layer : Sizes
+    count : int
+        Number of instances.
+    stride : int
+        Distance between rows of dxi/dS.
+    u, w : int
+        Row and column of the filter.
+    offsets : groups.Offsets
+        Written.
     """
     read, write = offsets.read, offsets.write
     k = 0
@@ -204,7 +228,20 @@ def dense_dZ(layer, n_gradients, gradient, w_transposed, out, scratch, dpad_star
 
 @compiled()
 def unpad_rows(layer, n_first, n_last, block, dpad, out):
-    """Copy one block of channels of the middle of pad(Z) to `out`: P_pad."""
+    """Copy one block of channels of the middle of pad(Z): P_pad.
+
+    Parameters
+    ----------
+    layer : Sizes
+    n_first, n_last : int
+        The gradient columns.
+    block : int
+        Index of the block of channels.
+    dpad : 1-d float array
+        ``[n, column, row, channel]`` from `n_first` on, one block of channels.
+    out : 1-d float array
+        ``[gradient column, b, a, d]``; written.
+    """
     c = block * layer.width
     channels = min(layer.width, layer.d - c)
     for n in range(n_first, n_last):

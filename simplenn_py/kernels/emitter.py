@@ -13,6 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from .lanes import float32_lanes
@@ -182,6 +183,8 @@ def at(typingctx, memory, index):
         An array must outlive the pointer.
     index : int
     """
+    if isinstance(memory, types.Array) and memory.layout != "C":
+        raise TypingError("only a C-contiguous array can be read through a pointer")
     signature = types.CPointer(memory.dtype)(memory, types.int64)
 
     def codegen(context, builder, sig, args):

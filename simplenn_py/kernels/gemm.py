@@ -51,7 +51,16 @@ class Packed(NamedTuple):
 
 @compiled(parallel=True)
 def three_loops(A, B, C, threads):
-    """One entry of C after the other, each a dot product: B is read down its columns."""
+    """One entry of C after the other, each a dot product: B is read down its columns.
+
+    Parameters
+    ----------
+    A, B : float arrays, shapes (m, k) and (k, n), C order
+    C : float array, shape (m, n), C order
+        Written.
+    threads : int
+        Number of parts into which the rows of C are divided.
+    """
     for thread in prange(threads):
         for i in range(thread * A.shape[0] // threads, (thread + 1) * A.shape[0] // threads):
             for j in range(B.shape[1]):
@@ -63,14 +72,17 @@ def three_loops(A, B, C, threads):
 
 @compiled()
 def _add_row(alpha, x, y):
-    """``y += alpha x``: numbers side by side, of which LLVM makes vectors."""
+    """``y += alpha x``: numbers side by side, so that LLVM vectorises the loop."""
     for j in range(y.size):
         y[j] += alpha * x[j]
 
 
 @compiled(parallel=True)
 def reordered(A, B, C, threads):
-    """The same three loops with j innermost: rows of B and C are read as they lie."""
+    """The same three loops with j innermost: rows of B and C are read as they lie.
+
+    Parameters as for :func:`three_loops`.
+    """
     for thread in prange(threads):
         for i in range(thread * A.shape[0] // threads, (thread + 1) * A.shape[0] // threads):
             C[i, :] = 0
@@ -80,7 +92,15 @@ def reordered(A, B, C, threads):
 
 @compiled(parallel=True)
 def blocked(A, B, C, threads, m_c, k_c, n_c):
-    """Blocks of the reordered loops, small enough that a block of B stays in the cache."""
+    """Blocks of the reordered loops, small enough that a block of B stays in the cache.
+
+    Parameters
+    ----------
+    A, B, C, threads
+        As for :func:`three_loops`.
+    m_c, k_c, n_c : int
+        Rows of A, rows of B and columns of B in a block.
+    """
     blocks = -(-A.shape[0] // m_c)
     for thread in prange(threads):
         for block in range(thread * blocks // threads, (thread + 1) * blocks // threads):
@@ -165,13 +185,13 @@ def _multiply_panel(n_rows, rows, panel, lanes, columns, target, edge, add):
         return
     if add:
         for i in range(n_rows):
-            row = at(target.first, entry(target.offsets, i))
-            fill_row(row, 0, columns, edge.first, i * n_r, n_r)
+            row = at(target.pointer, entry(target.offsets, i))
+            fill_row(row, 0, columns, edge.pointer, i * n_r, n_r)
     used = VECTORS if columns > lanes else 1
     cover(used, n_rows, rows, panel, edge, add)
     for i in range(n_rows):
-        row = at(target.first, entry(target.offsets, i))
-        copy_row(edge.first, i * n_r, columns, row, 0)
+        row = at(target.pointer, entry(target.offsets, i))
+        copy_row(edge.pointer, i * n_r, columns, row, 0)
 
 
 @compiled(parallel=True)

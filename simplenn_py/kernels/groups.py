@@ -1,8 +1,8 @@
-"""What kernels are called with: memory, and the numbers that say how to read or write it.
+"""Groups of arguments: memory, and the numbers that say how to read or write it.
 
-Groups that kernels make for the tile and for rows of channels hold pointers, from ``emitter.at``:
-an array in a NamedTuple would be counted as one more reference whenever the group is made.  The
-arrays themselves belong to the engine, which outlives the call.
+Groups that are made inside kernels, for the tile and for rows of channels, hold pointers from
+``emitter.at``.  With arrays, making a group would count references, which takes longer than some
+of the calls.  The arrays belong to the engine, which outlives the call.
 """
 
 from typing import Any, NamedTuple
@@ -12,10 +12,10 @@ class Rows(NamedTuple):
     """Rows of numbers that a tile broadcasts: patches of ``pad(Z)``, or rows of a matrix.
 
     Row p consists of `segments` runs of `steps` neighbours: step r of segment w is
-    ``first[offsets[p] + w*segment_stride + r]``.
+    ``pointer[offsets[p] + w*segment_stride + r]``.
     """
 
-    first: Any  # pointer to floats
+    pointer: Any  # pointer to floats
     offsets: Any  # pointer to int64
     segments: int
     segment_stride: int
@@ -23,26 +23,26 @@ class Rows(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Rows of vectors that are equally far apart: row r begins at ``first[r*stride]``."""
+    """Rows of vectors that are equally far apart: row r begins at ``pointer[r*stride]``."""
 
-    first: Any  # pointer to floats
+    pointer: Any  # pointer to floats
     stride: int
 
 
 class Target(NamedTuple):
-    """Rows of a result: row p begins at ``first[offsets[p]]``."""
+    """Rows of a result: row p begins at ``pointer[offsets[p]]``."""
 
-    first: Any  # pointer to floats
+    pointer: Any  # pointer to floats
     offsets: Any  # pointer to int64
 
 
 class Pixels(NamedTuple):
     """Pixels of ``pad(Z)``, counted by instances, columns and rows of S.
 
-    Pixel (n, j, i) begins at ``first[n*instance_stride + j*column_stride + i*row_stride]``.
+    Pixel (n, j, i) begins at ``pointer[n*instance_stride + j*column_stride + i*row_stride]``.
     """
 
-    first: Any  # pointer to floats
+    pointer: Any  # pointer to floats
     instances: int
     instance_stride: int
     b_use: int
@@ -52,9 +52,9 @@ class Pixels(NamedTuple):
 
 
 class Square(NamedTuple):
-    """Neighbouring pixels: pixel (u, w) begins at ``first[u*down + w*right]``."""
+    """Neighbouring pixels: pixel (u, w) begins at ``pointer[u*down + w*right]``."""
 
-    first: Any  # pointer to floats
+    pointer: Any  # pointer to floats
     down: int
     right: int
 

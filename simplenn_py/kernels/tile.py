@@ -79,10 +79,10 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
 
         def row_of(group: Any, p: int) -> Any:
             offset = builder.load(e.at(group.offsets, builder.add(first_, I64(p))))
-            return e.at(group.first, offset)
+            return e.at(group.pointer, offset)
 
         z_rows = [row_of(z, p) for p in range(P_)]
-        w_pointer = cgutils.alloca_once_value(builder, w.first)
+        w_pointer = cgutils.alloca_once_value(builder, w.pointer)
         adds = builder.icmp_signed("!=", add_, I64(0))
         with builder.if_then(adds):  # the target arrives while the products are formed
             for p in range(P_):
@@ -142,12 +142,12 @@ def outer_tile(typingctx, P, V, pixels, panel, part, limit):
         z, w, out = (e.group(sig.args[k], args[k]) for k in (2, 3, 4))
         limit_ = args[5]
         acc = e.accumulators(P_ * V_)
-        w_pointer = cgutils.alloca_once_value(builder, w.first)
-        z_pointer = cgutils.alloca_once_value(builder, z.first)
+        w_pointer = cgutils.alloca_once_value(builder, w.pointer)
+        z_pointer = cgutils.alloca_once_value(builder, z.pointer)
         with e.loop(z.instances) as n, e.loop(z.b_use) as j:
             instance = builder.mul(n.index, z.instance_stride)
             start = builder.add(instance, builder.mul(j.index, z.column_stride))
-            builder.store(e.at(z.first, start), z_pointer)
+            builder.store(e.at(z.pointer, start), z_pointer)
             with e.loop(z.a_use):
                 z_row, w_row = builder.load(z_pointer), builder.load(w_pointer)
                 vectors = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
@@ -158,7 +158,7 @@ def outer_tile(typingctx, P, V, pixels, panel, part, limit):
                         builder.store(e.fma(spread, vectors[v], builder.load(slot)), slot)
                 builder.store(e.at(z_row, z.row_stride), z_pointer)
                 builder.store(e.at(w_row, w.stride), w_pointer)
-        rows = [e.at(out.first, builder.mul(I64(p), out.stride)) for p in range(P_)]
+        rows = [e.at(out.pointer, builder.mul(I64(p), out.stride)) for p in range(P_)]
         whole = builder.icmp_signed(">=", limit_, I64(P_))
         with builder.if_else(whole) as (all_of_them, some):
             with all_of_them:
@@ -180,8 +180,8 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
     """Run N vectors of one list: ``target[q] += sum over i of values[i] * row(places[i])``.
 
     The N accumulators are vectors of ONE row of the result; every entry of the list needs one
-    broadcast and N loads for N multiply-adds.  This is what (4) and (5) become if most of
-    dxi/dS is zero: the list has only the entries that are not.
+    broadcast and N loads for N multiply-adds.  (4) and (5) take this form if most of dxi/dS is
+    zero: the list has only the other entries.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
         own, out = e.group(sig.args[1], lists_), e.group(sig.args[6], target_)
         place_of, z = e.group(sig.args[4], offsets_), e.data(sig.args[3], source_)
         first_entry = builder.mul(q_, own.capacity)
-        out_row = e.at(out.first, builder.load(e.at(out.offsets, q_)))
+        out_row = e.at(out.pointer, builder.load(e.at(out.offsets, q_)))
         acc = e.accumulators(N_)
 
         def vectors(base: Any, where: Any) -> list[Any]:
@@ -235,12 +235,13 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
 
 
 def _add_rows(e: Emitter, acc: list[Any], V: int, rows: list[Any]) -> None:
-    """Add what the rows hold to the accumulators."""
+    """Add the numbers of the rows to the accumulators."""
     for i, slot in enumerate(acc):
         held = e.load_vector(e.at(rows[i // V], I64(i % V * e.lanes)))
         e.builder.store(e.builder.fadd(e.builder.load(slot), held), slot)
 
 
 def _write_rows(e: Emitter, acc: list[Any], V: int, rows: list[Any]) -> None:
+    """Write the accumulators to the rows."""
     for i, slot in enumerate(acc):
         e.store_vector(e.builder.load(slot), e.at(rows[i // V], I64(i % V * e.lanes)))

@@ -30,8 +30,8 @@ MOST = 18 if FLOAT32_LANES == 16 else 12
 def run_lists(n_lists, lists, source, offsets, vectors, pass_vectors, target):
     """Run lists over rows of vectors, a few vectors at a time for all lists.
 
-    Passes are the outer loop: what one of them reads of `source` then stays in the first-level
-    cache for all lists.
+    Passes are the outer loop: the part of `source` that one of them reads then stays in the
+    first-level cache for all lists.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def _list_shifts(layer, step, shifts):
 def winners_dW(layer, l, Z, gradient, parts, splits, room):
     """Equation (4) in parts, from the winners.
 
-    The lists are long enough that a list is worth its pass, and short enough that what it reads
-    stays in the cache.
+    The lists are long enough that a list is worth its pass, and short enough that the part of `Z`
+    that it reads stays in the cache.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ def _both_ways(
 def _place(e: Emitter, u: Any, w: Any, places: Any, k: Any) -> Any:
     """Pointer to channel k at place (u, w), row ``6*u + w`` of a panel."""
     place = e.builder.add(e.builder.mul(u, I64(PIECE)), w)
-    return e.at(places.first, e.builder.add(k, e.builder.mul(place, places.stride)))
+    return e.at(places.pointer, e.builder.add(k, e.builder.mul(place, places.stride)))
 
 
 @intrinsic
@@ -163,7 +163,7 @@ def transform_input(typingctx, piece, n_rows, n_columns, count, places):
 
             def load(u: int, w: Any) -> Any:
                 line = builder.add(c, builder.mul(up_to(last_column, w), z.right))
-                return e.load_vector(e.at(z.first, builder.add(line, row_at[u])))
+                return e.load_vector(e.at(z.pointer, builder.add(line, row_at[u])))
 
             def store(value: Any, u: Any, w: int) -> None:
                 e.store_vector(value, _place(e, u, I64(w), out, c))
@@ -199,7 +199,7 @@ def transform_output(typingctx, places, count, tile):
 
             def store(value: Any, u: Any, w: int) -> None:
                 place = builder.add(builder.mul(u, out.down), builder.mul(I64(w), out.right))
-                e.store_vector(value, e.at(out.first, builder.add(k, place)))
+                e.store_vector(value, e.at(out.pointer, builder.add(k, place)))
 
             _both_ways(e, _a_transform, PIECE, TILE, load, store)
         return context.get_dummy_value()
@@ -233,7 +233,7 @@ def transform_filter(typingctx, filters, count, places, width):
             def load(u: int, w: Any) -> Any:
                 entry = builder.add(I64(u), builder.mul(w, I64(3)))
                 place = builder.add(k, builder.mul(entry, g.stride))
-                return e.load_part(e.at(g.first, place), builder.sub(n, k))
+                return e.load_part(e.at(g.pointer, place), builder.sub(n, k))
 
             def store(value: Any, u: Any, w: int) -> None:
                 e.store_vector(value, _place(e, u, I64(w), out, k))
@@ -278,6 +278,13 @@ def list_tiles(layer, strip, offsets):
 
     A tile is a row of the transformed pieces and of the products.  ROWS more entries repeat the
     last one, so that a partial register tile has something to read.
+
+    Parameters
+    ----------
+    layer : Sizes
+    strip : Strip
+    offsets : groups.Offsets
+        Written.
     """
     columns = (strip.j_last - strip.j_first) * layer.h_pool
     tiles = (strip.n_last - strip.n_first) * -(-columns // TILE) * (layer.a_block // TILE)
@@ -291,7 +298,19 @@ def list_tiles(layer, strip, offsets):
 
 @compiled()
 def transform_pieces(layer, strip, tiles, Z, pieces):
-    """``B' d B`` of a strip's pieces; the pointer `pieces` is to ``[place, tile, c]``."""
+    """``B' d B`` of a strip's pieces.
+
+    Parameters
+    ----------
+    layer : Sizes
+    strip : Strip
+    tiles : int
+        Number of tiles, from :func:`list_tiles`.
+    Z : 1-d float array
+        ``pad(Z)`` as stored.
+    pieces : pointer to floats
+        ``[place, tile, c]``; written.
+    """
     t = 0
     for n in range(strip.n_first, strip.n_last):
         for j in range(strip.j_first * layer.h_pool, strip.j_last * layer.h_pool, TILE):
@@ -339,10 +358,18 @@ def multiply_places(layer, tiles, offsets, pieces, w, products, add):
 
 @compiled()
 def transform_products(layer, tiles, products, S):
-    """``A' M A`` of every tile: from the products M to S, both given as pointers.
+    """``A' M A`` of every tile.
 
-    S has ``a_block`` rows per column and, per instance, a multiple of 4 columns.  Entries beyond
-    ``a_use`` and ``b_use`` are not used.
+    Parameters
+    ----------
+    layer : Sizes
+    tiles : int
+        Number of tiles.
+    products : pointer to floats
+        From :func:`multiply_places`.
+    S : pointer to floats
+        ``[column, row, k]`` with ``a_block`` rows and, per instance, a multiple of 4 columns;
+        written.  Entries beyond ``a_use`` and ``b_use`` are not used.
     """
     rows = layer.a_block // TILE
     for t in range(tiles):

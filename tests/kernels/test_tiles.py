@@ -82,14 +82,14 @@ def guards(monkeypatch):
 
 
 def poison(guards, clean):
-    """Fill with sentinels what no pass may rely on: all but ``pad(Z)``, whose borders are zeros."""
+    """Fill all buffers with sentinels but ``pad(Z)``, whose borders of zeros the passes rely on."""
     for role, buffer in guards.buffers.items():
         if not role.startswith(clean):
             buffer.reshape(-1).view(np.uint8)[:] = 0xFF
 
 
 def room(guards, setting):
-    """Return what lies behind the last instance: read at most, by a vector that passes the end."""
+    """Return the room behind the last instance: it may be read by a vector, but not written."""
     config, l = setting.config, setting.l
     sizes = {f"Z{config.L}": config.nL}
     for m, g in enumerate(config.conv_layers):
@@ -156,7 +156,7 @@ def test_guards_see_a_write_just_outside():
 
 
 def fenced(buffer, behind):
-    """Return a copy of `buffer` that ends where a page begins that cannot be read, or begins so."""
+    """Return a copy of `buffer` whose end, or start, touches a page that cannot be read."""
     page, libc = mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
     size = -(-buffer.nbytes // page) * page
     memory = mmap.mmap(-1, size + page)
@@ -246,7 +246,7 @@ def test_endings_leave_little_over(n):
 @every_dtype
 @pytest.mark.parametrize("shape", [(3, 5, 7), (40, 70, 33), (200, 50, 65), (260, 400, 500)])
 def test_products_read_and_write_their_operands_alone(shape, dtype, rng):
-    """Of either memory order; the last case packs both operands in several blocks."""
+    """In either memory order; the last case packs both operands in several blocks."""
     m, k, n = shape
     A, B = (rng.integers(-3, 4, s).astype(dtype) for s in ((m, k), (k, n)))
     for left in (A, A.T):
