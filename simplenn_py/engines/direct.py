@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from ..cnn.engine import Engine, read_only
 from ..cnn.operators.phi import padding_and_phiZ
 from ..kernels import direct, direct_backward, pack, winners
-from ..kernels.groups import Gradient, ListRoom, Output, Panel, Parts, Product, Workspace
+from ..kernels.groups import Gradient, ListRoom, Output, Parts, Product, Workspace
 from ..kernels.sizes import Sizes
 from ..layout import Array, aligned_empty
 from ..network.config import NetConfig
@@ -244,7 +244,7 @@ class DirectEngine(Engine):
         used = np.empty(count * layer.b_use * layer.a_use * stride, self.dtype)
         V, winner = self._buffers[f"V{self._gradient}"], self._buffers[f"winner{m}"]
         direct_backward.form_dS(
-            layer, 0, count, Gradient(V, winner, columns), 0, layer.d_next, Panel(used, 0, stride)
+            layer, 0, count, Gradient(V, winner, columns), 0, layer.d_next, used, stride
         )
         dS = np.zeros((count, b_conv, a_conv, layer.d_next), self.dtype)
         used = used.reshape(count, layer.b_use, layer.a_use, stride)

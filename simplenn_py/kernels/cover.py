@@ -9,7 +9,7 @@ HALF = 8 if ROWS == 14 else 4
 
 @compiled()
 def clear(array, start, stop):
-    """Set ``array[start:stop]`` to 0, for a 1-d array."""
+    """Set ``array[start:stop]`` of a 1-d array to 0."""
     part = array[start:stop]  # its indices are not negative, as LLVM can see
     for k in range(part.size):
         part[k] = 0

@@ -8,12 +8,14 @@ cache.  A fully connected layer is the same with one pixel per instance.
 from numba import prange
 
 from .cover import cover
+from .emitter import at
 from .groups import Offsets, Panel, Rows, Square, Target
 from .policy import compiled
 from .sizes import Strip
 from .tile import ROWS
 from .vectors import pool_row, select_row
 from .winograd import (
+    PIECE,
     TILE,
     list_tiles,
     multiply_places,
@@ -24,7 +26,20 @@ from .winograd import (
 
 @compiled()
 def strip_of(layer, l, task):
-    """Return a strip of pixels; strips are numbered along the columns, then by instances."""
+    """Return one strip of pixels.
+
+    Parameters
+    ----------
+    layer : Sizes
+    l : int
+        Number of instances.
+    task : int
+        Index of the strip, counted along the columns first, then by instances.
+
+    Returns
+    -------
+    Strip
+    """
     strips = -(-layer.b_next // layer.strip_columns)
     n_first = task // strips * layer.strip_instances
     j_first = task % strips * layer.strip_columns
@@ -43,6 +58,13 @@ def list_patches(layer, strip, offsets):
     The pixels are the rows ``0..a_use`` of the strip's columns of S, rows fastest.  They are
     written one after the other, ``width`` apart.  ROWS more entries repeat the last one, so that
     a partial tile has something to read.
+
+    Parameters
+    ----------
+    layer : Sizes
+    strip : Strip
+    offsets : groups.Offsets
+        Written.
     """
     read, write = offsets.read, offsets.write
     k = 0
@@ -61,11 +83,13 @@ def list_patches(layer, strip, offsets):
 @compiled()
 def _forward_strip(layer, strip, chunk, Z, w, output, workspace):
     """One strip of pixels, all output channels: products, then bias, ReLU and pooling."""
-    S = workspace.scratch[chunk]
+    scratch = workspace.scratch[chunk]
+    S, pieces = at(scratch, 0), at(scratch, workspace.pieces)
+    products = at(scratch, workspace.products)
     offsets = Offsets(workspace.lists[chunk, 0], workspace.lists[chunk, 1])
     if layer.winograd:
         rows = list_tiles(layer, strip, offsets)
-        transform_pieces(layer, strip, rows, Z, S, workspace.pieces)
+        transform_pieces(layer, strip, rows, Z, pieces)
     else:
         rows = list_patches(layer, strip, offsets)
     run = layer.h * layer.d
@@ -73,17 +97,16 @@ def _forward_strip(layer, strip, chunk, Z, w, output, workspace):
     for block in range(layer.d_next_blocks):
         k = block * layer.width
         if layer.winograd:
-            pieces = Rows(S, workspace.pieces, offsets.read, 1, 0, layer.d)
-            products = Target(S, workspace.products, offsets.write)
-            multiply_places(layer, rows, pieces, w, block, products, 0)
-            transform_products(layer, rows, S, workspace.products)
+            filters = at(w, k * PIECE * PIECE * layer.d)
+            multiply_places(layer, rows, offsets, pieces, filters, products, 0)
+            transform_products(layer, rows, products, S)
         else:
             cover(
                 layer.vectors,
                 rows,
-                Rows(Z, 0, offsets.read, layer.h, layer.a_pad * layer.d, run),
-                Panel(w, k * layer.h * run, layer.width),
-                Target(S, 0, offsets.write),
+                Rows(at(Z, 0), at(offsets.read, 0), layer.h, layer.a_pad * layer.d, run),
+                Panel(at(w, k * layer.h * run), layer.width),
+                Target(S, at(offsets.write, 0)),
                 0,
             )
         channels = min(layer.width, layer.d_next - k)
@@ -91,11 +114,11 @@ def _forward_strip(layer, strip, chunk, Z, w, output, workspace):
         for n in range(strip.n_first, strip.n_last):
             for j in range(strip.j_first, strip.j_last):
                 for i in range(layer.a_next):
-                    start = (column * layer.a_block + i * layer.h_pool) * layer.width
+                    corner = at(S, (column * layer.a_block + i * layer.h_pool) * layer.width)
                     pad_j, pad_i = j + layer.p_next, i + layer.p_next
                     target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * layer.d_next + k
                     kept = ((n * layer.b_next + j) * layer.a_next + i) * layer.d_next + k
-                    window = Square(S, start, layer.width, layer.a_block * layer.width)
+                    window = Square(corner, layer.width, layer.a_block * layer.width)
                     pool_row(window, layer.h_pool, output, k, channels, target, kept)
                 column += layer.h_pool
             if layer.winograd:
@@ -131,13 +154,16 @@ def forward(layer, l, Z, w, output, workspace):
 @compiled()
 def _tangent_strip(layer, strip, chunk, is_first, along_Z, along_W, output, workspace):
     """One strip of pixels of R{S}, pooled by the winners of the forward pass."""
-    S = workspace.scratch[chunk]
+    scratch = workspace.scratch[chunk]
+    S, pieces = at(scratch, 0), at(scratch, workspace.pieces)
+    tangent_pieces = at(scratch, workspace.tangent_pieces)
+    products = at(scratch, workspace.products)
     offsets = Offsets(workspace.lists[chunk, 0], workspace.lists[chunk, 1])
     if layer.winograd:
         rows = list_tiles(layer, strip, offsets)
-        transform_pieces(layer, strip, rows, along_W.Z, S, workspace.pieces)
+        transform_pieces(layer, strip, rows, along_W.Z, pieces)
         if not is_first:
-            transform_pieces(layer, strip, rows, along_Z.Z, S, workspace.tangent_pieces)
+            transform_pieces(layer, strip, rows, along_Z.Z, tangent_pieces)
     else:
         rows = list_patches(layer, strip, offsets)
     run = layer.h * layer.d
@@ -145,34 +171,33 @@ def _tangent_strip(layer, strip, chunk, is_first, along_Z, along_W, output, work
     for block in range(layer.d_next_blocks):
         k = block * layer.width
         for term in range(1 if is_first else 2):
-            w = along_Z.w if term else along_W.w
+            w = at(along_Z.w if term else along_W.w, 0)
             if layer.winograd:
-                start = workspace.tangent_pieces if term else workspace.pieces
-                pieces = Rows(S, start, offsets.read, 1, 0, layer.d)
-                products = Target(S, workspace.products, offsets.write)
-                multiply_places(layer, rows, pieces, w, block, products, term)
+                filters = at(w, k * PIECE * PIECE * layer.d)
+                from_pieces = tangent_pieces if term else pieces
+                multiply_places(layer, rows, offsets, from_pieces, filters, products, term)
             else:
-                Z = along_Z.Z if term else along_W.Z
+                Z = at(along_Z.Z if term else along_W.Z, 0)
                 cover(
                     layer.vectors,
                     rows,
-                    Rows(Z, 0, offsets.read, layer.h, layer.a_pad * layer.d, run),
-                    Panel(w, k * layer.h * run, layer.width),
-                    Target(S, 0, offsets.write),
+                    Rows(Z, at(offsets.read, 0), layer.h, layer.a_pad * layer.d, run),
+                    Panel(at(w, k * layer.h * run), layer.width),
+                    Target(S, at(offsets.write, 0)),
                     term,
                 )
         if layer.winograd:
-            transform_products(layer, rows, S, workspace.products)
+            transform_products(layer, rows, products, S)
         channels = min(layer.width, layer.d_next - k)
         column = 0
         for n in range(strip.n_first, strip.n_last):
             for j in range(strip.j_first, strip.j_last):
                 for i in range(layer.a_next):
-                    start = (column * layer.a_block + i * layer.h_pool) * layer.width
+                    corner = at(S, (column * layer.a_block + i * layer.h_pool) * layer.width)
                     pad_j, pad_i = j + layer.p_next, i + layer.p_next
                     target = ((n * b_pad_next + pad_j) * a_pad_next + pad_i) * layer.d_next + k
                     kept = ((n * layer.b_next + j) * layer.a_next + i) * layer.d_next + k
-                    window = Square(S, start, layer.width, layer.a_block * layer.width)
+                    window = Square(corner, layer.width, layer.a_block * layer.width)
                     select_row(window, layer.h_pool, output, k, channels, target, kept)
                 column += layer.h_pool
             if layer.winograd:

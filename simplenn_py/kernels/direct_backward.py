@@ -7,6 +7,7 @@ cache, then multiplied.  Behind a max pool most of it is zero: see ``winners``.
 from numba import prange
 
 from .cover import HALF, clear, cover
+from .emitter import at
 from .groups import Offsets, Panel, Pixels, Rows, Target
 from .policy import compiled
 from .tile import ROWS, VECTORS, outer_tile
@@ -14,7 +15,7 @@ from .vectors import copy_row, scatter_row
 
 
 @compiled()
-def form_dS(layer, n_first, n_last, gradient, k, channels, dS):
+def form_dS(layer, n_first, n_last, gradient, k, channels, dS, stride):
     """Equation (3) for some instances: one row of `channels`, from `k` on, per pixel of S.
 
     The winner says both where the entry goes, P_pool, and whether it passes, ``I[Z^{m+1}]``: it
@@ -28,8 +29,9 @@ def form_dS(layer, n_first, n_last, gradient, k, channels, dS):
     gradient : groups.Gradient
     k, channels : int
         The first output channel and the number of output channels.
-    dS : groups.Panel
-        One row per pixel; written, in whole vectors.
+    dS : 1-d float array
+        One row per pixel, `stride` apart; written, in whole vectors.
+    stride : int
     """
     column = 0
     for n in range(n_first, n_last):
@@ -43,18 +45,29 @@ def form_dS(layer, n_first, n_last, gradient, k, channels, dS):
                         pixel = (column + w) * layer.a_use + i * layer.h_pool + u
                         scatter_row(
                             gradient, source, kept, u + layer.h_pool * w, channels,
-                            dS.values, dS.start + pixel * dS.stride,
+                            dS, pixel * stride,
                         )  # fmt: skip
             column += layer.h_pool
 
 
 @compiled()
-def add_rows(rows, n, channels, out, out_start):
-    """Add `n` rows of a panel up: dxi/dbias = dxi/dS 1."""
-    values = rows.values
+def add_rows(rows, n, stride, channels, out, out_start):
+    """Add up rows: dxi/dbias = dxi/dS 1.
+
+    Parameters
+    ----------
+    rows : 1-d float array
+    n, stride : int
+        Number of rows, and their distance.
+    channels : int
+        Length of a row.
+    out : 1-d float array
+        Added to, from `out_start` on.
+    out_start : int
+    """
     for r in range(n):
         for k in range(channels):
-            out[out_start + k] += values[rows.start + r * rows.stride + k]
+            out[out_start + k] += rows[r * stride + k]
 
 
 @compiled()
@@ -63,23 +76,25 @@ def _dW_block(layer, n_first, n_last, block, Z, dS, part):
     run = layer.h * layer.d
     count, instance = n_last - n_first, layer.b_pad * layer.a_pad * layer.d
     down, right = layer.s * layer.d, layer.s * layer.a_pad * layer.d
+    panel = Panel(at(dS, 0), layer.width)
     for w in range(layer.h):
         z = n_first * instance + w * layer.a_pad * layer.d
         target = (block * layer.h + w) * run * layer.width
         done = 0
         while done < run:
             left = run - done
-            pixels = Pixels(Z, z + done, count, instance, layer.b_use, right, layer.a_use, down)
-            entries = Panel(part, target + done * layer.width, layer.width)
+            patches = at(Z, z + done)
+            pixels = Pixels(patches, count, instance, layer.b_use, right, layer.a_use, down)
+            entries = Panel(at(part, target + done * layer.width), layer.width)
             if layer.vectors == VECTORS:
                 if left > HALF:
-                    outer_tile(ROWS, VECTORS, pixels, dS, entries, left)
+                    outer_tile(ROWS, VECTORS, pixels, panel, entries, left)
                 else:
-                    outer_tile(HALF, VECTORS, pixels, dS, entries, left)
+                    outer_tile(HALF, VECTORS, pixels, panel, entries, left)
             elif left > HALF:
-                outer_tile(ROWS, 1, pixels, dS, entries, left)
+                outer_tile(ROWS, 1, pixels, panel, entries, left)
             else:
-                outer_tile(HALF, 1, pixels, dS, entries, left)
+                outer_tile(HALF, 1, pixels, panel, entries, left)
             done += ROWS if left > HALF else HALF
 
 
@@ -113,7 +128,7 @@ def dense_dW(layer, l, Z, gradient, parts, splits, scratch):
         first, last = chunk * l // chunks, (chunk + 1) * l // chunks
         blocks = split * layer.d_next_blocks // splits, (split + 1) * layer.d_next_blocks // splits
         part, bias = parts.dW[chunk], parts.dbias[chunk]
-        dS = Panel(scratch[task], 0, layer.width)
+        dS = scratch[task]
         for block in range(blocks[0], blocks[1]):
             k = block * layer.width
             size = layer.h * layer.h * layer.d * layer.width
@@ -122,8 +137,9 @@ def dense_dW(layer, l, Z, gradient, parts, splits, scratch):
             channels = min(layer.width, layer.d_next - k)
             for n in range(first, last, layer.dW_instances):
                 n_last = min(n + layer.dW_instances, last)
-                form_dS(layer, n, n_last, gradient, k, channels, dS)
-                add_rows(dS, (n_last - n) * layer.a_use * layer.b_use, channels, bias, k)
+                form_dS(layer, n, n_last, gradient, k, channels, dS, layer.width)
+                pixels = (n_last - n) * layer.a_use * layer.b_use
+                add_rows(dS, pixels, layer.width, channels, bias, k)
                 _dW_block(layer, n, n_last, block, Z, dS, part)
 
 
@@ -132,6 +148,18 @@ def list_pixels(layer, count, stride, u, w, offsets):
     """List the rows of dxi/dS of `count` instances, and the pixels of pad(Z) at (u, w) of each.
 
     Return their number.  ROWS more entries repeat the last one.
+
+    Parameters
+    ----------
+    layer : Sizes
+    count : int
+        Number of instances.
+    stride : int
+        Distance between rows of dxi/dS.
+    u, w : int
+        Row and column of the filter.
+    offsets : groups.Offsets
+        Written.
     """
     read, write = offsets.read, offsets.write
     k = 0
@@ -175,13 +203,12 @@ def dense_dZ(layer, n_gradients, gradient, w_transposed, out, scratch, dpad_star
     stride = layer.d_next_blocks * layer.width
     pad_size = layer.a_pad * layer.b_pad * layer.width
     for chunk in prange(chunks):
-        own = scratch[chunk]
-        dS, dpad = Panel(own, 0, stride), own[dpad_start:]
+        dS, dpad = scratch[chunk], scratch[chunk, dpad_start:]
         offsets = Offsets(lists[chunk, 0], lists[chunk, 1])
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
             n = task * layer.strip_instances
             n_last = min(n + layer.strip_instances, n_gradients)
-            form_dS(layer, n, n_last, gradient, 0, layer.d_next, dS)
+            form_dS(layer, n, n_last, gradient, 0, layer.d_next, dS, stride)
             for block in range(layer.d_blocks):
                 clear(dpad, 0, (n_last - n) * pad_size)
                 for w in range(layer.h):
@@ -191,9 +218,9 @@ def dense_dZ(layer, n_gradients, gradient, w_transposed, out, scratch, dpad_star
                         cover(
                             layer.vectors,
                             pixels,
-                            Rows(own, 0, offsets.read, 1, 0, layer.d_next),
-                            Panel(w_transposed, start, layer.width),
-                            Target(dpad, 0, offsets.write),
+                            Rows(at(dS, 0), at(offsets.read, 0), 1, 0, layer.d_next),
+                            Panel(at(w_transposed, start), layer.width),
+                            Target(at(dpad, 0), at(offsets.write, 0)),
                             1,
                         )
                 unpad_rows(layer, n, n_last, block, dpad, out)
@@ -201,7 +228,20 @@ def dense_dZ(layer, n_gradients, gradient, w_transposed, out, scratch, dpad_star
 
 @compiled()
 def unpad_rows(layer, n_first, n_last, block, dpad, out):
-    """Copy one block of channels of the middle of pad(Z) to `out`: P_pad."""
+    """Copy one block of channels of the middle of pad(Z): P_pad.
+
+    Parameters
+    ----------
+    layer : Sizes
+    n_first, n_last : int
+        The gradient columns.
+    block : int
+        Index of the block of channels.
+    dpad : 1-d float array
+        ``[n, column, row, channel]`` from `n_first` on, one block of channels.
+    out : 1-d float array
+        ``[gradient column, b, a, d]``; written.
+    """
     c = block * layer.width
     channels = min(layer.width, layer.d - c)
     for n in range(n_first, n_last):

@@ -13,6 +13,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
 
 from .lanes import float32_lanes
 
@@ -26,7 +28,7 @@ def lanes_of(itemsize: int) -> int:
 
 
 def element_of(kind: Any) -> Any:
-    """Return the type of the numbers in a group's first array, see ``groups``."""
+    """Return the type of the numbers that a group's first member holds or points to."""
     return kind.types[0].dtype
 
 
@@ -51,19 +53,20 @@ class Emitter:
         signature = ir.FunctionType(self.vector, [self.vector] * 3)
         self.fma_function = cgutils.get_or_insert_function(builder.module, signature, name)
 
-    def data(self, array_type: Any, array: Any) -> Any:
-        """Return the pointer to the first number of an array."""
-        return self.context.make_array(array_type)(self.context, self.builder, array).data
+    def data(self, kind: Any, value: Any) -> Any:
+        """Return the pointer to the first number of an array; a pointer is returned as it is."""
+        if isinstance(kind, types.CPointer):
+            return value
+        return self.context.make_array(kind)(self.context, self.builder, value).data
 
     def group(self, kind: Any, value: Any) -> Any:
         """Take a NamedTuple apart: the same with pointers to the numbers in place of arrays."""
-        members = [self.builder.extract_value(value, k) for k in range(kind.count)]
-        return kind.instance_class(
-            *(
-                self.data(member_kind, member) if isinstance(member_kind, types.Array) else member
-                for member_kind, member in zip(kind.types, members, strict=True)
-            )
-        )
+        members = []
+        for k, member_kind in enumerate(kind.types):
+            member = self.builder.extract_value(value, k)
+            is_array = isinstance(member_kind, types.Array)
+            members.append(self.data(member_kind, member) if is_array else member)
+        return kind.instance_class(*members)
 
     def at(self, pointer: Any, index: Any) -> Any:
         return self.builder.gep(pointer, [index])
@@ -168,3 +171,35 @@ class Emitter:
                 with self.loop(remaining) as lane:
                     number = builder.load(builder.gep(numbers, [lane.index]))
                     builder.store(number, builder.gep(pointer, [lane.index]))
+
+
+@intrinsic
+def at(typingctx, memory, index):
+    """Return the pointer to ``memory[index]``.
+
+    Parameters
+    ----------
+    memory : array, C-contiguous, or pointer
+        An array must outlive the pointer.
+    index : int
+    """
+    if isinstance(memory, types.Array) and memory.layout != "C":
+        raise TypingError("only a C-contiguous array can be read through a pointer")
+    signature = types.CPointer(memory.dtype)(memory, types.int64)
+
+    def codegen(context, builder, sig, args):
+        e = Emitter(context, builder, memory.dtype)
+        return e.at(e.data(sig.args[0], args[0]), args[1])
+
+    return signature, codegen
+
+
+@intrinsic
+def entry(typingctx, pointer, index):
+    """Return ``pointer[index]``."""
+    signature = pointer.dtype(pointer, types.int64)
+
+    def codegen(context, builder, sig, args):
+        return builder.load(builder.gep(args[0], [args[1]]))
+
+    return signature, codegen

@@ -6,10 +6,10 @@ teaches.
 
 from typing import Any, NamedTuple
 
-from numba import int64, prange
+from numba import prange
 
 from .cover import clear, cover
-from .emitter import FLOAT32_LANES
+from .emitter import FLOAT32_LANES, at, entry
 from .groups import Panel, Rows, Target
 from .policy import compiled
 from .tile import ROWS, VECTORS
@@ -51,7 +51,16 @@ class Packed(NamedTuple):
 
 @compiled(parallel=True)
 def three_loops(A, B, C, threads):
-    """One entry of C after the other, each a dot product: B is read down its columns."""
+    """One entry of C after the other, each a dot product: B is read down its columns.
+
+    Parameters
+    ----------
+    A, B : float arrays, shapes (m, k) and (k, n), C order
+    C : float array, shape (m, n), C order
+        Written.
+    threads : int
+        Number of parts into which the rows of C are divided.
+    """
     for thread in prange(threads):
         for i in range(thread * A.shape[0] // threads, (thread + 1) * A.shape[0] // threads):
             for j in range(B.shape[1]):
@@ -63,14 +72,17 @@ def three_loops(A, B, C, threads):
 
 @compiled()
 def _add_row(alpha, x, y):
-    """``y += alpha x``: numbers side by side, of which LLVM makes vectors."""
+    """``y += alpha x``: numbers side by side, so that LLVM vectorises the loop."""
     for j in range(y.size):
         y[j] += alpha * x[j]
 
 
 @compiled(parallel=True)
 def reordered(A, B, C, threads):
-    """The same three loops with j innermost: rows of B and C are read as they lie."""
+    """The same three loops with j innermost: rows of B and C are read as they lie.
+
+    Parameters as for :func:`three_loops`.
+    """
     for thread in prange(threads):
         for i in range(thread * A.shape[0] // threads, (thread + 1) * A.shape[0] // threads):
             C[i, :] = 0
@@ -80,7 +92,15 @@ def reordered(A, B, C, threads):
 
 @compiled(parallel=True)
 def blocked(A, B, C, threads, m_c, k_c, n_c):
-    """Blocks of the reordered loops, small enough that a block of B stays in the cache."""
+    """Blocks of the reordered loops, small enough that a block of B stays in the cache.
+
+    Parameters
+    ----------
+    A, B, C, threads
+        As for :func:`three_loops`.
+    m_c, k_c, n_c : int
+        Rows of A, rows of B and columns of B in a block.
+    """
     blocks = -(-A.shape[0] // m_c)
     for thread in prange(threads):
         for block in range(thread * blocks // threads, (thread + 1) * blocks // threads):
@@ -95,56 +115,50 @@ def blocked(A, B, C, threads, m_c, k_c, n_c):
 
 
 @compiled()
-def _transpose(source, rows, columns, out):
-    """``out[c, r] = source[r, c]``: one panel becomes the columns of another."""
-    lanes = FLOAT32_LANES * 4 // source.values.itemsize
-    X, Y = source.values, out.values
+def _transpose(X, start, step, rows, columns, out, out_start, out_step):
+    """``out[c, r] = X[r, c]``: rows of X are `step` apart, rows of out `out_step`."""
+    lanes = FLOAT32_LANES * 4 // X.itemsize
     for r in range(0, rows, lanes):
         for c in range(0, columns, lanes):
-            start = source.start + r * source.stride + c
-            target = out.start + c * out.stride + r
+            source, target = start + r * step + c, out_start + c * out_step + r
             if r + lanes <= rows and c + lanes <= columns:
-                transpose_square(X, start, source.stride, Y, target, out.stride)
+                transpose_square(X, source, step, out, target, out_step)
                 continue
             for q in range(min(lanes, rows - r)):
                 for p in range(min(lanes, columns - c)):
-                    Y[target + p * out.stride + q] = X[start + q * source.stride + p]
+                    out[target + p * out_step + q] = X[source + q * step + p]
 
 
 @compiled()
-def _pack_rows(A, i_first, i_last, p_first, p_last, out):
-    """Rows ``i_first..i_last`` of a block of A, one row of the panel `out` each."""
+def _pack_rows(A, i_first, i_last, p_first, p_last, out, out_start, stride):
+    """Rows ``i_first..i_last`` of a block of A, `stride` apart: ``out[i, p]``."""
     if A.column_stride == 1:
         for i in range(i_first, i_last):
-            fill_row(
-                A.values, i * A.row_stride + p_first, p_last - p_first,
-                out.values, out.start + (i - i_first) * out.stride, out.stride,
-            )  # fmt: skip
+            target = out_start + (i - i_first) * stride
+            source = i * A.row_stride + p_first
+            fill_row(A.values, source, p_last - p_first, out, target, stride)
         return
-    columns = Panel(A.values, i_first + p_first * A.column_stride, A.column_stride)
-    _transpose(columns, p_last - p_first, i_last - i_first, out)
+    _transpose(A.values, i_first + p_first * A.column_stride, A.column_stride, p_last - p_first,
+               i_last - i_first, out, out_start, stride)  # fmt: skip
 
 
 @compiled()
-def _pack_panel(B, p_first, p_last, j, out):
-    """Rows ``p_first..p_last`` of B from column j on, as the panel `out`, filled up with 0."""
-    width = out.stride
+def _pack_panel(B, p_first, p_last, j, width, out, out_start):
+    """A panel of B, `width` columns from j on: ``out[p, column]``, filled up with 0."""
     count = min(width, B.columns - j)
     if B.column_stride == 1:
         for p in range(p_first, p_last):
-            fill_row(
-                B.values, p * B.row_stride + j, count,
-                out.values, out.start + (p - p_first) * width, width,
-            )  # fmt: skip
+            target = out_start + (p - p_first) * width
+            fill_row(B.values, p * B.row_stride + j, count, out, target, width)
         return
-    columns = Panel(B.values, p_first + j * B.column_stride, B.column_stride)
-    _transpose(columns, count, p_last - p_first, out)
+    _transpose(B.values, p_first + j * B.column_stride, B.column_stride, count,
+               p_last - p_first, out, out_start, width)  # fmt: skip
     for p in range(p_last - p_first if count < width else 0):
-        clear(out.values, out.start + p * width + count, out.start + (p + 1) * width)
+        clear(out, out_start + p * width + count, out_start + (p + 1) * width)
 
 
 @compiled()
-def _multiply_panel(n_rows, rows, panel, columns, target, edge, add):
+def _multiply_panel(n_rows, rows, panel, lanes, columns, target, edge, add):
     """Multiply rows of A by a panel of B.
 
     Parameters
@@ -155,6 +169,8 @@ def _multiply_panel(n_rows, rows, panel, columns, target, edge, add):
         Rows of A, packed or as they lie.
     panel : groups.Panel
         Rows of B, packed or as they lie.
+    lanes : int
+        Numbers per vector.
     columns : int
         Number of columns of C from the panel's first one on.
     target : groups.Target
@@ -163,19 +179,19 @@ def _multiply_panel(n_rows, rows, panel, columns, target, edge, add):
         Room for a panel of C, used if C ends within the panel.
     add : int
     """
-    lanes = FLOAT32_LANES * 4 // target.values.itemsize
     n_r = VECTORS * lanes
     if n_r <= columns:
         cover(VECTORS, n_rows, rows, panel, target, add)
         return
     if add:
         for i in range(n_rows):
-            start = target.start + target.offsets[i]
-            fill_row(target.values, start, columns, edge.values, i * n_r, n_r)
+            row = at(target.pointer, entry(target.offsets, i))
+            fill_row(row, 0, columns, edge.pointer, i * n_r, n_r)
     used = VECTORS if columns > lanes else 1
     cover(used, n_rows, rows, panel, edge, add)
     for i in range(n_rows):
-        copy_row(edge.values, i * n_r, columns, target.values, target.start + target.offsets[i])
+        row = at(target.pointer, entry(target.offsets, i))
+        copy_row(edge.pointer, i * n_r, columns, row, 0)
 
 
 @compiled(parallel=True)
@@ -212,33 +228,35 @@ def tiled(A, B, C, blocks, packed):
         for p_c in range(0, k, blocks.k_c):
             p_last = min(p_c + blocks.k_c, k)
             for j in prange(panels):
-                panel = Panel(packed_B, int64(j) * n_r * blocks.k_c, n_r)
-                _pack_panel(B, p_c, p_last, j_c + j * n_r, panel)
+                start = j * n_r * blocks.k_c
+                _pack_panel(B, p_c, p_last, j_c + j * n_r, n_r, packed_B, start)
             for chunk in prange(chunks):
                 lists, room = packed.lists[chunk], packed.A[chunk]
                 offsets, targets, beside = lists[0], lists[1], lists[2]
-                edge = Target(packed.edge[chunk], 0, beside)
-                own = room if packs else A.values  # read, not written: A may be read-only
+                edge = Target(at(packed.edge[chunk], 0), at(beside, 0))
                 end = (chunk + 1) * m // chunks
                 for first in range(chunk * m // chunks, end, blocks.m_c):
                     last = min(first + blocks.m_c, end)
                     n_rows = last - first
-                    start = 0 if packs else first * A.row_stride + p_c
+                    own = at(A.values, first * A.row_stride + p_c)
                     if packs:
-                        _pack_rows(A, first, last, p_c, p_last, Panel(room, 0, stride))
+                        own = at(room, 0)
+                        _pack_rows(A, first, last, p_c, p_last, room, 0, stride)
                     for r in range(n_rows + ROWS):
                         i = min(r, n_rows - 1)
                         offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
-                    rows = Rows(own, start, offsets, 1, 0, p_last - p_c)
+                    rows = Rows(own, at(offsets, 0), 1, 0, p_last - p_c)
                     for j in range(panels):
                         column = j_c + j * n_r
-                        panel = Panel(packed_B, j * n_r * blocks.k_c, n_r)
-                        target = Target(C, column, targets)
-                        _multiply_panel(n_rows, rows, panel, n - column, target, edge, int(p_c > 0))
+                        panel = Panel(at(packed_B, j * n_r * blocks.k_c), n_r)
+                        target = Target(at(C, column), at(targets, 0))
+                        _multiply_panel(
+                            n_rows, rows, panel, lanes, n - column, target, edge, int(p_c > 0)
+                        )
 
 
 @compiled(parallel=True)
-def tiled_flat(A, B, C, blocks, packed):
+def tiled_flat(A, B, C, k_c, packed):
     """The same for few rows of A: all of them stay in the caches, and B is read once.
 
         for a block of k_c rows of B                 A's columns packed once (L2)
@@ -247,13 +265,15 @@ def tiled_flat(A, B, C, blocks, packed):
 
     Parameters
     ----------
-    A, B, C, blocks
-        As in :func:`tiled`; only ``blocks.k_c`` is used.
+    A, B, C
+        As in :func:`tiled`.
+    k_c : int
+        Rows of a block of B.
     packed : Packed
         ``A`` has one row with room for all m rows, ``B`` k_c*n_r numbers per chunk, ``edge`` m*n_r
         per chunk, and ``lists`` m + ROWS per list.
     """
-    m, k, n, k_c = A.rows, A.columns, B.columns, blocks.k_c
+    m, k, n = A.rows, A.columns, B.columns
     lanes = FLOAT32_LANES * 4 // C.itemsize
     n_r = VECTORS * lanes
     chunks = packed.B.shape[0]
@@ -264,20 +284,20 @@ def tiled_flat(A, B, C, blocks, packed):
     for p_c in range(0, k, k_c):
         p_last = min(p_c + k_c, k)
         for chunk in prange(chunks):
-            first, last = int64(chunk) * m // chunks, (int64(chunk) + 1) * m // chunks
-            _pack_rows(A, first, last, p_c, p_last, Panel(packed_A, first * stride, stride))
+            first, last = chunk * m // chunks, (chunk + 1) * m // chunks
+            _pack_rows(A, first, last, p_c, p_last, packed_A, first * stride, stride)
         for chunk in prange(chunks):
             lists, room = packed.lists[chunk], packed.B[chunk]
             offsets, targets, beside = lists[0], lists[1], lists[2]
-            edge = Target(packed.edge[chunk], 0, beside)
+            edge = Target(at(packed.edge[chunk], 0), at(beside, 0))
             for r in range(m + ROWS):
                 i = min(r, m - 1)
                 offsets[r], targets[r], beside[r] = i * stride, i * n, i * n_r
-            rows = Rows(packed_A, 0, offsets, 1, 0, p_last - p_c)
+            rows = Rows(at(packed_A, 0), at(offsets, 0), 1, 0, p_last - p_c)
             for j in range(chunk * panels // chunks, (chunk + 1) * panels // chunks):
-                own, start, row = B.values, p_c * B.row_stride + j * n_r, B.row_stride
+                panel = Panel(at(B.values, p_c * B.row_stride + j * n_r), B.row_stride)
                 if packs or (j + 1) * n_r > n:  # nothing is read behind a row of B
-                    own, start, row = room, 0, n_r
-                    _pack_panel(B, p_c, p_last, j * n_r, Panel(room, 0, n_r))
-                panel, target = Panel(own, start, row), Target(C, j * n_r, targets)
-                _multiply_panel(m, rows, panel, n - j * n_r, target, edge, int(p_c > 0))
+                    panel = Panel(at(room, 0), n_r)
+                    _pack_panel(B, p_c, p_last, j * n_r, n_r, room, 0)
+                target = Target(at(C, j * n_r), at(targets, 0))
+                _multiply_panel(m, rows, panel, lanes, n - j * n_r, target, edge, int(p_c > 0))

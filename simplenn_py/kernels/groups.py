@@ -1,7 +1,8 @@
-"""What kernels are called with: arrays and the numbers that say how to read or write them.
+"""Groups of arguments: memory, and the numbers that say how to read or write it.
 
-Every group is a view of flat arrays.  ``values`` holds the numbers, ``start`` is the index of the
-first one.  An intrinsic takes a group apart with ``Emitter.group``.
+Groups that are made inside kernels, for the tile and for rows of channels, hold pointers from
+``emitter.at``.  With arrays, making a group would count references, which takes longer than some
+of the calls.  The arrays belong to the engine, which outlives the call.
 """
 
 from typing import Any, NamedTuple
@@ -11,48 +12,37 @@ class Rows(NamedTuple):
     """Rows of numbers that a tile broadcasts: patches of ``pad(Z)``, or rows of a matrix.
 
     Row p consists of `segments` runs of `steps` neighbours: step r of segment w is
-    ``values[start + offsets[p] + w*segment_stride + r]``.
+    ``pointer[offsets[p] + w*segment_stride + r]``.
     """
 
-    values: Any  # 1-d float array
-    start: int
-    offsets: Any  # 1-d int64 array
+    pointer: Any  # pointer to floats
+    offsets: Any  # pointer to int64
     segments: int
     segment_stride: int
     steps: int
 
 
 class Panel(NamedTuple):
-    """Rows of vectors that are equally far apart: row r begins at ``values[start + r*stride]``."""
+    """Rows of vectors that are equally far apart: row r begins at ``pointer[r*stride]``."""
 
-    values: Any  # 1-d float array
-    start: int
+    pointer: Any  # pointer to floats
     stride: int
 
 
 class Target(NamedTuple):
-    """Rows of a result: row p begins at ``values[start + offsets[p]]``."""
+    """Rows of a result: row p begins at ``pointer[offsets[p]]``."""
 
-    values: Any  # 1-d float array
-    start: int
-    offsets: Any  # 1-d int64 array
-
-
-class Offsets(NamedTuple):
-    """Lists that say where each row, or vector, is read (`read`) and written (`write`)."""
-
-    read: Any  # 1-d int64 array
-    write: Any  # 1-d int64 array
+    pointer: Any  # pointer to floats
+    offsets: Any  # pointer to int64
 
 
 class Pixels(NamedTuple):
     """Pixels of ``pad(Z)``, counted by instances, columns and rows of S.
 
-    Pixel (n, j, i) is ``values[start + n*instance_stride + j*column_stride + i*row_stride]``.
+    Pixel (n, j, i) begins at ``pointer[n*instance_stride + j*column_stride + i*row_stride]``.
     """
 
-    values: Any  # 1-d float array
-    start: int
+    pointer: Any  # pointer to floats
     instances: int
     instance_stride: int
     b_use: int
@@ -62,12 +52,27 @@ class Pixels(NamedTuple):
 
 
 class Square(NamedTuple):
-    """Neighbouring pixels: pixel (u, w) begins at ``values[start + u*down + w*right]``."""
+    """Neighbouring pixels: pixel (u, w) begins at ``pointer[u*down + w*right]``."""
 
-    values: Any  # 1-d float array
-    start: int
+    pointer: Any  # pointer to floats
     down: int
     right: int
+
+
+class WinnerLists(NamedTuple):
+    """Lists of winners: entry i of list q, for ``i < counts[q]``, is at ``q*capacity + i``."""
+
+    values: Any  # pointer to floats
+    places: Any  # pointer to int64
+    counts: Any  # pointer to int64
+    capacity: int
+
+
+class Offsets(NamedTuple):
+    """Lists that say where each row, or vector, is read (`read`) and written (`write`)."""
+
+    read: Any  # 1-d int64 array
+    write: Any  # 1-d int64 array
 
 
 class Gradient(NamedTuple):
@@ -93,15 +98,6 @@ class Output(NamedTuple):
     out: Any  # 1-d float array
     keep: int
     winner: Any  # 1-d array of integers as wide as the floats
-
-
-class WinnerLists(NamedTuple):
-    """Lists of winners: entry i of list q, for ``i < counts[q]``, is at ``q*capacity + i``."""
-
-    values: Any  # 1-d float array
-    places: Any  # 1-d int64 array
-    counts: Any  # 1-d int64 array
-    capacity: int
 
 
 class Parts(NamedTuple):

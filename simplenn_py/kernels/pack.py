@@ -12,8 +12,8 @@ from .winograd import transform_filters
 
 #: The orders of :func:`pack`.
 DIRECT, WINOGRAD, TRANSPOSED, FILTERS = range(4)
-#: Channels per task: what a task reads and writes of a large layer lies on few pages of memory,
-#: and the tasks that follow find it in the cache.
+#: Channels per task: in a large layer, a task then reads and writes few pages of memory, and the
+#: tasks that follow find them in the cache.
 GROUP = 32
 
 

@@ -76,21 +76,17 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
         z, w, out = (e.group(sig.args[k], args[k]) for k in (2, 3, 4))
         first_, add_ = args[5:]
         acc = e.accumulators(P_ * V_)
-        z_base = e.at(z.values, z.start)
-        z_rows = []
-        for p in range(P_):
-            offset = builder.load(e.at(z.offsets, builder.add(first_, I64(p))))
-            z_rows.append(e.at(z_base, offset))
-        w_pointer = cgutils.alloca_once_value(builder, e.at(w.values, w.start))
-        base = e.at(out.values, out.start)
 
-        def target_row(p: int) -> Any:
-            return e.at(base, builder.load(e.at(out.offsets, builder.add(first_, I64(p)))))
+        def row_of(group: Any, p: int) -> Any:
+            offset = builder.load(e.at(group.offsets, builder.add(first_, I64(p))))
+            return e.at(group.pointer, offset)
 
+        z_rows = [row_of(z, p) for p in range(P_)]
+        w_pointer = cgutils.alloca_once_value(builder, w.pointer)
         adds = builder.icmp_signed("!=", add_, I64(0))
         with builder.if_then(adds):  # the target arrives while the products are formed
             for p in range(P_):
-                row = target_row(p)
+                row = row_of(out, p)
                 for v in range(V_):
                     e.prefetch(e.at(row, I64(v * e.lanes)))
 
@@ -108,7 +104,7 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
                         slot = acc[p * V_ + v]
                         builder.store(e.fma(spread, vectors[v], builder.load(slot)), slot)
                 builder.store(e.at(w_row, w.stride), w_pointer)
-        out_rows = [target_row(p) for p in range(P_)]
+        out_rows = [row_of(out, p) for p in range(P_)]
         with builder.if_then(adds):
             _add_rows(e, acc, V_, out_rows)
         _write_rows(e, acc, V_, out_rows)
@@ -146,12 +142,12 @@ def outer_tile(typingctx, P, V, pixels, panel, part, limit):
         z, w, out = (e.group(sig.args[k], args[k]) for k in (2, 3, 4))
         limit_ = args[5]
         acc = e.accumulators(P_ * V_)
-        w_pointer = cgutils.alloca_once_value(builder, e.at(w.values, w.start))
-        z_pointer = cgutils.alloca_once_value(builder, z.values)
+        w_pointer = cgutils.alloca_once_value(builder, w.pointer)
+        z_pointer = cgutils.alloca_once_value(builder, z.pointer)
         with e.loop(z.instances) as n, e.loop(z.b_use) as j:
-            start = builder.add(z.start, builder.mul(n.index, z.instance_stride))
-            start = builder.add(start, builder.mul(j.index, z.column_stride))
-            builder.store(e.at(z.values, start), z_pointer)
+            instance = builder.mul(n.index, z.instance_stride)
+            start = builder.add(instance, builder.mul(j.index, z.column_stride))
+            builder.store(e.at(z.pointer, start), z_pointer)
             with e.loop(z.a_use):
                 z_row, w_row = builder.load(z_pointer), builder.load(w_pointer)
                 vectors = [e.load_vector(e.at(w_row, I64(v * e.lanes))) for v in range(V_)]
@@ -162,10 +158,7 @@ def outer_tile(typingctx, P, V, pixels, panel, part, limit):
                         builder.store(e.fma(spread, vectors[v], builder.load(slot)), slot)
                 builder.store(e.at(z_row, z.row_stride), z_pointer)
                 builder.store(e.at(w_row, w.stride), w_pointer)
-        rows = [
-            e.at(out.values, builder.add(out.start, builder.mul(I64(p), out.stride)))
-            for p in range(P_)
-        ]
+        rows = [e.at(out.pointer, builder.mul(I64(p), out.stride)) for p in range(P_)]
         whole = builder.icmp_signed(">=", limit_, I64(P_))
         with builder.if_else(whole) as (all_of_them, some):
             with all_of_them:
@@ -187,8 +180,8 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
     """Run N vectors of one list: ``target[q] += sum over i of values[i] * row(places[i])``.
 
     The N accumulators are vectors of ONE row of the result; every entry of the list needs one
-    broadcast and N loads for N multiply-adds.  This is what (4) and (5) become if most of
-    dxi/dS is zero: the list has only the entries that are not.
+    broadcast and N loads for N multiply-adds.  (4) and (5) take this form if most of dxi/dS is
+    zero: the list has only the other entries.
 
     Parameters
     ----------
@@ -198,7 +191,7 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
         The numbers, and where in `source` the row of each begins.
     q : int
         Index of the list, and of the row of `target`.
-    source : 1-d float array
+    source : pointer to floats
     offsets : groups.Offsets
         Where each vector is in a row of `source`, and in a row of `target`.  The last entries may
         repeat, as for :func:`tile`.
@@ -216,7 +209,7 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
         own, out = e.group(sig.args[1], lists_), e.group(sig.args[6], target_)
         place_of, z = e.group(sig.args[4], offsets_), e.data(sig.args[3], source_)
         first_entry = builder.mul(q_, own.capacity)
-        out_row = builder.add(out.start, builder.load(e.at(out.offsets, q_)))
+        out_row = e.at(out.pointer, builder.load(e.at(out.offsets, q_)))
         acc = e.accumulators(N_)
 
         def vectors(base: Any, where: Any) -> list[Any]:
@@ -233,7 +226,7 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
             for v in range(N_):
                 row = e.load_vector(e.at(starts[v], place))
                 builder.store(e.fma(spread, row, builder.load(acc[v])), acc[v])
-        rows = vectors(e.at(out.values, out_row), place_of.write)
+        rows = vectors(out_row, place_of.write)
         _add_rows(e, acc, 1, rows)
         _write_rows(e, acc, 1, rows)
         return context.get_dummy_value()
@@ -242,12 +235,13 @@ def sparse_tile(typingctx, N, lists, q, source, offsets, first, target):
 
 
 def _add_rows(e: Emitter, acc: list[Any], V: int, rows: list[Any]) -> None:
-    """Add what the rows hold to the accumulators."""
+    """Add the numbers of the rows to the accumulators."""
     for i, slot in enumerate(acc):
         held = e.load_vector(e.at(rows[i // V], I64(i % V * e.lanes)))
         e.builder.store(e.builder.fadd(e.builder.load(slot), held), slot)
 
 
 def _write_rows(e: Emitter, acc: list[Any], V: int, rows: list[Any]) -> None:
+    """Write the accumulators to the rows."""
     for i, slot in enumerate(acc):
         e.store_vector(e.builder.load(slot), e.at(rows[i // V], I64(i % V * e.lanes)))

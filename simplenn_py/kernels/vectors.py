@@ -52,7 +52,7 @@ def pool_row(typingctx, window, h_pool, output, k, count, out_start, winner_star
         e = Emitter(context, builder, element_of(sig.args[0]))
         S, put = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
         _, h_pool, _, k0, n, o0, w0 = args
-        s_data, b_data = e.at(S.values, S.start), e.at(put.bias, k0)
+        s_data, b_data = S.pointer, e.at(put.bias, k0)
         o_data, w_data = e.at(put.out, o0), e.at(put.winner, w0)
         zero, integers = ir.Constant(e.vector, None), e.integers
         is_active = builder.icmp_signed("!=", put.activate, I64(0))
@@ -134,7 +134,7 @@ def select_row(typingctx, window, h_pool, output, k, count, out_start, winner_st
         e = Emitter(context, builder, element_of(sig.args[0]))
         S, put = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
         _, h_pool, _, k0, n, o0, w0 = args
-        s_data, b_data = e.at(S.values, S.start), e.at(put.bias, k0)
+        s_data, b_data = S.pointer, e.at(put.bias, k0)
         o_data, w_data = e.at(put.out, o0), e.at(put.winner, w0)
         with e.vectors_of(n) as (k, remaining):
             chosen = cgutils.alloca_once(builder, e.vector)
@@ -157,7 +157,14 @@ def select_row(typingctx, window, h_pool, output, k, count, out_start, winner_st
 
 @intrinsic
 def copy_row(typingctx, source, source_start, count, out, out_start):
-    """Copy a row of `count` numbers."""
+    """Copy a row of `count` numbers.
+
+    Parameters
+    ----------
+    source, out : 1-d float arrays, or pointers to floats
+        The row begins at `source_start` and is written from `out_start` on.
+    source_start, count, out_start : int
+    """
     signature = types.void(source, _INT, _INT, out, _INT)
 
     def codegen(context, builder, sig, args):
@@ -173,7 +180,7 @@ def copy_row(typingctx, source, source_start, count, out, out_start):
 
 @intrinsic
 def sum_row(typingctx, source, source_start, count, out, out_start):
-    """Add a row of `count` numbers to another."""
+    """Add a row of `count` numbers to another; parameters as for :func:`copy_row`."""
     signature = types.void(source, _INT, _INT, out, _INT)
 
     def codegen(context, builder, sig, args):
@@ -194,6 +201,7 @@ def fill_row(typingctx, source, source_start, count, out, out_start, width):
     """Copy a row of `count` numbers, and fill it with 0 up to `width`, a multiple of the lanes.
 
     Unlike the other functions it reads nothing behind the row: the filters have no room there.
+    Parameters as for :func:`copy_row`.
     """
     signature = types.void(source, _INT, _INT, out, _INT, _INT)
 
@@ -348,6 +356,12 @@ def transpose_square(typingctx, source, source_start, source_row, out, out_start
     """Write a square of as many rows and columns as a vector has lanes, transposed.
 
     ``out[out_start + c*out_row + r] = source[source_start + r*source_row + c]``.
+
+    Parameters
+    ----------
+    source, out : 1-d float arrays
+    source_start, source_row, out_start, out_row : int
+        Index of the first number, and distance between rows.
 
     Notes
     -----

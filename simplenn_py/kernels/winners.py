@@ -15,7 +15,7 @@ each list is run over its row of vectors (``tile.sparse_tile``).
 from numba import prange
 
 from .cover import clear
-from .emitter import FLOAT32_LANES
+from .emitter import FLOAT32_LANES, at
 from .groups import Offsets, Target, WinnerLists
 from .policy import compiled
 from .tile import sparse_tile
@@ -30,14 +30,14 @@ MOST = 18 if FLOAT32_LANES == 16 else 12
 def run_lists(n_lists, lists, source, offsets, vectors, pass_vectors, target):
     """Run lists over rows of vectors, a few vectors at a time for all lists.
 
-    Passes are the outer loop: what one of them reads of `source` then stays in the first-level
-    cache for all lists.
+    Passes are the outer loop: the part of `source` that one of them reads then stays in the
+    first-level cache for all lists.
 
     Parameters
     ----------
     n_lists : int
     lists : groups.WinnerLists
-    source : 1-d float array
+    source : pointer to floats
     offsets : groups.Offsets
         Where each vector of a row is in `source` and in `target`.
     vectors : int
@@ -118,8 +118,8 @@ def _list_shifts(layer, step, shifts):
 def winners_dW(layer, l, Z, gradient, parts, splits, room):
     """Equation (4) in parts, from the winners.
 
-    The lists are long enough that a list is worth its pass, and short enough that what it reads
-    stays in the cache.
+    The lists are long enough that a list is worth its pass, and short enough that the part of `Z`
+    that it reads stays in the cache.
 
     Parameters
     ----------
@@ -145,7 +145,9 @@ def winners_dW(layer, l, Z, gradient, parts, splits, room):
         tables = room.tables
         counts, shifts, starts = tables[task, 0], tables[task, 3], tables[task, 4]
         offsets = Offsets(tables[task, 1], tables[task, 2])
-        lists = WinnerLists(room.values[task], room.places[task], counts, layer.list_capacity)
+        lists = WinnerLists(
+            at(room.values[task], 0), at(room.places[task], 0), at(counts, 0), layer.list_capacity
+        )
         part, bias = parts.dW[chunk], parts.dbias[chunk]
         vectors = _list_patch(layer, lanes, offsets)
         row = vectors * lanes
@@ -154,7 +156,7 @@ def winners_dW(layer, l, Z, gradient, parts, splits, room):
         clear(bias, k_first, k_last)
         for k in range(channels):
             starts[k] = (k_first + k) * row
-        rows = Target(part, 0, starts)
+        target = Target(at(part, 0), at(starts, 0))
         last = (chunk + 1) * l // chunks
         for n_first in range(chunk * l // chunks, last, layer.list_instances):
             for j_first in range(0, layer.b_next, layer.list_columns):
@@ -170,7 +172,7 @@ def winners_dW(layer, l, Z, gradient, parts, splits, room):
                             list_by_channel(
                                 gradient, entry, channels, corner * layer.d, shifts, lists
                             )
-                run_lists(channels, lists, Z, offsets, vectors, vectors, rows)
+                run_lists(channels, lists, at(Z, 0), offsets, vectors, vectors, target)
 
 
 @compiled(parallel=True)
@@ -244,8 +246,10 @@ def winners_dZ(layer, n_gradients, gradient, filters, out, scratch, room):
         tables, dpad = room.tables, scratch[chunk]
         counts, shifts, starts = tables[chunk, 0], tables[chunk, 3], tables[chunk, 4]
         offsets = Offsets(tables[chunk, 1], tables[chunk, 2])
-        lists = WinnerLists(room.values[chunk], room.places[chunk], counts, layer.d_next)
-        target = Target(dpad, 0, starts)
+        lists = WinnerLists(
+            at(room.values[chunk], 0), at(room.places[chunk], 0), at(counts, 0), layer.d_next
+        )
+        target = Target(at(dpad, 0), at(starts, 0))
         vectors = _list_filter(layer, lanes, offsets)
         _list_shifts(layer, layer.d_rounded, shifts)
         for n in range(chunk * n_gradients // chunks, (chunk + 1) * n_gradients // chunks):
@@ -265,7 +269,9 @@ def winners_dZ(layer, n_gradients, gradient, filters, out, scratch, room):
                     )  # fmt: skip
                     counts[n_lists] = 0  # of those without a winner
                     n_lists += per_window
-                run_lists(n_lists, lists, filters, offsets, vectors, layer.pass_vectors, target)
+                run_lists(
+                    n_lists, lists, at(filters, 0), offsets, vectors, layer.pass_vectors, target
+                )
             for j in range(layer.b):
                 for i in range(layer.a):
                     source = ((j + layer.p) * layer.a_pad + i + layer.p) * layer.d_rounded

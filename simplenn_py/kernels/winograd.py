@@ -36,7 +36,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .cover import cover
-from .emitter import I64, Emitter, element_of
+from .emitter import I64, Emitter, at, element_of
 from .groups import Panel, Rows, Square, Target
 from .policy import compiled
 from .tile import ROWS
@@ -128,8 +128,7 @@ def _both_ways(
 def _place(e: Emitter, u: Any, w: Any, places: Any, k: Any) -> Any:
     """Pointer to channel k at place (u, w), row ``6*u + w`` of a panel."""
     place = e.builder.add(e.builder.mul(u, I64(PIECE)), w)
-    start = e.at(places.values, places.start)
-    return e.at(start, e.builder.add(k, e.builder.mul(place, places.stride)))
+    return e.at(places.pointer, e.builder.add(k, e.builder.mul(place, places.stride)))
 
 
 @intrinsic
@@ -154,7 +153,6 @@ def transform_input(typingctx, piece, n_rows, n_columns, count, places):
         e = Emitter(context, builder, element_of(sig.args[0]))
         z, out = e.group(sig.args[0], args[0]), e.group(sig.args[4], args[4])
         _, n_rows, n_columns, n, _ = args
-        z_data = e.at(z.values, z.start)
         last_row, last_column = builder.sub(n_rows, I64(1)), builder.sub(n_columns, I64(1))
 
         def up_to(last: Any, k: Any) -> Any:
@@ -165,7 +163,7 @@ def transform_input(typingctx, piece, n_rows, n_columns, count, places):
 
             def load(u: int, w: Any) -> Any:
                 line = builder.add(c, builder.mul(up_to(last_column, w), z.right))
-                return e.load_vector(e.at(z_data, builder.add(line, row_at[u])))
+                return e.load_vector(e.at(z.pointer, builder.add(line, row_at[u])))
 
             def store(value: Any, u: Any, w: int) -> None:
                 e.store_vector(value, _place(e, u, I64(w), out, c))
@@ -194,15 +192,14 @@ def transform_output(typingctx, places, count, tile):
     def codegen(context, builder, sig, args):
         e = Emitter(context, builder, element_of(sig.args[0]))
         m, out = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
-        o_data = e.at(out.values, out.start)
         with e.vectors_of(args[1]) as (k, _):
 
             def load(u: int, w: Any) -> Any:
                 return e.load_vector(_place(e, I64(u), w, m, k))
 
             def store(value: Any, u: Any, w: int) -> None:
-                at = builder.add(builder.mul(u, out.down), builder.mul(I64(w), out.right))
-                e.store_vector(value, e.at(o_data, builder.add(k, at)))
+                place = builder.add(builder.mul(u, out.down), builder.mul(I64(w), out.right))
+                e.store_vector(value, e.at(out.pointer, builder.add(k, place)))
 
             _both_ways(e, _a_transform, PIECE, TILE, load, store)
         return context.get_dummy_value()
@@ -231,13 +228,12 @@ def transform_filter(typingctx, filters, count, places, width):
         e = Emitter(context, builder, element_of(sig.args[0]))
         g, out = e.group(sig.args[0], args[0]), e.group(sig.args[2], args[2])
         _, n, _, width = args
-        g_data = e.at(g.values, g.start)
         with e.vectors_of(width) as (k, _):
 
             def load(u: int, w: Any) -> Any:
                 entry = builder.add(I64(u), builder.mul(w, I64(3)))
-                at = builder.add(k, builder.mul(entry, g.stride))
-                return e.load_part(e.at(g_data, at), builder.sub(n, k))
+                place = builder.add(k, builder.mul(entry, g.stride))
+                return e.load_part(e.at(g.pointer, place), builder.sub(n, k))
 
             def store(value: Any, u: Any, w: int) -> None:
                 e.store_vector(value, _place(e, u, I64(w), out, k))
@@ -269,9 +265,9 @@ def transform_filters(layer, W, block, c_first, c_last, out):
     for c in range(c_first, c_last):
         target = (block * PIECE * PIECE * layer.d + c) * layer.width
         transform_filter(
-            Panel(W, k_first + layer.d_next * 9 * c, layer.d_next),
+            Panel(at(W, k_first + layer.d_next * 9 * c), layer.d_next),
             channels,
-            Panel(out, target, layer.d * layer.width),
+            Panel(at(out, target), layer.d * layer.width),
             layer.width,
         )
 
@@ -282,6 +278,13 @@ def list_tiles(layer, strip, offsets):
 
     A tile is a row of the transformed pieces and of the products.  ROWS more entries repeat the
     last one, so that a partial register tile has something to read.
+
+    Parameters
+    ----------
+    layer : Sizes
+    strip : Strip
+    offsets : groups.Offsets
+        Written.
     """
     columns = (strip.j_last - strip.j_first) * layer.h_pool
     tiles = (strip.n_last - strip.n_first) * -(-columns // TILE) * (layer.a_block // TILE)
@@ -294,25 +297,37 @@ def list_tiles(layer, strip, offsets):
 
 
 @compiled()
-def transform_pieces(layer, strip, tiles, Z, scratch, start):
-    """``B' d B`` of a strip's pieces, from `start` on in `scratch`: ``[place, tile, c]``."""
+def transform_pieces(layer, strip, tiles, Z, pieces):
+    """``B' d B`` of a strip's pieces.
+
+    Parameters
+    ----------
+    layer : Sizes
+    strip : Strip
+    tiles : int
+        Number of tiles, from :func:`list_tiles`.
+    Z : 1-d float array
+        ``pad(Z)`` as stored.
+    pieces : pointer to floats
+        ``[place, tile, c]``; written.
+    """
     t = 0
     for n in range(strip.n_first, strip.n_last):
         for j in range(strip.j_first * layer.h_pool, strip.j_last * layer.h_pool, TILE):
             for i in range(0, layer.a_block, TILE):
                 corner = ((n * layer.b_pad + j) * layer.a_pad + i) * layer.d
                 transform_input(
-                    Square(Z, corner, layer.d, layer.a_pad * layer.d),
+                    Square(at(Z, corner), layer.d, layer.a_pad * layer.d),
                     layer.a_pad - i,
                     layer.b_pad - j,
                     layer.d,
-                    Panel(scratch, start + t * layer.d_rounded, tiles * layer.d_rounded),
+                    Panel(at(pieces, t * layer.d_rounded), tiles * layer.d_rounded),
                 )
                 t += 1
 
 
 @compiled()
-def multiply_places(layer, tiles, pieces, w, block, products, add):
+def multiply_places(layer, tiles, offsets, pieces, w, products, add):
     """Multiply the transformed pieces by the transformed filters, one product per place.
 
     Parameters
@@ -320,41 +335,47 @@ def multiply_places(layer, tiles, pieces, w, block, products, add):
     layer : Sizes
     tiles : int
         Number of tiles.
-    pieces : groups.Rows
-        The pieces at place 0, one row per tile.
-    w : 1-d float array
-        Filters from :func:`transform_filters`.
-    block : int
-        Index of the block of output channels.
-    products : groups.Target
-        The products at place 0, one row per tile; written, or added to if `add` is 1.
+    offsets : groups.Offsets
+        From :func:`list_tiles`.
+    pieces : pointer to floats
+        Transformed pieces, ``[place, tile, c]``.
+    w : pointer to floats
+        Transformed filters of one block, ``[place, c, k]``.
+    products : pointer to floats
+        ``[place, tile, k]``; written, or added to if `add` is 1.
     add : int
     """
     for place in range(PIECE * PIECE):
         cover(
             layer.vectors,
             tiles,
-            Rows(pieces.values, pieces.start + place * tiles * layer.d_rounded, pieces.offsets,
-                 1, 0, layer.d),
-            Panel(w, (block * PIECE * PIECE + place) * layer.d * layer.width, layer.width),
-            Target(products.values, products.start + place * tiles * layer.width,
-                   products.offsets),
+            Rows(at(pieces, place * tiles * layer.d_rounded), at(offsets.read, 0), 1, 0, layer.d),
+            Panel(at(w, place * layer.d * layer.width), layer.width),
+            Target(at(products, place * tiles * layer.width), at(offsets.write, 0)),
             add,
-        )  # fmt: skip
+        )
 
 
 @compiled()
-def transform_products(layer, tiles, scratch, start):
-    """``A' M A`` of every tile, from M at ``scratch[start]`` to S at the beginning of `scratch`.
+def transform_products(layer, tiles, products, S):
+    """``A' M A`` of every tile.
 
-    S has ``a_block`` rows per column and, per instance, a multiple of 4 columns.  Entries beyond
-    ``a_use`` and ``b_use`` are not used.
+    Parameters
+    ----------
+    layer : Sizes
+    tiles : int
+        Number of tiles.
+    products : pointer to floats
+        From :func:`multiply_places`.
+    S : pointer to floats
+        ``[column, row, k]`` with ``a_block`` rows and, per instance, a multiple of 4 columns;
+        written.  Entries beyond ``a_use`` and ``b_use`` are not used.
     """
     rows = layer.a_block // TILE
     for t in range(tiles):
         corner = TILE * (t // rows * layer.a_block + t % rows) * layer.width
         transform_output(
-            Panel(scratch, start + t * layer.width, tiles * layer.width),
+            Panel(at(products, t * layer.width), tiles * layer.width),
             layer.width,
-            Square(scratch, corner, layer.width, layer.a_block * layer.width),
+            Square(at(S, corner), layer.width, layer.a_block * layer.width),
         )

@@ -17,15 +17,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..layout import Array, aligned_empty
-
-if TYPE_CHECKING:
-    from ..kernels.gemm import Matrix
 
 #: Rows, depth and columns of the blocks: an m_c x k_c block of A stays in the second-level cache,
 #: beside a k_c x n_r panel of B; k_c x n_c of B in the last.
@@ -115,7 +112,6 @@ def packed_tile(A: Array, B: Array) -> Array:
 
     from ..kernels import gemm
     from ..kernels.emitter import lanes_of
-    from ..kernels.gemm import Blocks, Packed
     from ..kernels.tile import ROWS, VECTORS
 
     C = _result(A, B)
@@ -123,6 +119,7 @@ def packed_tile(A: Array, B: Array) -> Array:
     if 0 in (m, n, k):
         C[...] = 0
         return C
+    left, right = gemm.Matrix(*_flat(A)), gemm.Matrix(*_flat(B))
     lanes = lanes_of(A.itemsize)
     n_r = VECTORS * lanes
     threads = numba.get_num_threads()
@@ -130,26 +127,26 @@ def packed_tile(A: Array, B: Array) -> Array:
     stride = -(-k_c // lanes) * lanes
     if m <= M_C:
         chunks = min(-(-n // n_r), threads)
-        packed = Packed(
+        packed = gemm.Packed(
             A=_kept.rows("A", 1, m * stride + ROWS, A.dtype),
             B=_kept.rows("B", chunks, k_c * n_r, A.dtype),
             edge=_kept.rows("edge", chunks, m * n_r, A.dtype),
             lists=np.empty((chunks, 3, m + ROWS), np.int64),
         )
-        gemm.tiled_flat(_flat(A), _flat(B), C.reshape(-1), Blocks(m, k_c, n_r), packed)
+        gemm.tiled_flat(left, right, C.reshape(-1), k_c, packed)
         return C
     chunks = min(-(-m // ROWS), threads)
     # Each thread's rows in blocks of about the same height, all but the last of whole tiles.
     rows = -(-m // chunks)
     m_c = -(-rows // (-(-rows // M_C) * ROWS)) * ROWS
     n_c = min(N_C, -(-n // n_r) * n_r)
-    packed = Packed(
+    packed = gemm.Packed(
         A=_kept.rows("A", chunks, m_c * stride + ROWS, A.dtype),
         B=_kept.rows("B", 1, k_c * n_c, A.dtype),
         edge=_kept.rows("edge", chunks, m_c * n_r, A.dtype),
         lists=np.empty((chunks, 3, m_c + ROWS), np.int64),
     )
-    gemm.tiled(_flat(A), _flat(B), C.reshape(-1), Blocks(m_c, k_c, n_c), packed)
+    gemm.tiled(left, right, C.reshape(-1), gemm.Blocks(m_c, k_c, n_c), packed)
     return C
 
 
@@ -223,11 +220,9 @@ def _row_major(A: Array, B: Array) -> tuple[Array, Array]:
     return np.ascontiguousarray(A), np.ascontiguousarray(B)
 
 
-def _flat(X: Array) -> Matrix:
-    """Return the numbers as they lie, and how far apart neighbours in a column and in a row are."""
-    from ..kernels.gemm import Matrix
-
+def _flat(X: Array) -> tuple[Array, int, int, int, int]:
+    """Return the numbers as they lie, the rows and columns, and the strides of both."""
     rows, columns = X.shape
     if X.flags.f_contiguous and not X.flags.c_contiguous:
-        return Matrix(X.T.reshape(-1), rows, columns, 1, rows)
-    return Matrix(np.ascontiguousarray(X).reshape(-1), rows, columns, columns, 1)
+        return X.T.reshape(-1), rows, columns, 1, rows
+    return np.ascontiguousarray(X).reshape(-1), rows, columns, columns, 1

@@ -66,7 +66,7 @@ NETS = {
     "factored, Winograd": net(8, 7, 16, (33, 3, 1, 1, 2), (16, 3, 1, 1, 1), rank=(17, 16, 2)),
     "factored full layers only": net(3, 2, 2, full=(6, 5, 3), rank=(6, 1, 2)),
 }
-# Where patches lie wholly in the padding, S has equal entries: only whole numbers are sure to be.
+# If patches lie wholly in the padding, S has equal entries; only whole numbers keep them equal.
 TIED = {
     "padding wider than filter, pool": net(3, 4, 3, (4, 1, 2, 1, 2), (5, 2, 3, 1, 3)),
     "padding as wide as Winograd's filter, pool": net(4, 3, 16, (17, 3, 3, 1, 2)),
@@ -115,7 +115,7 @@ def test_winograd_can_be_switched(winograd, paths):
 @pytest.mark.parametrize("l", [1, 2, 16, 37])
 @pytest.mark.parametrize("name", ["pool 2, ragged in both", "dense, 5x5", "hidden full layers"])
 def test_batches_agree(name, l, dtype):
-    """Of one instance, and of more than there are parts of (4)."""
+    """One instance, and more instances than (4) has parts."""
     assert_engines_agree(Setting(NETS[name], l, dtype))
 
 
@@ -201,7 +201,7 @@ def test_of_equal_maxima_the_first_wins(h_pool, dtype):
 @every_dtype
 @pytest.mark.parametrize("name", [n for n, c in NETS.items() if c.LC])
 def test_nan_reaches_the_loss(name, dtype):
-    """Of the instance that has it, and no other."""
+    """But only the loss of the instance that has it."""
     setting = Setting(NETS[name], 3, dtype)
     engine = setting.engine()
     clean = setting.step(engine)[f"Z{setting.config.stages.L}"]
@@ -272,7 +272,7 @@ def test_the_last_convolution_without_its_pool(name, dtype):
 @every_dtype
 @pytest.mark.parametrize("name", ["pool 2, ragged in both", "dense, no pool", "hidden full layers"])
 def test_each_gradient_alone(name, dtype):
-    """dW and dbias are left out where they are None, independently of each other."""
+    """dW and dbias are left out if they are None, independently of each other."""
     setting = Setting(NETS[name], 3, dtype)
     engine, model = setting.engine(), setting.model
     wanted = setting.step(engine)

@@ -168,7 +168,7 @@ def test_a_second_step_keeps_every_buffer(name, dtype):
 
 @pytest.fixture(scope="module")
 def _counted():
-    """Numba counts what its kernels allocate only when asked to."""
+    """Numba counts the allocations of its kernels only if asked to."""
     _nrt_python.memsys_enable_stats()
     yield
     _nrt_python.memsys_disable_stats()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from simplenn_py.kernels import cover, tile, winners, winograd
+from simplenn_py.kernels.emitter import at
 from simplenn_py.kernels.groups import Panel, Square
 
 LANES_FIT = 40  # channels: 36 unit matrices, filled up to whole vectors of any width
@@ -34,13 +35,14 @@ MATRICES = printed(winograd.__doc__)
 
 @numba.njit
 def run_transforms(piece, places, products, tile_, filters, packed):
+    corner, tile_corner = at(piece, 0), at(tile_, 0)
     winograd.transform_input(
-        Square(piece, 0, LANES_FIT, 6 * LANES_FIT), 6, 6, LANES_FIT, Panel(places, 0, LANES_FIT)
+        Square(corner, LANES_FIT, 6 * LANES_FIT), 6, 6, LANES_FIT, Panel(at(places, 0), LANES_FIT)
     )
     winograd.transform_output(
-        Panel(products, 0, LANES_FIT), LANES_FIT, Square(tile_, 0, LANES_FIT, 4 * LANES_FIT)
+        Panel(at(products, 0), LANES_FIT), LANES_FIT, Square(tile_corner, LANES_FIT, 4 * LANES_FIT)
     )
-    winograd.transform_filter(Panel(filters, 0, 9), 9, Panel(packed, 0, 16), 16)
+    winograd.transform_filter(Panel(at(filters, 0), 9), 9, Panel(at(packed, 0), 16), 16)
 
 
 @pytest.fixture(scope="module")

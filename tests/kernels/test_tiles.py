@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from agreement import Setting, assert_identical
@@ -24,7 +25,7 @@ from networks import net
 from simplenn_py.engines.direct import DirectEngine
 from simplenn_py.engines.direct_plan import tile_rows
 from simplenn_py.kernels.cover import HALF, cover
-from simplenn_py.kernels.emitter import lanes_of
+from simplenn_py.kernels.emitter import at, lanes_of
 from simplenn_py.kernels.groups import Panel, Rows, Target
 from simplenn_py.kernels.tile import ROWS, VECTORS
 from simplenn_py.layout import aligned_empty
@@ -82,14 +83,14 @@ def guards(monkeypatch):
 
 
 def poison(guards, clean):
-    """Fill with sentinels what no pass may rely on: all but ``pad(Z)``, whose borders are zeros."""
+    """Fill all buffers with sentinels but ``pad(Z)``, whose borders of zeros the passes rely on."""
     for role, buffer in guards.buffers.items():
         if not role.startswith(clean):
             buffer.reshape(-1).view(np.uint8)[:] = 0xFF
 
 
 def room(guards, setting):
-    """Return what lies behind the last instance: read at most, by a vector that passes the end."""
+    """Return the room behind the last instance: it may be read by a vector, but not written."""
     config, l = setting.config, setting.l
     sizes = {f"Z{config.L}": config.nL}
     for m, g in enumerate(config.conv_layers):
@@ -156,7 +157,7 @@ def test_guards_see_a_write_just_outside():
 
 
 def fenced(buffer, behind):
-    """Return a copy of `buffer` that ends where a page begins that cannot be read, or begins so."""
+    """Return a copy of `buffer` whose end, or start, touches a page that cannot be read."""
     page, libc = mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
     size = -(-buffer.nbytes // page) * page
     memory = mmap.mmap(-1, size + page)
@@ -201,6 +202,12 @@ def guarded(values, dtype):
     return guards.place(np.asarray(values, dtype)), guards
 
 
+@numba.njit
+def cover_arrays(vectors, n, z, offsets, segments, w, width, out, targets, add):
+    rows = Rows(at(z, 0), at(offsets, 0), segments[0], segments[1], segments[2])
+    cover(vectors, n, rows, Panel(at(w, 0), width), Target(at(out, 0), at(targets, 0)), add)
+
+
 @every_dtype
 @pytest.mark.parametrize("vectors", [1, VECTORS])
 @pytest.mark.parametrize("n", [1, 2, HALF - 1, HALF, HALF + 1, ROWS - 1, ROWS, ROWS + 1, 3 * ROWS])
@@ -217,8 +224,7 @@ def test_tiles_cover_a_list_of_any_length(n, vectors, dtype, rng):
     product = patches @ w.reshape(-1, width)
     for add in (0, 1):
         out, guards = guarded(first.ravel(), dtype)
-        rows = Rows(z, 0, offsets, segments, stride, steps)
-        cover(vectors, n, rows, Panel(w, 0, width), Target(out, 0, targets), add)
+        cover_arrays(vectors, n, z, offsets, (segments, stride, steps), w, width, out, targets, add)
         np.testing.assert_array_equal(out.reshape(n, width), product + add * first)
         guards.check()
         w_guards.check()
@@ -241,7 +247,7 @@ def test_endings_leave_little_over(n):
 @every_dtype
 @pytest.mark.parametrize("shape", [(3, 5, 7), (40, 70, 33), (200, 50, 65), (260, 400, 500)])
 def test_products_read_and_write_their_operands_alone(shape, dtype, rng):
-    """Of either memory order; the last case packs both operands in several blocks."""
+    """In either memory order; the last case packs both operands in several blocks."""
     m, k, n = shape
     A, B = (rng.integers(-3, 4, s).astype(dtype) for s in ((m, k), (k, n)))
     for left in (A, A.T):
