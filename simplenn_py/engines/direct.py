@@ -27,8 +27,8 @@ class DirectEngine(Engine):
     config, batch_size, dtype, training
         See ``cnn.engine.Engine``.
     winograd : bool, optional
-        Whether to use Winograd's tiles in every layer that they fit.  None, the default, uses
-        them if they pay.
+        Whether to use Winograd's tiles in every layer to which they apply; by default, only where
+        they are faster.
 
     Notes
     -----

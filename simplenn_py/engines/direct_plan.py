@@ -78,12 +78,13 @@ def sizes_of(
     Parameters
     ----------
     config : NetConfig
-        Without factored layers, see ``NetConfig.stages``.
+        Must not contain factored layers; see ``NetConfig.stages``.
     batch_size : int
         Size of the largest batch.
     dtype : {float32, float64}
     winograd : bool, optional
-        Whether to use Winograd's tiles in every layer that they fit; None: if they pay.
+        Whether to use Winograd's tiles in every layer to which they apply; by default, only where
+        they are faster.
 
     Returns
     -------

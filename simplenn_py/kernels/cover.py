@@ -18,7 +18,8 @@ def clear(array, start, stop):
 def halves(n: int) -> int:
     """Return the number of tiles of HALF rows that end a list of `n`, after those of ROWS rows.
 
-    One, two or three, if they cover little more than n rows: 16 are two of 8, not 14 and 8.
+    The number is one, two or three, whichever covers the remaining rows with the fewest spare
+    rows: 16 rows are covered by two tiles of 8, not by one of 14 and one of 8.
     """
     rest = n % ROWS
     if rest == 0:
@@ -35,20 +36,25 @@ _halves = compiled()(halves)
 
 @compiled()
 def cover(vectors, n, rows, panel, target, add):
-    """Multiply `n` rows by a panel: tiles of ROWS rows, at the end perhaps some of HALF.
+    """Multiply `n` rows by a panel.
+
+    Tiles have ROWS rows; where it saves work, a few of HALF rows end the list.
 
     Parameters
     ----------
     vectors : int
         Number of vectors of the panel, VECTORS or 1.
     n : int
-        Number of rows.  The offsets of `rows` and `target` have ROWS more entries, which repeat
-        the last one.
+        Number of rows.  The offsets of `rows` and `target` must be padded with ROWS extra entries
+        that repeat the last.
     rows : groups.Rows
+        Left factor: numbers that are broadcast.
     panel : groups.Panel
+        Right factor: one row of vectors per step.
     target : groups.Target
-        Written, or added to if `add` is 1.
+        Rows of the result; overwritten or added to, see `add`.
     add : int
+        1 to add to `target`, 0 to overwrite it.
     """
     whole, done = n - HALF * _halves(n), 0
     while done < n:

@@ -1,8 +1,8 @@
 """The register tile: the one inner loop of the direct engine, in explicit SIMD vectors.
 
-A tile holds P x V accumulators in registers.  Its P rows are pixels (or patch entries), its V
-vectors run along channels.  A step multiplies one column of numbers, broadcast, by one row of
-vectors, loaded, and adds: the rank-1 update of a matrix product.
+A tile holds P x V accumulators in registers.  Its P rows are pixels (or patch entries), and
+its V vectors run along channels.  In each step, a column of P numbers is broadcast, a row of V
+vectors is loaded, and their products are added to the accumulators: a rank-1 update.
 
                     V vectors of channels  ->   w[r, :] loaded
                   +-----------+-----------+
@@ -12,14 +12,14 @@ vectors, loaded, and adds: the rank-1 update of a matrix product.
     z[P-1, r]     |           |           |      then the tile is written, or added, to out
                   +-----------+-----------+
 
-Why these numbers?  A fused multiply-add takes about 4 cycles, and 1 or 2 start per cycle, so at
+Why P = 14 and V = 2 (P = 6 with 16 registers)?  A fused multiply-add takes about 4 cycles, and 1 or 2 start per cycle, so at
 least 8 accumulators must be independent.  P*V accumulators, V loaded vectors and one broadcast
 must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE).  And each step should
-load few numbers or vectors, P + V, for its P*V multiply-adds.  V = 2 and P = 14, or 6 with 16
-registers, satisfy all three.
+load little, P + V values, relative to the P*V multiply-adds that it performs.  These P and V satisfy
+all three.
 
-The loop over r has two levels, segments of contiguous r, because a patch lies in ``pad(Z)`` like
-that: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
+The loop over r is split into segments of contiguous r, because this is how a patch is stored in
+``pad(Z)``: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
     rows : groups.Rows
         Numbers that are broadcast.
     panel : groups.Panel
-        One row of V vectors per step, counted through all segments of `rows`.
+        One row of V vectors per step; steps are numbered consecutively across the segments of
+        `rows`.
     target : groups.Target
-        Rows of the result; written.
+        Rows of the result; overwritten or added to, see `add`.
     first : int
         Index of the tile's first row in the offsets of `rows` and `target`.
     add : int
@@ -66,7 +67,8 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
     Notes
     -----
     The last tile of a list may be partial.  The list then repeats its last row, which is computed
-    and written several times: `target` is read before any of it is written.
+    and written several times.  This is safe because all of `target` is read before any of it is
+    written.
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")
     signature = types.void(P, V, rows, panel, target, types.int64, types.int64)

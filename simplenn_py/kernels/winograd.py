@@ -1,12 +1,13 @@
 """Winograd's F(4x4, 3x3): a 4x4 tile of S from 36 multiplications per channel instead of 144.
 
-Winograd (1980); for convolutional networks Lavin and Gray (2016).  For a 6x6 piece d of
+The method is due to Winograd (1980); Lavin and Gray (2016) applied it to convolutional networks.
+For a 6x6 piece d of
 ``pad(Z)`` and a 3x3 filter g, one channel each, the 4x4 outputs are
 
     A' [ (G g G') .* (B' d B) ] A
 
-The matrices belong to polynomial products at the points 0, 1, -1, 1/2, -2 and infinity: column i
-of A' has the powers of point i.
+The matrices come from evaluating polynomial products at the points 0, 1, -1, 1/2, -2 and infinity:
+column i of A' contains the powers of point i.
 
          |  1  -3/2 -2   3/2  1  0 |        |   1      0      0   |        | 1 1  1  1   1 0 |
          |  0  -1   1/2  5/2  1  0 |        |  1/3    1/3    1/3  |   A' = | 0 1 -1 1/2 -2 0 |
@@ -15,14 +16,14 @@ of A' has the powers of point i.
          |  0  1/2  -1  -1/2  1  0 |        |  1/15  -2/15   4/15 |
          |  0   1  -3/2  -2  3/2 1 |        |   0      0      1   |
 
-Summed over channels, the entrywise product at each of the 36 places is a matrix product of
-(tiles x d) and (d x d_next): the register tile computes it.  The transforms work on a vector of
+Summed over channels, the entrywise product at each of the 36 positions is a matrix product of
+(tiles x d) and (d x d_next), which the register tile computes.  The transforms work on a vector of
 channels at a time.
 
-Rounding errors are two to three times those of the direct sum; with the points 0, 1, -1, 2, -2,
+Rounding errors are two to three times those of summing directly; with the points 0, 1, -1, 2, -2,
 which are often used, they would be five times.  The point 1 matters for another reason.  If an
-image is constant along a row or a column, only the place of point 1 differs from 0, so equal
-entries of S come out as equal bits and max pooling takes the first, as in the lecture.
+image is constant along a row or a column, only the transformed entries for the point 1 are
+nonzero, so equal entries of S are bitwise equal and max pooling takes the first, as in the lecture.
 """
 
 from __future__ import annotations
