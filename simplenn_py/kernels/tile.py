@@ -12,11 +12,11 @@ vectors is loaded, and their products are added to the accumulators: a rank-1 up
     z[P-1, r]     |           |           |      then the tile is written, or added, to out
                   +-----------+-----------+
 
-Why P = 14 and V = 2 (P = 6 with 16 registers)?  A fused multiply-add takes about 4 cycles, and 1 or 2 start per cycle, so at
-least 8 accumulators must be independent.  P*V accumulators, V loaded vectors and one broadcast
-must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and SSE).  And each step should
-load little, P + V values, relative to the P*V multiply-adds that it performs.  These P and V satisfy
-all three.
+Why P = 14 and V = 2 (P = 6 with 16 registers)?  A fused multiply-add takes about 4 cycles, and 1
+or 2 start per cycle, so at least 8 accumulators must be independent.  P*V accumulators, V loaded
+vectors and one broadcast must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and
+SSE).  And each step should load little, P + V values, relative to the P*V multiply-adds that it
+performs.  These P and V satisfy all three.
 
 The loop over r is split into segments of contiguous r, because this is how a patch is stored in
 ``pad(Z)``: for each filter column w, the rows u and the channels c are h*d contiguous numbers.

@@ -98,8 +98,8 @@ def test_the_printed_numbers_of_multiplications():
 
 
 def test_the_printed_tiles_fit_the_registers():
-    found = re.search(r"V = (\d+) and P = (\d+), or (\d+) with 16\s+registers", tile.__doc__)
-    V, P, fewer = map(int, found.groups())
+    found = re.search(r"P = (\d+) and V = (\d+) \(P = (\d+) with 16 registers\)", tile.__doc__)
+    P, V, fewer = map(int, found.groups())
     assert (tile.VECTORS, tile.ROWS) in ((V, P), (V, fewer))
     for rows, registers in ((P, 32), (fewer, 16)):
         assert rows * V >= 8  # accumulators
@@ -108,7 +108,8 @@ def test_the_printed_tiles_fit_the_registers():
 
 @pytest.mark.skipif(tile.ROWS != 14, reason="the docstring's example is for 14 rows")
 def test_the_printed_ending():
-    assert "16 are two of 8, not 14 and 8" in cover.halves.__doc__
+    text = " ".join(cover.halves.__doc__.split())
+    assert "16 rows are covered by two tiles of 8, not by one of 14 and one of 8" in text
     assert (cover.HALF, cover.halves(16)) == (8, 2)
 
 
