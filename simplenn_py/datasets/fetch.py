@@ -165,7 +165,7 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: bool = True) ->
     name : str
         ``digits``, ``mnist`` or ``cifar10``.
     data_dir : path, optional
-        Folder that shall hold the data set.  Without it the data set may be in any of the
+        Folder to hold the data set.  Without it the data set may be in any of the
         searched folders, and a download goes into the first of them.
     progress : bool
         Whether to report the progress of a download.
