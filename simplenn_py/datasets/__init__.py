@@ -1,4 +1,4 @@
-"""Labelled images: the bundled digits, MNIST, CIFAR-10, .mat, .npz, folders of picture files."""
+"""Labelled images: bundled digits, MNIST, CIFAR-10, .mat, .npz, folders of picture files."""
 
 from .dataset import Dataset, Images
 from .fetch import where

@@ -1,4 +1,4 @@
-"""Data sets in a ``.npz`` file of NumPy: ``X``, ``y``, and maybe ``X_test``, ``y_test``."""
+"""Data sets in NumPy ``.npz`` files: ``X``, ``y`` and, optionally, ``X_test``, ``y_test``."""
 
 from __future__ import annotations
 
@@ -17,16 +17,33 @@ Shape = tuple[int, int, int]
 def load(
     path: Path, test: str | os.PathLike[str] | None, shape: Shape | None, input_format: str
 ) -> Dataset:
-    """Read images and labels from `path`; the test part from it too, or from `test`.
+    """Read the training set from `path`, and the test set from `path` or `test`.
 
-    ``X`` is ``(l, a, b)``, ``(l, a, b, d)``, or ``(l, a*b*d)`` with `shape` and
-    `input_format` (see :func:`simplenn_py.layout.from_rows`).  Other arrays are ignored.
+    Parameters
+    ----------
+    path : Path
+        File with the arrays ``X``, the images, and ``y``, the labels, shape ``(l,)``.  ``X``
+        is ``(l, a, b)``, ``(l, a, b, d)`` or ``(l, a*b*d)``.  The test set is ``X_test`` and
+        ``y_test``, if the file holds them.  Other arrays are ignored.
+    test : path, optional
+        File with the test set, as ``X`` and ``y``.
+    shape : (a, b, d), optional
+        Height, width and channels of an image; required if ``X`` is ``(l, a*b*d)``.
+    input_format : {"row", "column"}
+        Order of the pixels if ``X`` is ``(l, a*b*d)`` (see
+        :func:`simplenn_py.layout.from_rows`).
+
+    Returns
+    -------
+    Dataset
+        `Z` is ``(d, a*b*l)`` in Fortran order, uint8, float32 or float64; labels are int64 or
+        strings.
 
     Raises
     ------
     DataError
-        If a file is missing, damaged or pickled, an array is missing, or what it holds is
-        not images and labels of the given shape.
+        If a file is missing, damaged or pickled, an array is missing, or the arrays are not
+        images and labels of the given shape.
     """
     arrays = read_arrays(path)
     train = _part(arrays, path, "X", "y", shape, input_format)
@@ -40,7 +57,7 @@ def load(
         )
     if inside:
         raise DataError(
-            f"{path}: holds {inside[0]}, and '{os.fspath(test)}' is given as the test part; "
+            f"{path}: holds {inside[0]}, but '{os.fspath(test)}' is given as the test set; "
             "leave one of them out"
         )
     test_path = Path(test)
@@ -60,7 +77,7 @@ def _part(
         if name not in arrays:
             known = ", ".join(sorted(arrays)[:8]) or "nothing"
             raise DataError(
-                f"{path}: has no array {name} (it holds {known}); save one by "
+                f"{path}: has no array {name} (it holds {known}); save one with "
                 "numpy.savez(FILE, X=images, y=labels)"
             )
     where = f"{path}: {X_name}"
@@ -75,7 +92,7 @@ def _part(
         a, b, d = need_shape(shape, where)
         if X.shape[1] != a * b * d:
             raise DataError(
-                f"{where}: has {X.shape[1]} columns, an image of {a}x{b}x{d} has {a * b * d} "
+                f"{where}: has {X.shape[1]} columns, but an image of {a}x{b}x{d} has {a * b * d} "
                 "values; give the shape of its images with --image-shape"
             )
         return Images(from_rows(X, a, b, d, input_format), y, a, b)
@@ -83,7 +100,7 @@ def _part(
     if 0 in own or (shape is not None and own != tuple(shape)):
         given = "not " + "x".join(map(str, shape)) if shape is not None else "which is empty"
         raise DataError(
-            f"{where}: its images are {a}x{b}x{d}, {given}; an array of images is "
+            f"{where}: its images are {a}x{b}x{d}, {given}; an array of images has shape "
             "(l, height, width, channels)"
         )
     return Images(from_nhwc(X), y, a, b)

@@ -1,4 +1,4 @@
-"""The data sets known by name: sizes, files, checksums, and where to download them."""
+"""The data sets with a name: sizes, files, checksums and download addresses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class RemoteFile:
     Parameters
     ----------
     name : str
-        Its file name.
+        File name.
     size : int
-        Bytes.
+        Size in bytes.
     sha256 : str
-        Of the file.
+        SHA-256 checksum of the file, in hexadecimal.
     content_sha256 : str
-        Of what it holds when decompressed; empty where none is published.
+        SHA-256 checksum of the decompressed file; empty if none is published.
     """
 
     name: str
@@ -32,18 +32,25 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Info:
-    """A data set known by name.
+    """A data set with a name.
 
     Parameters
     ----------
+    name : str
+        Name on the command line and in :func:`simplenn_py.datasets.load_dataset`.
+    about : str
+        Short description.
     train, test : int
-        Numbers of images.
+        Number of images in the training set and in the test set.
     shape : (a, b, d)
         Height, width and channels of an image.
+    classes : int
+        Number of classes.
     files : tuple of RemoteFile
+        Files that make up the data set.
     mirrors : tuple of str
-        Addresses that hold all of `files`, each ending in "/", tried in this order; none
-        for the bundled set.
+        Addresses that hold all of `files`, each ending in "/", tried in this order; empty
+        for the bundled data set.
     """
 
     name: str
@@ -56,7 +63,7 @@ class Info:
     mirrors: tuple[str, ...]
 
 
-# The checksums are those that TensorFlow Datasets, torchvision's mirrors and others agree on.
+# TensorFlow Datasets, torchvision's mirrors and others agree on these checksums.
 CATALOGUE = {
     "digits": Info(
         "digits",
@@ -137,5 +144,10 @@ CATALOGUE = {
 
 
 def catalogue() -> tuple[Info, ...]:
-    """Return what is known of every data set that has a name."""
+    """Return the entries of all data sets that have a name.
+
+    Returns
+    -------
+    tuple of Info
+    """
     return tuple(CATALOGUE.values())

@@ -1,7 +1,7 @@
-"""CIFAR-10 in its binary version: the folder, or straight from the archive.
+"""CIFAR-10 in its binary version: from the folder, or directly from the archive.
 
 A batch is a sequence of records of 3073 bytes: the label 0..9, then 1024 red, 1024 green
-and 1024 blue values, each plane row after row.
+and 1024 blue values.  Each colour plane is stored row by row.
 """
 
 from __future__ import annotations
@@ -42,10 +42,16 @@ _MAX_MEMBERS = 64  # the official archive has 9
 def locate(folder: Path) -> Path | None:
     """Find CIFAR-10 in `folder`, its sub-folder ``cifar10`` or ``cifar-10-batches-bin``.
 
+    Parameters
+    ----------
+    folder : Path
+        Folder to search.
+
     Returns
     -------
     Path or None
-        The folder that holds all six batches, else the archive, else None.
+        The folder that holds all six batches; if there is none, the archive; None if neither
+        exists.
     """
     places = (folder / "cifar10" / FOLDER, folder / "cifar10", folder / FOLDER, folder)
     for place in places:
@@ -58,14 +64,19 @@ def locate(folder: Path) -> Path | None:
 def load(source: Path) -> Dataset:
     """Read CIFAR-10 from a folder of batches or from the archive.
 
-    An archive is read completely and checked; its batches are then kept beside it, where
-    the folder can be written, so that the next reading needs not unpack them.
+    An archive is read completely and checked.  Its batches are then written next to it, if
+    the folder is writable, so that they need not be unpacked again.
+
+    Parameters
+    ----------
+    source : Path
+        Folder or archive, as :func:`locate` returns it.
 
     Returns
     -------
     Dataset
-        `Z` uint8 ``(3, 32*32*l)``, the channels red, green, blue; labels are the names of
-        the classes.
+        `Z` is uint8 ``(3, 32*32*l)`` in Fortran order, with the channels red, green, blue;
+        labels are the names of the classes, as strings.
 
     Raises
     ------
@@ -76,22 +87,34 @@ def load(source: Path) -> Dataset:
         return _decode({name: _read(source / name) for name in _present(source)}, source)
     members = read_archive(source)
     data = _decode(members, source)
-    # A folder that cannot be written costs time at the next reading, nothing else.
+    # If the folder cannot be written, the next call unpacks again: slower, but correct.
     with suppress(DataError):
         unpack(members, source.parent / FOLDER)
     return data
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
-    """Read the batches and the class names from the official archive, into memory.
+    """Read the batches and the class names from the official archive into memory.
 
-    Only regular members with exactly the expected names are read, and no name of the
-    archive ever becomes a path.
+    Only regular members with exactly the expected names are read.  No name in the archive is
+    ever used as a path.
+
+    Parameters
+    ----------
+    path : Path
+        Archive, a gzipped tar file.
+
+    Returns
+    -------
+    dict of str to bytes
+        Contents of the six batches and, if the archive holds it, of ``batches.meta.txt``, by
+        file name.
 
     Raises
     ------
     DataError
-        If the archive is damaged, lacks a batch, or holds one twice, as a link, or too large.
+        If the archive is damaged or lacks a batch, or if a batch occurs twice, is too large or
+        is not a regular file.
     """
     wanted = {f"{FOLDER}/{name}": name for name in (*BATCHES, META)}
     members: dict[str, bytes] = {}
@@ -101,16 +124,21 @@ def read_archive(path: Path) -> dict[str, bytes]:
                 name = wanted.get(entry.name.removeprefix("./"))
                 most = _MAX_META if name == META else _MAX_BATCH
                 if count >= _MAX_MEMBERS or entry.size > most:
-                    raise _damaged(path, f"member {entry.name[:60]!r} is beyond what CIFAR-10 has")
+                    raise _damaged(
+                        path,
+                        f"member {entry.name[:60]!r} is too large, or the archive has too many",
+                    )
                 if name is None:
                     continue
                 content = archive.extractfile(entry) if entry.isreg() else None
                 if content is None or name in members:
-                    raise _damaged(path, f"member {entry.name!r} is a link, or there twice")
+                    raise _damaged(
+                        path, f"member {entry.name!r} is not a regular file, or occurs twice"
+                    )
                 members[name] = content.read()
-            # tar has no checksum of its contents; gzip has one, compared at its very end.
+            # tar has no checksum of its contents; gzip has one and compares it at the end.
             if len(stream.read(_MAX_PADDING)) == _MAX_PADDING:
-                raise _damaged(path, "goes on long after its last member")
+                raise _damaged(path, "has too many bytes after its last member")
     except DataError:
         raise
     except LIBRARY_ERRORS as error:
@@ -124,41 +152,82 @@ def read_archive(path: Path) -> dict[str, bytes]:
 def unpack(members: dict[str, bytes], folder: Path) -> None:
     """Write the members of an archive into `folder`, each atomically.
 
+    Parameters
+    ----------
+    members : dict of str to bytes
+        Contents by file name, as :func:`read_archive` returns them.
+    folder : Path
+        Target folder, created if it is missing.
+
     Raises
     ------
     DataError
-        If the folder cannot be made or written.
+        If the folder cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror}); make it by hand") from None
+        raise DataError(
+            f"{folder}: cannot be created ({error.strerror}); create it by hand"
+        ) from None
     for name, content in members.items():
         atomic_write_bytes(folder / name, content)
 
 
 def decode_batch(content: bytes, path: Path) -> tuple[Array, Array]:
-    """Split a batch into labels, uint8 ``(l,)``, and pixels, uint8 ``(l, 3072)``.
+    """Split a batch into labels and pixels.
+
+    Parameters
+    ----------
+    content : bytes
+        The batch: records of 3073 bytes.
+    path : Path
+        File name for the error message.
+
+    Returns
+    -------
+    labels : ndarray of uint8, shape (l,)
+        Class indices 0..9; a view of `content`.
+    pixels : ndarray of uint8, shape (l, 3072)
+        One image per row: red, green, blue, each row by row; a view of `content`.
 
     Raises
     ------
     DataError
-        If the size is no positive multiple of 3073 or a label is above 9; `path` is named.
+        If the size is not a positive multiple of 3073, or a label is above 9.
     """
     if not content or len(content) % _RECORD:
         raise _damaged(
-            path, f"has {len(content)} bytes, a batch has a positive multiple of {_RECORD}"
+            path, f"has {len(content)} bytes, but a batch has a positive multiple of {_RECORD}"
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
     labels = records[:, 0]
     if labels.max() > 9:
         n = int(np.argmax(labels > 9))
-        raise _damaged(path, f"record {n} has label {labels[n]}, CIFAR-10's are 0..9")
+        raise _damaged(path, f"record {n} has label {labels[n]}, but CIFAR-10's labels are 0..9")
     return labels, records[:, 1:]
 
 
 def class_names(content: bytes | None, path: Path) -> tuple[str, ...]:
-    """Return the ten names in ``batches.meta.txt``; the standard ones where it is missing."""
+    """Return the ten class names in ``batches.meta.txt``.
+
+    Parameters
+    ----------
+    content : bytes or None
+        Contents of the file; None if it is missing.
+    path : Path
+        File name for the error message.
+
+    Returns
+    -------
+    tuple of str
+        Ten names, in the order of the labels; `CLASSES` if `content` is None.
+
+    Raises
+    ------
+    DataError
+        If the file is not ASCII text or does not hold ten distinct printable names.
+    """
     if content is None:
         return CLASSES
     try:
@@ -168,7 +237,7 @@ def class_names(content: bytes | None, path: Path) -> tuple[str, ...]:
     names = tuple(line for line in lines if line)
     good = len(names) == len(set(names)) == 10
     if not good or not all(name.isprintable() and len(name) <= 64 for name in names):
-        raise _damaged(path, f"holds {len(set(names))} class names, it must hold 10 distinct ones")
+        raise _damaged(path, f"holds {len(set(names))} class names, but must hold 10 distinct ones")
     return names
 
 
@@ -183,7 +252,7 @@ def _decode(members: dict[str, bytes], source: Path) -> Dataset:
 
 def _part(batches: list[tuple[Array, Array]], names: Array) -> Images:
     labels = np.concatenate([labels for labels, _ in batches])
-    # Converted batch by batch: one transposed copy at a time instead of two of everything.
+    # Converting one batch at a time avoids a second copy of the whole set.
     Z = np.empty((D, A * B * labels.size), np.uint8, order="F")
     start = 0
     for _, rows in batches:
@@ -207,5 +276,5 @@ def _read(path: Path) -> bytes:
 
 
 def _damaged(path: Path, what: str) -> DataError:
-    remedy = "fetch it again with 'simplenn data fetch cifar10', or put a good copy in its place"
+    remedy = "fetch it again with 'simplenn data fetch cifar10', or replace it with a good copy"
     return DataError(f"{path}: {what}; {remedy}")

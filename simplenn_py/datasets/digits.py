@@ -1,4 +1,4 @@
-"""The bundled 8x8 digits: 1,797 real images that need no network."""
+"""The bundled 8x8 digits: 1,797 real images, available without a download."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from .dataset import Dataset, Images
 
 FILE = "digits.csv.gz"
 A = B = 8
-EVERY = 5  # within each class every 5th image is a test image: see data/README.md
+EVERY = 5  # every 5th image of each class is a test image: see data/README.md
 
 
 def location() -> Path:
-    """Return where the bundled file is.
+    """Return the path of the bundled file.
 
-    The project's ``data`` folder is the package ``simplenn_py.data`` once installed, and
-    lies beside the package in a clone that was never installed.
+    After installation the project's ``data`` folder is the package ``simplenn_py.data``.  In
+    a clone that is not installed it lies next to the package.
+
+    Returns
+    -------
+    Path
+        Path of the existing file.
 
     Raises
     ------
     DataError
-        If neither holds the file.
+        If the file is in neither place.
     """
     places = [Path(__file__).resolve().parents[2] / "data" / FILE]
     with suppress(ModuleNotFoundError):
@@ -42,14 +47,28 @@ def location() -> Path:
 
 
 def split(y: Array, every: int = EVERY) -> tuple[Array, Array]:
-    """Return the indices of the training and of the test images, each in file order.
+    """Split the images into a training set and a test set, class by class.
 
     Parameters
     ----------
     y : ndarray of int, shape (l,)
         Labels.
     every : int
-        Within each class, in the order of `y`, every such image is a test image.
+        Period of the test images: in each class, the images number `every`, ``2*every``,
+        ... in the order of `y` are test images.
+
+    Returns
+    -------
+    train, test : ndarray of int, shapes (l_train,) and (l_test,)
+        Indices of the training images and of the test images, in increasing order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from simplenn_py.datasets.digits import split
+    >>> train, test = split(np.array([7, 7, 3, 7, 3]), every=2)
+    >>> train.tolist(), test.tolist()
+    ([0, 2, 3], [1, 4])
     """
     is_test = np.zeros(y.shape[0], dtype=bool)
     for label in np.unique(y):
@@ -58,7 +77,12 @@ def split(y: Array, every: int = EVERY) -> tuple[Array, Array]:
 
 
 def load() -> Dataset:
-    """Return the digits: uint8 values 0..16, int64 labels, 1,442 + 355 images.
+    """Read the bundled digits: 1,442 training images and 355 test images.
+
+    Returns
+    -------
+    Dataset
+        `Z` is uint8 ``(1, 8*8*l)`` in Fortran order, with values 0..16; labels are int64.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One file from the first mirror that delivers it with the right checksum."""
+"""Download a file from the first mirror that delivers it with the right checksum."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ READ_SECONDS = 60
 
 
 class _Mismatch(Exception):
-    """The mirror delivered something else."""
+    """The mirror delivered a different file."""
 
 
 class _Sink:
-    """A file open for writing that checks, while it grows, that it is the one expected."""
+    """A file open for writing that compares size and checksum with the expected ones."""
 
     def __init__(self, stream: IO[bytes], file: RemoteFile, advance: Callable[[int], None]):
         self._stream, self._file, self._advance = stream, file, advance
@@ -50,28 +50,34 @@ class _Sink:
 def download(
     file: RemoteFile, mirrors: tuple[str, ...], target: Path, progress: bool = True
 ) -> list[str]:
-    """Download `file` to `target`, which keeps what it has until the new file is verified.
+    """Download `file` to `target`; an old file there stays until the new one is verified.
 
     Parameters
     ----------
+    file : RemoteFile
+        Name, size and checksum of the file.
     mirrors : tuple of str
         Addresses ending in "/", tried in turn.
+    target : Path
+        Path of the downloaded file.
     progress : bool
-        Show a bar on a terminal, a line elsewhere, both on the standard error.
+        Whether to report the progress on standard error: as a bar on a terminal, otherwise
+        as one line.
 
     Returns
     -------
     list of str
-        Empty if it succeeded; else one line a mirror: its host and what went wrong.
+        Empty if the download succeeded; otherwise one line per mirror, with its host and the
+        error.
 
     Raises
     ------
     DataError
-        If `target` cannot be written: another mirror would not help.
+        If `target` cannot be written; no other mirror is tried then.
     """
     from pooch import HTTPDownloader
 
-    # requests would decompress what a server calls "Content-Encoding: gzip".
+    # Without it requests would decompress a response with "Content-Encoding: gzip".
     get = HTTPDownloader(
         chunk_size=2**16,
         timeout=(CONNECT_SECONDS, READ_SECONDS),
@@ -108,7 +114,7 @@ def _explain(error: Exception) -> str:
 
 @contextmanager
 def _meter(file: RemoteFile, host: str, progress: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told the bytes as they arrive."""
+    """Yield a function that takes the number of bytes that have arrived since its last call."""
     title = f"{file.name} from {host}"
     if not progress:
         yield lambda count: None

@@ -1,8 +1,8 @@
 """Finding the data sets that have a name, and downloading those that are missing.
 
-They are looked for in the folder that the user names, in ``$SIMPLENN_DATA_DIR``, and in the
-platform's cache, in this order.  A file that reads well is used whatever its checksum;
-a downloaded one must have the published checksum before it takes its place.
+The search looks in the folder that the user names, in ``$SIMPLENN_DATA_DIR`` and in the
+platform's cache folder, in this order.  A local file that can be read is used whatever its
+checksum.  A downloaded file is kept only if it has the published checksum.
 """
 
 from __future__ import annotations
@@ -22,7 +22,22 @@ PathLike = str | os.PathLike[str]
 
 
 def info(name: str) -> Info:
-    """Return the catalogue's entry; raise DataError for a name that it has not."""
+    """Return the catalogue's entry for a data set.
+
+    Parameters
+    ----------
+    name : str
+        ``digits``, ``mnist`` or ``cifar10``.
+
+    Returns
+    -------
+    Info
+
+    Raises
+    ------
+    DataError
+        If there is no data set of this name.
+    """
     if name not in CATALOGUE:
         known = list(CATALOGUE)
         raise DataError(
@@ -32,7 +47,18 @@ def info(name: str) -> Info:
 
 
 def folders(data_dir: PathLike | None = None) -> list[Path]:
-    """Return the folders that are searched, in order."""
+    """Return the folders that are searched, in order.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Folder to search first.
+
+    Returns
+    -------
+    list of Path
+        `data_dir` if given, ``$SIMPLENN_DATA_DIR`` if set, and the platform's cache folder.
+    """
     import platformdirs
 
     places = [] if data_dir is None else [Path(data_dir).expanduser()]
@@ -43,9 +69,19 @@ def folders(data_dir: PathLike | None = None) -> list[Path]:
 
 
 def where(name: str, data_dir: PathLike | None = None) -> Path | None:
-    """Return the folder or archive that holds the data set completely; None if none does.
+    """Return the place that holds a complete data set, judged by the names of its files.
 
-    Nothing is read beyond the names of the files.
+    Parameters
+    ----------
+    name : str
+        ``digits``, ``mnist`` or ``cifar10``.
+    data_dir : path, optional
+        Folder to search first.
+
+    Returns
+    -------
+    Path or None
+        Folder, archive or bundled file; None if no searched folder holds the data set.
 
     Raises
     ------
@@ -58,23 +94,56 @@ def where(name: str, data_dir: PathLike | None = None) -> Path | None:
 
 
 def require(name: str, data_dir: PathLike | None = None) -> Path:
-    """Return :func:`where`; raise DataError, with the remedy, if it is nowhere."""
+    """Return the place that holds a complete data set, as :func:`where`.
+
+    Parameters
+    ----------
+    name : str
+        ``digits``, ``mnist`` or ``cifar10``.
+    data_dir : path, optional
+        Folder to search first.
+
+    Returns
+    -------
+    Path
+        Folder, archive or bundled file.
+
+    Raises
+    ------
+    DataError
+        If there is no data set of this name, or no searched folder holds it.
+    """
     place = where(name, data_dir)
     if place is None:
         searched = ", ".join(map(str, folders(data_dir)))
         raise DataError(
-            f"{name}: is in none of {searched}; get it with 'simplenn data fetch {name}'"
+            f"{name}: is in none of {searched}; download it with 'simplenn data fetch {name}'"
         )
     return place
 
 
 def load(name: str, data_dir: PathLike | None = None, progress: bool = True) -> Dataset:
-    """Read ``mnist`` or ``cifar10``; download it where no searched folder has it.
+    """Read ``mnist`` or ``cifar10``; download it if no searched folder holds it.
+
+    Parameters
+    ----------
+    name : str
+        ``mnist`` or ``cifar10``.
+    data_dir : path, optional
+        Folder to search first; a download goes there.
+    progress : bool
+        Whether to report the progress of a download.
+
+    Returns
+    -------
+    Dataset
+        See :func:`simplenn_py.datasets.idx.load` and
+        :func:`simplenn_py.datasets.cifar.load`.
 
     Raises
     ------
     DataError
-        If it is damaged, or missing and cannot be downloaded.
+        If the data set is damaged, or is missing and cannot be downloaded.
     """
     info(name)
     places = folders(data_dir)
@@ -86,10 +155,25 @@ def load(name: str, data_dir: PathLike | None = None, progress: bool = True) -> 
 
 
 def fetch(name: str, data_dir: PathLike | None = None, progress: bool = True) -> Path:
-    """Make sure that the data set is there and reads well; return where it is.
+    """Make sure that a data set is complete and readable; download it if necessary.
 
-    Without `data_dir` it may be in any of the searched folders.  Files that read well stay;
-    damaged ones are replaced, each once its successor has been verified.
+    Readable files stay.  A damaged file is replaced as soon as its successor has been
+    verified.
+
+    Parameters
+    ----------
+    name : str
+        ``digits``, ``mnist`` or ``cifar10``.
+    data_dir : path, optional
+        Folder to hold the data set.  Without it the data set may be in any of the
+        searched folders, and a download goes into the first of them.
+    progress : bool
+        Whether to report the progress of a download.
+
+    Returns
+    -------
+    Path
+        Folder, archive or bundled file that holds the data set.
 
     Raises
     ------
@@ -124,7 +208,7 @@ def _read(name: str, folder: Path) -> Dataset:
 
 
 def _complete(name: str, folder: Path, searched: list[Path], progress: bool) -> None:
-    """Download into `folder` what it lacks or holds damaged."""
+    """Download into `folder` the files that are missing or damaged there."""
     entry = CATALOGUE[name]
     target = folder if folder.name == name else folder / name
     lacking = [file for file in entry.files if not _reads_well(name, file, folder)]
@@ -134,7 +218,7 @@ def _complete(name: str, folder: Path, searched: list[Path], progress: bool) -> 
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
-            f"{target}: cannot be made ({error.strerror or error}); choose another --data-dir"
+            f"{target}: cannot be created ({error.strerror or error}); choose another --data-dir"
         ) from None
     for file in lacking:
         failures = download(file, entry.mirrors, target / file.name, progress)
@@ -145,7 +229,7 @@ def _complete(name: str, folder: Path, searched: list[Path], progress: bool) -> 
                 f"into {target} and try again; looked in {', '.join(map(str, searched))}"
             )
     if name == "cifar10":
-        # Beside the archive, where it is found before any damaged batch elsewhere in `folder`.
+        # Next to the archive: found before any damaged batch elsewhere in `folder`.
         archive = target / entry.files[0].name
         cifar.unpack(cifar.read_archive(archive), target / cifar.FOLDER)
 

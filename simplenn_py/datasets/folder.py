@@ -1,7 +1,7 @@
-"""A folder with one sub-folder of pictures a class.
+"""A folder with one sub-folder of picture files per class.
 
-Either ``ROOT/train/CLASS/*`` with, maybe, ``ROOT/test/CLASS/*``; or ``ROOT/CLASS/*``, which
-has no test part.  The name of the sub-folder is the label.
+The files are either ``ROOT/train/CLASS/*`` and, optionally, ``ROOT/test/CLASS/*``, or
+``ROOT/CLASS/*`` without a test set.  The name of the sub-folder is the label.
 """
 
 from __future__ import annotations
@@ -25,27 +25,33 @@ _NOT_PICTURES = frozenset({"thumbs.db", "desktop.ini"})  # left by file managers
 
 
 def load(root: Path, test: str | os.PathLike[str] | None, shape: Shape | None) -> Dataset:
-    """Read all pictures below `root`; those of the test part from `test` where it is given.
+    """Read all picture files below `root`, and the test set from `test` if it is given.
 
     Parameters
     ----------
-    root, test : path
-        Files and folders whose name begins with a dot are passed over.
+    root : Path
+        Folder of the data set.  Files and folders whose names begin with a dot are ignored,
+        here and in `test`.
+    test : path, optional
+        Folder of the test set, with the sub-folders ``CLASS`` or ``test/CLASS``; the default
+        is ``ROOT/test`` if there is also a folder ``ROOT/train``.
     shape : (a, b, d), optional
-        Every picture is resized to a x b and made grey (d = 1) or RGB (d = 3).  Without it
-        all must have one size, and they are grey if every one of them is.
+        Height, width and channels of an image.  Every picture is resized to a x b and
+        converted to grey (d = 1) or RGB (d = 3).  Without `shape` all pictures must have the
+        same size; the images have one channel if all pictures are grey, otherwise three.
 
     Returns
     -------
     Dataset
-        `Z` uint8; the pictures in the order of class and file name.  Labels are int64 if
-        every class is named by an integer without leading zeros, else strings.
+        `Z` is uint8 ``(d, a*b*l)`` in Fortran order; the images are sorted by class, then by
+        file name.  Labels are int64 if all class names are integers without leading zeros,
+        otherwise strings.
 
     Raises
     ------
     DataError
-        If a folder is missing or holds no picture, a file is no picture, or sizes differ
-        and `shape` is None.
+        If a folder is missing or empty, a file cannot be read as an image, or the sizes
+        differ and `shape` is None.
     """
     train_root = root / "train" if (root / "train").is_dir() else root
     test_root: Path | None = root / "test"
@@ -67,19 +73,21 @@ def load(root: Path, test: str | os.PathLike[str] | None, shape: Shape | None) -
 
 
 def _list(folder: Path) -> Files:
-    """List the pictures of a part as (label, path), sorted by class, then by file name."""
-    layout = "pictures go into FOLDER/CLASS/, or FOLDER/train/CLASS/ and FOLDER/test/CLASS/"
+    """List the picture files in `folder` as (label, path), sorted by class, then by file name."""
+    layout = "picture files belong in FOLDER/CLASS/, or FOLDER/train/CLASS/ and FOLDER/test/CLASS/"
     classes = [path for path in _visible(folder) if path.is_dir()]
     if not classes:
-        raise DataError(f"{folder}: has no sub-folder, hence no class; {layout}")
+        raise DataError(f"{folder}: has no sub-folder and therefore no class; {layout}")
     files: Files = []
     for directory in classes:
         pictures = _visible(directory)
         if not pictures:
-            raise DataError(f"{directory}: this class has no picture; add some or remove it")
+            raise DataError(
+                f"{directory}: this class has no picture file; add some, or remove the folder"
+            )
         nested = next((path for path in pictures if path.is_dir()), None)
         if nested is not None:
-            raise DataError(f"{nested}: is a folder within the class {directory.name}; {layout}")
+            raise DataError(f"{nested}: is a folder inside the class {directory.name}; {layout}")
         files += [(directory.name, path) for path in pictures]
     return files
 
@@ -97,14 +105,14 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _common_shape(files: Files) -> Shape:
-    """The one size of all pictures; grey if all are."""
+    """Return the common height and width, and 1 channel if all pictures are grey, else 3."""
     a, b, d = inspect(files[0][1])
     for _, path in files[1:]:
         height, width, channels = inspect(path)
         if (height, width) != (a, b):
             raise DataError(
-                f"{path}: is {height}x{width}, but {files[0][1].name} is {a}x{b}; give one size "
-                "for all with --image-shape, for instance 32x32x3"
+                f"{path}: is {height}x{width}, but {files[0][1].name} is {a}x{b}; give a common "
+                "size with --image-shape, for instance 32x32x3"
             )
         d = max(d, channels)
     return a, b, d

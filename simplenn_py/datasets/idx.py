@@ -1,8 +1,8 @@
 """MNIST in its original IDX files, gzipped or not.
 
-An IDX file is two zero bytes, a byte for the type (8: unsigned byte), a byte for the number
-of dimensions, each dimension as a big-endian 32-bit integer, and then the values, the last
-index running fastest.
+An IDX file consists of two zero bytes, one byte for the type (8: unsigned byte), one byte for
+the number of dimensions, each dimension as a big-endian 32-bit integer, and the values in C
+order (the last index varies fastest).
 """
 
 from __future__ import annotations
@@ -28,17 +28,22 @@ STEMS = (
 )
 _UBYTE = 8
 _GZIP_MAGIC = b"\x1f\x8b"
-_DEFLATE_MAX = 1040  # deflate shrinks by at most 1032; a claim beyond this cannot be true
+_DEFLATE_MAX = 1040  # deflate compresses at most 1032 to 1: a header that claims more is wrong
 
 
 def locate(folder: Path) -> dict[str, Path | None]:
     """Find each of MNIST's four files in `folder` or its sub-folder ``mnist``.
 
+    Parameters
+    ----------
+    folder : Path
+        Folder to search.
+
     Returns
     -------
     dict of str to Path or None
-        For each of `STEMS`, the file; the gzipped one where both exist.  Some mirrors
-        write ``train-images.idx3-ubyte``; that is accepted too.
+        The file for each of `STEMS`, or None if it is missing; the gzipped file if both
+        exist.  The spelling ``train-images.idx3-ubyte`` of some mirrors is accepted too.
     """
     found: dict[str, Path | None] = {}
     for stem in STEMS:
@@ -54,17 +59,22 @@ def locate(folder: Path) -> dict[str, Path | None]:
 
 
 def load(files: dict[str, Path]) -> Dataset:
-    """Read MNIST from its four files, named as :func:`locate` names them.
+    """Read MNIST from its four files.
+
+    Parameters
+    ----------
+    files : dict of str to Path
+        The file for each of `STEMS`, as :func:`locate` returns them.
 
     Returns
     -------
     Dataset
-        `Z` uint8 ``(1, 28*28*l)``, labels int64.
+        `Z` is uint8 ``(1, 28*28*l)`` in Fortran order; labels are int64.
 
     Raises
     ------
     DataError
-        If a file is missing or damaged, or images and labels do not agree.
+        If a file is missing or damaged, or the numbers of images and labels differ.
     """
     train, test = (_part(files[images], files[labels]) for images, labels in _pairs())
     return Dataset("mnist", train, test, str(files[STEMS[0]].parent))
@@ -73,15 +83,21 @@ def load(files: dict[str, Path]) -> Dataset:
 def read_idx(path: Path) -> Array:
     """Read one IDX file of unsigned bytes, gzipped or not.
 
+    Parameters
+    ----------
+    path : Path
+        IDX file.
+
     Returns
     -------
-    ndarray of uint8, the shape that the header gives, C order
+    ndarray of uint8, C order
+        Values in the shape that the header gives.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is not IDX, holds another type, or holds fewer or more
-        bytes than its header says.
+        If the file cannot be read, is not an IDX file, holds another type, or does not hold
+        the number of values that its header gives.
     """
     try:
         with path.open("rb") as file:
@@ -99,15 +115,17 @@ def read_idx(path: Path) -> Array:
 
 
 def _parse(stream: IO[bytes], path: Path, most: int) -> Array:
-    """Read header and values; the file cannot hold more than `most` bytes."""
+    """Read header and values; `most` is an upper bound on the number of bytes in `stream`."""
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0":
-        raise _damaged(path, f"starts with bytes {head.hex(' ')!r}, an IDX file with '00 00'")
+        raise _damaged(
+            path, f"starts with the bytes {head.hex(' ')!r}, but an IDX file starts with '00 00'"
+        )
     kind, ndim = head[2], head[3]
     if kind != _UBYTE:
-        raise _damaged(path, f"holds values of type {kind}, MNIST holds type 8 (unsigned byte)")
+        raise _damaged(path, f"holds values of type {kind}, but MNIST has type 8 (unsigned byte)")
     if not 1 <= ndim <= 8:
-        raise _damaged(path, f"has {ndim} dimensions, images have 3 and labels 1")
+        raise _damaged(path, f"has {ndim} dimensions, but images have 3 and labels have 1")
     sizes = stream.read(4 * ndim)
     if len(sizes) < 4 * ndim:
         raise _damaged(path, "ends within its header")
@@ -118,9 +136,9 @@ def _parse(stream: IO[bytes], path: Path, most: int) -> Array:
     values = stream.read(count)
     if len(values) < count:
         raise _damaged(path, f"holds {len(values)} of the {count} values that its header claims")
-    # Reading on makes gzip compare its checksum and length.
+    # Only a read at the end makes gzip compare checksum and length.
     if stream.read(1):
-        raise _damaged(path, f"goes on after the {count} values that its header claims")
+        raise _damaged(path, f"has bytes after the {count} values that its header claims")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
@@ -128,9 +146,9 @@ def _part(images: Path, labels: Path) -> Images:
     X, y = read_idx(images), read_idx(labels)
     if X.ndim != 3 or X.shape[1:] != (A, B):
         sizes = "x".join(map(str, X.shape))
-        raise _damaged(images, f"holds an array of {sizes}, MNIST's images are l x 28 x 28")
+        raise _damaged(images, f"holds an array of {sizes}, but MNIST's images are l x 28 x 28")
     if y.ndim != 1:
-        raise _damaged(labels, f"has {y.ndim} dimensions, labels have 1")
+        raise _damaged(labels, f"has {y.ndim} dimensions, but labels have 1")
     if X.shape[0] != y.shape[0]:
         raise DataError(
             f"{images}: holds {X.shape[0]} images, but {labels.name} holds {y.shape[0]} labels; "
@@ -140,7 +158,7 @@ def _part(images: Path, labels: Path) -> Images:
         raise _damaged(images, "holds no image")
     if y.max() > 9:
         n = int(np.argmax(y > 9))
-        raise _damaged(labels, f"has label {y[n]} at index {n}, MNIST's labels are 0..9")
+        raise _damaged(labels, f"has label {y[n]} at index {n}, but MNIST's labels are 0..9")
     return Images(from_rows(X.reshape(-1, A * B), A, B, 1, "row"), y.astype(np.int64), A, B)
 
 
@@ -149,5 +167,5 @@ def _pairs() -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _damaged(path: Path, what: str) -> DataError:
-    remedy = "fetch it again with 'simplenn data fetch mnist', or put a good copy in its place"
+    remedy = "fetch it again with 'simplenn data fetch mnist', or replace it with a good copy"
     return DataError(f"{path}: {what}; {remedy}")

@@ -1,7 +1,7 @@
-"""Picture files, by Pillow: one rule for training on them and for predicting from them.
+"""Reading picture files with Pillow, in the same way for training and for prediction.
 
-A picture is turned as its EXIF orientation says, laid on white where it is transparent,
-made grey (d = 1) or RGB (d = 3), and resized with antialiasing: 8 bits a channel.
+A picture is rotated as its EXIF orientation says, composed over white if it has transparency,
+converted to grey (d = 1) or RGB (d = 3) with 8 bits per channel, and resized with antialiasing.
 """
 
 from __future__ import annotations
@@ -24,46 +24,47 @@ if TYPE_CHECKING:
 
 _ORIENTATION = 0x0112  # EXIF tag; its values 5..8 exchange height and width
 _GREY = frozenset({"1", "L", "LA", "La"})
-_WIDE = frozenset({"I", "F"})  # 32 bits a pixel, of unknown range
+_WIDE = frozenset({"I", "F"})  # 32 bits per pixel, of unknown range
 
 
 def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int) -> Array:
-    """Read pictures of any size and colour as images of one shape.
+    """Read picture files of any size and colour as images of one shape.
 
     Parameters
     ----------
     paths : iterable of path
-        PNG, JPEG, or whatever else Pillow reads.
+        Picture files: PNG, JPEG or any other format that Pillow reads.
     a, b, d : int
-        Height, width and channels wanted; `d` is 1 (grey) or 3 (red, green, blue).
+        Height, width and channels of the images; `d` is 1 (grey) or 3 (red, green, blue).
 
     Returns
     -------
-    ndarray of uint8, shape (d, a*b*l), Fortran order, values 0..255
+    ndarray of uint8, shape (d, a*b*l), Fortran order
+        Values 0..255.
 
     Raises
     ------
     DataError
-        If `d` is neither 1 nor 3, there is no path, or a file is no picture.
+        If `d` is neither 1 nor 3, `paths` is empty, or a file cannot be read as an image.
 
     Notes
     -----
-    Resizing is bilinear over the whole area of a target pixel: like averaging when it
-    shrinks, and it never leaves the range of the pixels around.
+    Resizing is bilinear with antialiasing: each new pixel is a weighted mean of all old pixels
+    in its neighbourhood, so shrinking averages, and no value leaves the range of the old ones.
     """
     files = [Path(path) for path in paths]
     if d not in (1, 3):
         raise DataError(
-            f"{files[0] if files else 'pictures'}: a picture has 1 channel (grey) or 3 (RGB), the "
-            f"images wanted have {d}; give such data in a .npz or .mat file"
+            f"{files[0] if files else 'picture files'}: a picture has 1 channel (grey) or 3 (RGB), "
+            f"not {d} as requested; give such data in a .npz or .mat file"
         )
     if not files:
-        raise DataError("no picture is given; name at least one file")
+        raise DataError("no picture file is given; name at least one")
     try:
         images = np.empty((len(files), b, a, d), np.uint8)
     except MemoryError:
         raise DataError(
-            f"{len(files)} pictures of {a}x{b}x{d} do not fit the memory; use fewer, or a smaller "
+            f"out of memory for {len(files)} images of {a}x{b}x{d}; use fewer, or a smaller "
             "--image-shape"
         ) from None
     for image, path in zip(images, files, strict=True):
@@ -72,12 +73,23 @@ def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int)
 
 
 def inspect(path: Path) -> tuple[int, int, int]:
-    """Return height, width and channels (1 or 3) of a picture from its header alone.
+    """Return height, width and channels (1 or 3) of a picture file, from its header alone.
+
+    Parameters
+    ----------
+    path : Path
+        Picture file.
+
+    Returns
+    -------
+    a, b, d : int
+        Height and width after the rotation by the EXIF orientation; `d` is 1 for a grey
+        picture, otherwise 3.
 
     Raises
     ------
     DataError
-        If the file is no picture.
+        If the file cannot be read as an image.
     """
     with _opened(path) as picture:
         width, height = picture.size
@@ -88,13 +100,13 @@ def inspect(path: Path) -> tuple[int, int, int]:
 
 
 def _read_picture(path: Path, a: int, b: int, d: int) -> Array:
-    """Decode one picture as uint8 ``(a, b, d)``."""
+    """Decode a picture file as uint8 ``(a, b, d)``."""
     from PIL import Image, ImageOps
 
     with _opened(path) as picture:
         if picture.mode in _WIDE:
             raise DataError(
-                f"{path}: has 32 bits a pixel, of unknown range; save it with 8 bits a channel"
+                f"{path}: has 32 bits per pixel, of unknown range; save it with 8 bits per channel"
             )
         if picture.mode.startswith("I;16"):
             wide = np.asarray(picture).astype(np.uint32)
@@ -120,13 +132,13 @@ def _on_white(picture: Image) -> Image:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image]:
-    """Open a picture; everything that Pillow raises over it becomes one DataError."""
+    """Open a picture file; every error that Pillow raises becomes a DataError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Beyond 90 megapixels Pillow warns of a decompression bomb: not a training image.
+            # Pillow warns of a decompression bomb beyond 90 megapixels: not a training image.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 yield picture
@@ -136,9 +148,9 @@ def _opened(path: Path) -> Iterator[Image]:
         raise DataError(f"{path}: there is no such file; check the path") from None
     except UnidentifiedImageError:
         raise DataError(
-            f"{path}: is no picture that can be read; remove it, or save it anew as PNG"
+            f"{path}: cannot be read as an image; remove it, or save it again as PNG"
         ) from None
     except (Image.DecompressionBombError, *LIBRARY_ERRORS) as error:
         raise DataError(
-            f"{path}: this picture cannot be read ({reason(error)}); remove it, or save it anew"
+            f"{path}: cannot be read as an image ({reason(error)}); remove it, or save it again"
         ) from None

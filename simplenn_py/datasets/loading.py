@@ -1,4 +1,4 @@
-"""``load_dataset``: from a name or a path to labelled images, whatever the format."""
+"""``load_dataset``: labelled images from a name or a path, in any of the known formats."""
 
 from __future__ import annotations
 
@@ -23,35 +23,48 @@ def load_dataset(
     input_format: str = "row",
     progress: bool = True,
 ) -> Dataset:
-    """Read a data set completely; MNIST and CIFAR-10 are downloaded where they are missing.
+    """Read a data set completely; MNIST and CIFAR-10 are downloaded if they are missing.
 
     Parameters
     ----------
     name : str or path
-        ``digits``, ``mnist``, ``cifar10``; or a ``.mat`` file of simpleNN, a ``.npz`` file
-        of NumPy, or a folder with one sub-folder of pictures a class.
+        ``digits``, ``mnist`` or ``cifar10``; or the path of a simpleNN ``.mat`` file, a NumPy
+        ``.npz`` file, or a folder with one sub-folder of picture files per class.
     data_dir : path, optional
-        Where MNIST or CIFAR-10 lie, or are to be downloaded to.
+        Folder that holds MNIST or CIFAR-10, or receives the download.
     test : path, optional
-        The test part, of the same format; only where `name` is a path.
+        Test set, in the same format; only if `name` is a path.
     shape : (a, b, d), optional
-        Height, width and channels of an image, for formats that do not say; pictures of a
-        folder are resized to it.
+        Height, width and channels of an image; required for ``.mat`` files and for ``.npz``
+        files with one row per image.  The pictures in a folder are resized to it.
     input_format : {"row", "column"}
-        How one line of a ``.mat`` or of a flat ``.npz`` holds an image: its rows one after
-        the other, or its columns (see :func:`simplenn_py.layout.from_rows`).
+        Order of the pixels if a ``.mat`` or ``.npz`` file has one row per image: the rows of
+        the image one after the other, or its columns (see
+        :func:`simplenn_py.layout.from_rows`).
     progress : bool
-        Show the progress of a download.
+        Whether to report the progress of a download.
 
     Returns
     -------
     Dataset
-        `Z` is ``(d, a*b*l)`` in Fortran order, uint8, float32 or float64; nothing is scaled.
+        `Z` is ``(d, a*b*l)`` in Fortran order, uint8, float32 or float64, with the values of
+        the file (not scaled); labels `y` are int64 or strings, ``(l,)``.
 
     Raises
     ------
     DataError
-        If the data set is unknown, missing, damaged, or contradicts `shape`.
+        If the data set is unknown, missing or damaged, or contradicts `shape`.
+
+    Examples
+    --------
+    >>> from simplenn_py.datasets import load_dataset
+    >>> data = load_dataset("digits")
+    >>> (data.train.a, data.train.b, data.train.d), data.train.l, data.test.l
+    ((8, 8, 1), 1442, 355)
+    >>> data.train.Z.shape == (1, 8 * 8 * 1442), data.train.Z.dtype.name
+    (True, 'uint8')
+    >>> data.train.y[:5].tolist()
+    [0, 1, 2, 3, 4]
     """
     text = os.fspath(name)
     _check(shape, input_format)
@@ -72,7 +85,7 @@ def load_dataset(
 
         return arrays.load(path, test, shape, input_format)
     if path.exists():
-        rule = "is none of the known formats: .mat, .npz, or a folder with a sub-folder a class"
+        rule = "has an unknown format; use .mat, .npz, or a folder with one sub-folder per class"
         raise DataError(f"{text}: this file {rule}")
     raise DataError(
         f"data set '{text}' is unknown; use one of {', '.join(NAMES)}, or the path of an "
@@ -89,7 +102,7 @@ def _named(
 ) -> Dataset:
     if test is not None:
         raise DataError(
-            f"{name}: has a test part of its own, so the test set '{os.fspath(test)}' cannot be "
+            f"{name}: has its own test set, so the test set '{os.fspath(test)}' cannot be "
             "used with it; leave it out, or give the path of a file as the data set"
         )
     if name == "digits":

@@ -1,4 +1,4 @@
-"""simpleNN's ``.mat`` files: labels ``y``, and ``Z`` with one image a row, sparse or dense."""
+"""simpleNN's ``.mat`` files: labels ``y``, and ``Z``, sparse or dense, with one row per image."""
 
 from __future__ import annotations
 
@@ -21,29 +21,32 @@ Shape = tuple[int, int, int]
 def load(
     path: Path, test: str | os.PathLike[str] | None, shape: Shape | None, input_format: str
 ) -> Dataset:
-    """Read a training part from `path`, and a test part from `test`.
+    """Read the training set from `path`, and the test set from `test`.
 
     Parameters
     ----------
     path : Path
-        ``NAME.mat``.
+        File ``NAME.mat`` with the variables ``Z`` and ``y``.
     test : path, optional
-        Without it ``NAME.t.mat`` is the test part, where that file exists.
-    shape : (a, b, d)
-        Height, width and channels of an image: the file knows only their product.
+        File with the test set; the default is ``NAME.t.mat`` if that file exists.
+    shape : (a, b, d) or None
+        Height, width and channels of an image.  It is required, since the file holds only
+        their product.
     input_format : {"row", "column"}
-        See :func:`simplenn_py.layout.from_rows`.
+        Order of the pixels in a row of ``Z``: see :func:`simplenn_py.layout.from_rows`.
 
     Returns
     -------
     Dataset
-        `Z` is uint8 where all values, of both parts, are integers 0..255 (MATLAB stores
-        these as doubles, too), else float32 or float64.
+        `Z` is ``(d, a*b*l)`` in Fortran order.  It is uint8 if all values of both sets are
+        integers 0..255 (MATLAB stores these too as doubles), otherwise float32 or float64.
+        Labels are int64 or strings.
 
     Raises
     ------
     DataError
-        If a file is missing, damaged, of MATLAB's version 7.3, or holds no such variables.
+        If `shape` is None, or a file is missing or damaged, has MATLAB's version 7.3, or
+        lacks one of the variables.
     """
     a, b, d = need_shape(shape, str(path))
     sibling = path.with_suffix(".t" + path.suffix)
@@ -57,10 +60,24 @@ def load(
 
 
 def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
-    """Read ``Z``, dense, ``(l, abd)``, and ``y``, ``(l,)``, of one file.
+    """Read the images ``Z`` and the labels ``y`` of one file.
 
-    simpleNN stores ``Z`` as a sparse matrix whose last columns are missing where they are
-    zero for all images; they are put back.
+    simpleNN stores ``Z`` as a sparse matrix.  Its last columns are missing if they are zero in
+    all images; they are added here.
+
+    Parameters
+    ----------
+    path : Path
+        ``.mat`` file.
+    abd : int
+        Number of values of an image, ``a*b*d``.
+
+    Returns
+    -------
+    Z : ndarray of uint8, float32 or float64, shape (l, abd)
+        One row per image, dense.
+    y : ndarray of int64 or strings, shape (l,)
+        Labels.
 
     Raises
     ------
@@ -73,31 +90,31 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
     for name in ("y", "Z"):
         if name not in variables:
             raise DataError(
-                f"{path}: has no variable {name}; simpleNN's layout is labels y and images Z, "
-                "one a row, so save both: save('-v7', FILE, 'y', 'Z')"
+                f"{path}: has no variable {name}; simpleNN's files hold labels y and images Z, "
+                "one row per image, so save both: save('-v7', FILE, 'y', 'Z')"
             )
     y = as_labels(_cell_strings(variables["y"], path), f"{path}: y")
     Z, where = variables["Z"], f"{path}: Z"
     if not issparse(Z) and not isinstance(Z, np.ndarray):
-        raise DataError(f"{where}: is no matrix; save images as a matrix, one a row")
+        raise DataError(f"{where}: is not a matrix; save images as a matrix with one row per image")
     if Z.ndim != 2:
-        raise DataError(f"{where}: has {Z.ndim} dimensions; it must be a matrix, one image a row")
+        raise DataError(f"{where}: has {Z.ndim} dimensions; it must have two, one row per image")
     check_count(Z.shape[0], y, where)
     if Z.shape[1] > abd:
         raise DataError(
-            f"{where}: has {Z.shape[1]} columns, an image of the given shape only {abd} values; "
-            "give the shape of its images, or transpose it if it holds an image a column"
+            f"{where}: has {Z.shape[1]} columns, but an image of the given shape has {abd} values; "
+            "give the shape of its images, or transpose it if it has one column per image"
         )
     try:
         return _dense(Z, abd, where) if issparse(Z) else _widen(as_pixels(Z, where), abd), y
     except MemoryError:
         raise DataError(
-            f"{where}: {Z.shape[0]} images of {abd} values do not fit the memory; use fewer images"
+            f"{where}: out of memory for {Z.shape[0]} images of {abd} values; use fewer images"
         ) from None
 
 
 def _cell_strings(y: Any, path: Path) -> Array:
-    """Turn a cell array of strings, which arrives as nested arrays, into strings."""
+    """Return labels as a plain array; SciPy reads a cell array of strings as nested arrays."""
     if not isinstance(y, np.ndarray):
         raise DataError(f"{path}: y is sparse; save it as a full vector: y = full(y)")
     if y.dtype.kind != "O":
@@ -111,7 +128,7 @@ def _cell_strings(y: Any, path: Path) -> Array:
 def _dense(Z: Any, abd: int, where: str) -> Array:
     Z = Z.tocsc(copy=True)
     try:
-        # Indices of a damaged file may point outside; nothing below would notice.
+        # In a damaged file indices may lie outside the matrix; no later step would notice.
         Z.check_format(full_check=True)
     except ValueError as error:
         raise DataError(

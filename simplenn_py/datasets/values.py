@@ -1,6 +1,6 @@
-"""What a pixel and a label may be, whatever file they come from.
+"""Checks and dtypes of pixels and labels, common to all file formats.
 
-Every function takes `where`, "FILE: NAME", with which its messages begin.
+The argument `where` of every function is "FILE: NAME", with which its messages begin.
 """
 
 from __future__ import annotations
@@ -15,10 +15,20 @@ _EXACT64 = 2**53
 
 
 def as_pixels(X: Array, where: str) -> Array:
-    """Return `X`, of any shape, as uint8, float32 or float64 without changing a value.
+    """Return `X` as uint8, float32 or float64 without changing a value.
 
-    Bool and integers become uint8 where they fit, else float32, else float64; float16
-    becomes float32; other floats stay.
+    Parameters
+    ----------
+    X : ndarray of bool, integers or floats, any shape and memory order
+        Pixels.
+    where : str
+        Start of the error messages.
+
+    Returns
+    -------
+    ndarray of uint8, float32 or float64, the shape of `X`
+        Bool and integers become the first of uint8, float32 and float64 that holds all
+        values exactly.  float16 becomes float32; float32 and float64 stay.
 
     Raises
     ------
@@ -32,7 +42,7 @@ def as_pixels(X: Array, where: str) -> Array:
             n = int(np.argmin(np.isfinite(X).ravel()))
             raise DataError(
                 f"{where}: value {X.ravel()[n]} at index {n}; pixels must be finite numbers, so "
-                "repair or leave out these images"
+                "correct or leave out these images"
             )
         return X
     if X.dtype.kind not in "biu":
@@ -50,28 +60,48 @@ def as_pixels(X: Array, where: str) -> Array:
 
 
 def fits_uint8(X: Array) -> bool:
-    """Whether every value of `X` is an integer 0..255, so that uint8 keeps it exactly."""
+    """Return whether every value of `X` is an integer 0..255, so that uint8 holds it exactly.
+
+    Parameters
+    ----------
+    X : ndarray of uint8, float32 or float64, any shape
+        Pixels.
+
+    Returns
+    -------
+    bool
+    """
     if X.dtype == np.uint8 or X.size == 0:
         return True
     return bool(X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all())
 
 
 def as_labels(y: Array, where: str) -> Array:
-    """Return the labels ``(l,)`` as int64 or as fixed-width strings.
+    """Return labels as int64 or as fixed-width strings.
 
-    A single row or column counts as a vector.  Floats must be whole numbers, since MATLAB
-    stores every number as one.  Strings lose the blanks with which MATLAB pads them.
+    Parameters
+    ----------
+    y : ndarray, shape (l,), (l, 1) or (1, l)
+        Labels: integers, floats that are whole numbers (MATLAB stores all numbers as
+        doubles), strings, or bytes in UTF-8.
+    where : str
+        Start of the error messages.
+
+    Returns
+    -------
+    ndarray of int64 or str, shape (l,)
+        Strings come without the trailing blanks with which MATLAB pads them.
 
     Raises
     ------
     DataError
-        If there is none, or one is not an integer or a string.
+        If `y` is empty or not a vector, or a label is not an integer or a string.
     """
     if y.ndim == 2 and 1 in y.shape:
         y = y.reshape(-1)
     if y.ndim != 1 or y.size == 0:
         shape = "x".join(map(str, y.shape)) or "a single value"
-        raise DataError(f"{where}: is {shape}; labels must be one vector, one label an image")
+        raise DataError(f"{where}: is {shape}; labels must be a vector with one label per image")
     if y.dtype.kind == "U":
         return np.char.rstrip(y)
     if y.dtype.kind == "S":
@@ -86,16 +116,31 @@ def as_labels(y: Array, where: str) -> Array:
         if not whole.all():
             n = int(np.argmin(whole))
             raise DataError(
-                f"{where}: label {y[n]} at index {n} is no integer; labels must be integers or "
-                "strings, one for each class"
+                f"{where}: label {y[n]} at index {n} is not an integer; labels must be integers "
+                "or strings, one per class"
             )
     if y.dtype.kind == "u" and y.max() > np.iinfo(np.int64).max:
-        raise DataError(f"{where}: label {y.max()} does not fit 64 bits with a sign; use smaller")
+        raise DataError(f"{where}: label {y.max()} does not fit in int64; use smaller labels")
     return y.astype(np.int64)
 
 
 def check_count(l: int, y: Array, where: str) -> None:
-    """Raise DataError unless there are `l` > 0 images and as many labels."""
+    """Check that there is at least one image, and one label per image.
+
+    Parameters
+    ----------
+    l : int
+        Number of images.
+    y : ndarray, shape (l,)
+        Labels.
+    where : str
+        Start of the error messages.
+
+    Raises
+    ------
+    DataError
+        If `l` is 0 or differs from the number of labels.
+    """
     if l == 0:
         raise DataError(f"{where}: holds no image; a data set needs at least one")
     if l != y.shape[0]:
@@ -105,10 +150,27 @@ def check_count(l: int, y: Array, where: str) -> None:
 
 
 def need_shape(shape: tuple[int, int, int] | None, where: str) -> tuple[int, int, int]:
-    """Return `shape`, or say how to give it where it is None."""
+    """Return `shape`; if it is None, raise an error that says how to give it.
+
+    Parameters
+    ----------
+    shape : (a, b, d) or None
+        Height, width and channels of an image.
+    where : str
+        Start of the error messages.
+
+    Returns
+    -------
+    (a, b, d)
+
+    Raises
+    ------
+    DataError
+        If `shape` is None.
+    """
     if shape is None:
         raise DataError(
-            f"{where}: the file does not say how high and wide an image is; give it with "
-            "--image-shape, for instance 28x28x1, or with a --config file"
+            f"{where}: the file does not hold the height and width of an image; give them "
+            "with --image-shape, for instance 28x28x1, or with a --config file"
         )
     return shape

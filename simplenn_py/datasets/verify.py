@@ -1,4 +1,4 @@
-"""Reading a data set completely and saying whether it is the published one."""
+"""Reading a data set completely and reporting whether its files are the published ones."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from .catalogue import Info, RemoteFile
 from .dataset import Dataset, Images
 
 OFFICIAL = "the published file"
-REPACKED = "the published contents, compressed anew"
-OTHER = "same format, other bytes"
+REPACKED = "the published contents, compressed again"
+OTHER = "same format, different bytes"
 UNPACKED = "unpacked batches, for which no checksum is published"
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A data set that was read completely, and for each of its files what it is.
+    """The result of :func:`verify` for a data set that was read completely.
 
     Parameters
     ----------
-    files : tuple of (path, str)
-        The second is one of this module's four constants.
+    name : str
+        Name of the data set.
+    train, test : int
+        Number of images in the training set and in the test set.
+    files : tuple of (Path, str)
+        Path and verdict per file; the verdict is one of this module's constants `OFFICIAL`,
+        `REPACKED`, `OTHER` and `UNPACKED`.
     """
 
     name: str
@@ -36,14 +41,26 @@ class Verified:
 
 
 def verify(name: str, data_dir: fetch.PathLike | None = None) -> Verified:
-    """Read a data set completely, check its counts, compare its checksums.
+    """Read a data set completely, check its counts and compare its checksums.
 
     Nothing is downloaded.
+
+    Parameters
+    ----------
+    name : str
+        ``digits``, ``mnist`` or ``cifar10``.
+    data_dir : path, optional
+        Folder to search first.
+
+    Returns
+    -------
+    Verified
 
     Raises
     ------
     DataError
-        If it is missing or damaged, or has other numbers of images or classes.
+        If the data set is unknown, missing or damaged, or its numbers of images or classes
+        differ from the published ones.
     """
     entry = fetch.info(name)
     place = fetch.require(name, data_dir)
@@ -69,8 +86,8 @@ def _check_counts(entry: Info, data: Dataset, place: Path) -> None:
         classes = _classes(images)
         if (images.l, classes) != (count, entry.classes):
             raise DataError(
-                f"{place}: the {part} part of {entry.name} has {images.l} images of {classes} "
-                f"classes, not {count} of {entry.classes}; use the complete set"
+                f"{place}: the {part} set of {entry.name} has {images.l} images of {classes} "
+                f"classes, not {count} of {entry.classes}; use the complete data set"
             )
 
 

@@ -1,1 +1,1 @@
-"""A model as other programs store it: ONNX, and the ``.mat`` of simpleNN."""
+"""Models in the formats of other programs: ONNX, and the ``.mat`` files of simpleNN."""

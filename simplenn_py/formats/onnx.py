@@ -1,10 +1,11 @@
 """A trained network as an ONNX file, which other programs and languages can run.
 
-The graph takes ordinary images, as they are: the normalisation is part of it.  Inside, ONNX
-wants ``(l, d, a, b)``; where the fully connected layers begin, the pixels are put in the order
-of ``vec(Z)``, channel first, then row, then column, so that W stays as it was trained.
+The graph takes images that are not normalised: the normalisation is part of the graph.  The
+convolutional layers use ONNX's layout ``(l, d, a, b)``.  In front of the fully connected
+layers the values are reordered as ``vec(Z)``, where the channel varies fastest, then the row,
+then the column, so that W stays as trained.
 
-ONNX: operators of set 13, https://onnx.ai/onnx/operators/.
+The operators are those of ONNX's operator set 13, https://onnx.ai/onnx/operators/.
 """
 
 from __future__ import annotations
@@ -24,35 +25,38 @@ from ..model.model import Model
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 13  # of 2020; IR version 7 belongs to it: runtimes since then take the file
+OPSET = 13  # of 2020, with IR version 7: all runtimes since then read the file
 _IR = 7
-_MOST_BYTES = 2**31 - 2**20  # protobuf's bound for one file, less what is not weights
+_MOST_BYTES = 2**31 - 2**20  # protobuf's bound for one file, minus room for the graph
 
 
 def write_onnx(path: str | os.PathLike[str], model: Model, probabilities: bool = False) -> None:
-    """Write `model` as an ``.onnx`` file, atomically; equal models give equal bytes.
+    """Write `model` as an ``.onnx`` file atomically; equal models give equal bytes.
 
     Parameters
     ----------
     path : path
-        Written as it is given: no suffix is added.
+        File to write; no suffix is added.
     model : Model
-        Computed in float32 there, whatever its dtype is.
+        Trained network, float32 or float64.  The file computes in float32.
     probabilities : bool
-        A second output, ``probabilities``; for models trained with the cross-entropy loss.
+        Whether to add the output ``probabilities``; only for models trained with the
+        cross-entropy loss.
 
     Raises
     ------
     OptionError
-        If the package onnx is missing, or the loss gives no probabilities.
+        If the package onnx is not installed, or the loss does not give probabilities.
     DataError
-        If the file cannot be written, or the weights do not fit the format.
+        If the file cannot be written, a weight is not finite in float32, or there are too many
+        weights for the format.
 
     Notes
     -----
-    Input ``images``, float32, ``(l, a, b, d)``, on the scale of the training images.  Outputs,
-    float32, ``(l, nL)``: ``values``, the decision values ``z^{L+1}``; ``probabilities``, their
-    softmax.  The metadata hold ``classes``, a JSON list: output k stands for its entry k.
+    The input ``images`` is float32, ``(l, a, b, d)``, on the scale of the training images.
+    The outputs are float32, ``(l, nL)``: ``values``, the decision values ``z^{L+1}``, and
+    ``probabilities``, their softmax.  The metadata hold ``classes``, a JSON list; output k
+    belongs to its entry k.
     """
     try:
         graph = build_onnx(model, probabilities)
@@ -62,7 +66,26 @@ def write_onnx(path: str | os.PathLike[str], model: Model, probabilities: bool =
 
 
 def build_onnx(model: Model, probabilities: bool = False) -> ModelProto:
-    """Return what :func:`write_onnx` writes, checked by ``onnx.checker``."""
+    """Build the ONNX model that :func:`write_onnx` writes, and check it with ``onnx.checker``.
+
+    Parameters
+    ----------
+    model : Model
+        Trained network.
+    probabilities : bool
+        Whether to add the output ``probabilities``.
+
+    Returns
+    -------
+    onnx.ModelProto
+
+    Raises
+    ------
+    OptionError
+        If the package onnx is not installed, or the loss does not give probabilities.
+    DataError
+        If a weight is not finite in float32, or there are too many weights for the format.
+    """
     try:
         import onnx
         from onnx import TensorProto, helper
@@ -73,7 +96,7 @@ def build_onnx(model: Model, probabilities: bool = False) -> ModelProto:
         ) from None
     if probabilities and model.loss != "cross-entropy":
         raise OptionError(
-            f"the model was trained with the {model.loss} loss, whose values are no "
+            f"the model was trained with the {model.loss} loss, whose values are not "
             "probabilities; leave the probabilities out, or train with the cross-entropy loss"
         )
     if 4 * model.theta.size > _MOST_BYTES:
@@ -115,7 +138,7 @@ def build_onnx(model: Model, probabilities: bool = False) -> ModelProto:
 
 
 def _add_network(graph: _Graph, model: Model) -> None:
-    """Add the layers; a factored one becomes two nodes, the first without bias and ReLU."""
+    """Add the layers; a factored layer becomes two, the first without bias and ReLU."""
     config, is_V, n = model.config.stages, model.config.is_V, model.normalisation
     labels = [name.replace(" ", "_") for name in model.config.stage_names]
 
@@ -142,7 +165,7 @@ def _add_network(graph: _Graph, model: Model) -> None:
         if not is_V[m]:
             graph.add("Relu")
         if g.h_pool > 1:
-            # Only complete windows, as ceil_mode 0 has it.
+            # ceil_mode 0: only complete windows are pooled.
             window = [g.h_pool, g.h_pool]
             graph.add("MaxPool", kernel_shape=window, strides=window, ceil_mode=0)
     graph.add("Transpose", perm=[0, 3, 2, 1])
@@ -156,7 +179,7 @@ def _add_network(graph: _Graph, model: Model) -> None:
 
 
 class _Graph:
-    """Nodes one after the other, each of which takes the value of the last."""
+    """A chain of nodes: each takes the output of the previous one, whose name is `value`."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -164,7 +187,7 @@ class _Graph:
         self.value = ""
 
     def constant(self, name: str, value: Array) -> str:
-        """Keep `value` as float32; return `name`."""
+        """Add `value` to the graph as a float32 constant; return `name`."""
         from onnx import numpy_helper
 
         with np.errstate(over="ignore"):
@@ -177,7 +200,7 @@ class _Graph:
         return name
 
     def add(self, operator: str, *others: str, outputs: str = "", **attributes: Any) -> None:
-        """Append ``operator(value, *others)``; it is called `outputs`, or numbered."""
+        """Append ``operator(value, *others)``; its name is `outputs`, or operator and number."""
         from onnx import helper
 
         result = outputs or f"{operator}_{len(self.nodes) + 1}"

@@ -1,9 +1,10 @@
-"""simpleNN's trained networks: the struct ``model`` that its ``cnn_predict`` takes, as ``.mat``.
+"""simpleNN's trained networks: the struct ``model`` of its ``cnn_predict``, as a ``.mat`` file.
 
-simpleNN keeps the network under the names of its configuration files, as columns, with every
-size that follows from them; weights and biases are cells, one a layer, of our shapes and our
-order.  It has no normalisation: who calls it scales the images.  Ours is written as fields of
-our own (``simplenn_py_*``), which simpleNN ignores; :func:`matlab_lines` says how to apply it.
+simpleNN stores the network under the names of its configuration files, as columns, with all
+sizes that follow from them.  Weights and biases are cell arrays with one cell per layer, in our
+shapes and our order.  simpleNN has no normalisation: its user scales the images.  We write ours
+as additional fields (``simplenn_py_*``), which simpleNN ignores; :func:`matlab_lines` returns
+the MATLAB lines that apply it.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ def write_simplenn(path: Path, model: Model) -> None:
     Parameters
     ----------
     path : path
-        Written as it is given: no suffix is added.
+        File to write; no suffix is added.
     model : Model
-        float32 becomes MATLAB's single, float64 its double.  Integer classes become simpleNN's
-        ``labels``; of text classes simpleNN gets the numbers 1 to nL.
+        Trained network.  float32 becomes MATLAB's single, float64 its double.  Integer classes
+        become simpleNN's ``labels``; text classes become the numbers 1 to nL there.
 
     Raises
     ------
@@ -52,8 +53,8 @@ def write_simplenn(path: Path, model: Model) -> None:
 
     Notes
     -----
-    The fields of simpleNN's ``init_model`` and ``train``.  For images that are not square see
-    :func:`not_square`.
+    The fields are those of simpleNN's ``init_model`` and ``train``.  For images that are not
+    square see :func:`not_square`.
     """
     from scipy.io import savemat
 
@@ -63,13 +64,13 @@ def write_simplenn(path: Path, model: Model) -> None:
         )
     if model.theta.nbytes > _MOST_BYTES - 2**20:
         raise DataError(
-            f"{os.fspath(path)}: the weights have {model.theta.nbytes} bytes, a .mat file holds "
-            "2**31 at most; convert to float32, or use a smaller network"
+            f"{os.fspath(path)}: the weights have {model.theta.nbytes} bytes, but a .mat file "
+            "holds 2**31 at most; convert to float32, or use a smaller network"
         )
     stream = io.BytesIO()
     savemat(stream, {"model": _struct(model)}, format="5", oned_as="column")
     content = stream.getvalue()
-    # SciPy's 116 bytes of text tell the time; without it equal models give equal bytes.
+    # SciPy's 116 bytes of text contain the time; without it equal models give equal bytes.
     text = b"MATLAB 5.0 MAT-file, a model for simpleNN, written by simplenn_py".ljust(116)
     atomic_write_bytes(path, text + content[116:])
 
@@ -85,13 +86,14 @@ def read_simplenn(path: Path) -> Model:
     Returns
     -------
     Model
-        float32 where simpleNN worked in single.  simpleNN's own models come with the squared
-        loss and without normalisation: ``model.normalisation.is_none``.
+        Trained network: float32 if simpleNN worked in single, otherwise float64.  A model that
+        simpleNN trained has the squared loss and no normalisation
+        (``model.normalisation.is_none``).
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, of version 7.3, or its parts do not belong together.
+        If the file is missing, damaged or of version 7.3, or its fields do not match.
     """
     where = f"{os.fspath(path)}: model"
     try:
@@ -100,9 +102,9 @@ def read_simplenn(path: Path) -> Model:
         if "is of class 17:" not in str(error):
             raise
         raise DataError(
-            f"{where} holds objects, gpuArrays most likely, which only MATLAB can read; there say "
+            f"{where} holds objects, probably gpuArrays, which only MATLAB can read; there run "
             "model.weight = cellfun(@gather, model.weight, 'un', 0), the same for model.bias, and "
-            "model = rmfield(model, 'like'), and save it anew with save('-v7', ...)"
+            "model = rmfield(model, 'like'), and save it again with save('-v7', ...)"
         ) from None
     if "model" not in variables:
         raise DataError(f"{os.fspath(path)}: has no variable model; {_SAVE}")
@@ -110,7 +112,9 @@ def read_simplenn(path: Path) -> Model:
     config = _config(fields)
     dtype = np.float32 if fields.get_text("float_type") == "single" else np.float64
     if config.n_parameters > _MOST_BYTES:
-        raise DataError(f"{where} describes {config.n_parameters} weights, too many; {_SAVE}")
+        raise DataError(
+            f"{where} describes {config.n_parameters} weights, which is too many; {_SAVE}"
+        )
     weight, bias = fields.cells("weight", config.L), fields.cells("bias", config.L)
     parts = []
     for m, (rows, columns) in enumerate(config.weight_shapes):
@@ -130,10 +134,20 @@ def read_simplenn(path: Path) -> Model:
 
 
 def not_square(config: NetConfig) -> bool:
-    """Tell whether a convolution sees padded images that are not square.
+    """Return whether the padded images of a convolutional layer are not square.
 
-    There some revisions of simpleNN compute something else than convolution: their ``init_net``
-    passes width and height in the wrong order where it builds the indices of phi.
+    For such a layer some revisions of simpleNN do not compute a convolution: their ``init_net``
+    passes width and height in the wrong order when it builds the indices of phi.
+
+    Parameters
+    ----------
+    config : NetConfig
+        Network.
+
+    Returns
+    -------
+    bool
+        True if ``a_pad`` differs from ``b_pad`` in at least one convolutional layer.
     """
     return any(g.a_pad != g.b_pad for g in config.conv_layers)
 
@@ -141,12 +155,20 @@ def not_square(config: NetConfig) -> bool:
 def matlab_lines(model: Model) -> tuple[str, str]:
     """Return the two lines of MATLAB that prepare raw images for ``cnn_predict``.
 
+    In MATLAB ``Z``, ``(l, a*b*d)``, holds one image per row.
+
+    Parameters
+    ----------
+    model : Model
+        Trained network.
+
     Returns
     -------
-    reorder, normalise : str
-        ``Z``, ``(l, a*b*d)``, holds one image a row.  `reorder` is for rows that hold the
-        images' rows one after the other (see :func:`simplenn_py.layout.from_rows`), and is to
-        be left out otherwise; `normalise` is needed always.
+    reorder : str
+        Line for images in the order "row" of :func:`simplenn_py.layout.from_rows`; to be left
+        out for the order "column".
+    normalise : str
+        Line that applies the normalisation; always required.
     """
     a, b, d = model.config.image_shape
     swapped = f"permute(reshape(full(Z), [], {b}, {a}, {d}), [1 3 2 4])"
@@ -161,7 +183,7 @@ def matlab_lines(model: Model) -> tuple[str, str]:
 
 
 def _struct(model: Model) -> dict[str, Any]:
-    model = model.multiplied_out()  # simpleNN knows no factored layers
+    model = model.multiplied_out()  # simpleNN has no factored layers
     config, n = model.config, model.normalisation
     a, b, d = config.image_shape
     layers = config.conv_layers
@@ -194,7 +216,7 @@ def _struct(model: Model) -> dict[str, Any]:
         "labels": _column(labels),
         _PREFIX + "shift": n.shift,
         _PREFIX + "scale": n.scale,
-        # One image as a row, in the order in which cnn_predict takes images.
+        # One row, in the order of the pixels that cnn_predict expects.
         _PREFIX + "mean": to_rows(n.mean.reshape(d, a * b, order="F"), a, b, "column"),
         _PREFIX + "classes": json.dumps(model.classes.tolist()),
         _PREFIX + "loss": model.loss,
@@ -216,11 +238,11 @@ def _cells(values: list[Array]) -> Array:
 
 
 class _Fields:
-    """The fields of a struct from a file that is not trusted."""
+    """The fields of a struct from an untrusted file, checked as they are read."""
 
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, np.ndarray) or value.dtype.names is None or value.size != 1:
-            raise DataError(f"{where} is no struct of one element; {_SAVE}")
+            raise DataError(f"{where} is not a struct with one element; {_SAVE}")
         self._record, self.where = value.reshape(-1)[0], where
         self._names = value.dtype.names
 
@@ -233,13 +255,14 @@ class _Fields:
         return self._record[name]
 
     def get_text(self, name: str) -> str:
-        """Return a row of text; "" where there is no such field, or it is no text."""
+        """Return a field that is a row of text; "" if it is missing or not text."""
         value = self._get(name) if name in self._names else None
         if isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.size == 1:
             return str(value.reshape(-1)[0])
         return ""
 
     def integers(self, name: str) -> tuple[int, ...]:
+        """Return a field of whole numbers, in MATLAB's order."""
         values = self._numbers(name, self._get(name)).astype(np.float64).ravel(order="F")
         whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53)
         if not whole.all():
@@ -248,13 +271,16 @@ class _Fields:
         return tuple(int(value) for value in values)
 
     def cells(self, name: str, count: int) -> list[Any]:
+        """Return the contents of a cell array of `count` cells, in MATLAB's order."""
         value = self._get(name)
         if not isinstance(value, np.ndarray) or value.dtype != object or value.size != count:
-            raise DataError(f"{self.where}.{name} must be a cell array of L = {count}; {_SAVE}")
+            raise DataError(
+                f"{self.where}.{name} must be a cell array of L = {count} cells; {_SAVE}"
+            )
         return list(value.ravel(order="F"))
 
     def matrix(self, name: str, value: Any, shape: tuple[int, int], dtype: Any) -> Array:
-        """Return `value` as an array of `dtype`, if it has that shape and is finite."""
+        """Return `value` as an array of `dtype`; check its shape and that it is finite."""
         numbers = self._numbers(name, value)
         if numbers.shape != shape:
             raise DataError(
@@ -265,12 +291,13 @@ class _Fields:
             numbers = numbers.astype(dtype)
         if not np.isfinite(numbers).all():
             raise DataError(
-                f"{self.where}.{name} holds numbers that are not finite; train again, with a "
-                "smaller step"
+                f"{self.where}.{name} holds numbers that are not finite; train again with a "
+                "smaller learning rate"
             )
         return numbers
 
     def scaling(self, name: str, shape: tuple[int, int]) -> Array:
+        """Return a field of the normalisation as float64 of the given shape."""
         return self.matrix(_PREFIX + name, self._get(_PREFIX + name), shape, np.float64)
 
     def _numbers(self, name: str, value: Any) -> Array:
@@ -297,12 +324,12 @@ def _config(fields: _Fields) -> NetConfig:
 
 
 def _labels(fields: _Fields, nL: int) -> Array:
-    """Labels of a model trained by simpleNN; its older versions know 1 to nL only."""
+    """Return the labels of a model that simpleNN trained; older versions imply 1 to nL."""
     labels = fields.integers("labels") if "labels" in fields else tuple(range(1, nL + 1))
     if len(labels) != nL or len(set(labels)) != nL:
         raise DataError(
             f"{fields.where}.labels holds {len(set(labels))} labels; its network has {nL} outputs "
-            f"and needs as many; {_SAVE}"
+            f"and needs one label per output; {_SAVE}"
         )
     return np.array(labels, np.int64)
 
@@ -318,7 +345,7 @@ def _classes(fields: _Fields, nL: int) -> Array:
     if array is None or array.dtype.kind not in "iuU":
         raise DataError(
             f"{fields.where}.{_PREFIX}classes must be a JSON list of {nL} different labels, all "
-            "numbers or all text; convert the model anew"
+            "numbers or all text; convert the model again"
         )
     return array
 

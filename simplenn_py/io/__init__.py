@@ -1,1 +1,1 @@
-"""Bytes on disk: atomic files, archives of arrays, MATLAB 5 files, strict JSON, damage."""
+"""Files on disk: atomic writing, ``.npz`` and ``.mat`` files, strict JSON, damaged files."""

@@ -1,4 +1,4 @@
-"""Writing a file so that a crash leaves the old one or the new one, never half of either."""
+"""Atomic writing: a crash leaves the old file or the complete new file, never a part of one."""
 
 from __future__ import annotations
 
@@ -17,26 +17,36 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "
 
 @contextmanager
 def atomic_open(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open `path` for writing; the file appears, complete, when the block ends.
+    """Open `path` for writing; the complete file appears when the ``with`` block ends.
 
-    The bytes go to a temporary file in the same folder, are flushed to the disk, and then
-    replace `path` in one step.  If the block raises, the temporary file is removed and
-    `path` stays as it was.
+    The bytes go to a temporary file in the same folder, which is flushed to the disk and then
+    replaces `path` in one step.  If the block raises an exception, the temporary file is
+    removed and `path` stays as it was.
 
     Parameters
     ----------
     path : path
-        A symbolic link is followed: its target is replaced.
+        File to write.  A symbolic link is followed: its target is replaced.
     mode : {"wb", "w"}
-        Text is written as UTF-8 with "\\n" line ends on every system.
+        Whether to write bytes or text.  Text is encoded as UTF-8, with "\\n" line ends on
+        every system.
+
+    Yields
+    ------
+    file object
+        Open for writing.
 
     Raises
     ------
     DataError
         If the folder is missing or not writable, or the disk is full.
+    ValueError
+        If `mode` is neither of the two.
     """
     if mode not in ("wb", "w"):
-        raise ValueError(f"mode is {mode!r}; atomic_open writes whole files: 'wb' or 'w'")
+        raise ValueError(
+            f"mode is {mode!r}; it must be 'wb' or 'w', since atomic_open writes whole files"
+        )
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
     text = {"encoding": "utf-8", "newline": "\n"} if mode == "w" else {}
@@ -62,7 +72,7 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[A
         except OSError as error:
             raise _cannot_write(path, error) from None
     finally:
-        # A full disk makes close() fail once more; the first error is the one to report.
+        # On a full disk close() fails again; only the first error is reported.
         with suppress(OSError):
             stream.close()
         with suppress(OSError):
@@ -70,7 +80,20 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[A
 
 
 def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path` by :func:`atomic_open`."""
+    """Write bytes to a file with :func:`atomic_open`.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    data : bytes
+        Complete contents of the file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
     with atomic_open(path) as stream:
         stream.write(data)
 

@@ -1,4 +1,4 @@
-"""What the libraries that read files raise over damaged bytes, and how to say it in one line."""
+"""The exceptions that file-reading libraries raise for damaged files, and their text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import tokenize
 import zipfile
 import zlib
 
-# zipfile, tarfile, gzip, NumPy's header parser, scipy.io and Pillow have no common error.
+# zipfile, tarfile, gzip, NumPy's header parser, scipy.io and Pillow have no common exception.
 # Around a call to one of them, and only there, each of these means "the file is damaged".
-# (A warning is one of them where a test turns warnings into errors.)
+# (Warning is needed if a test turns warnings into errors.)
 LIBRARY_ERRORS = (
     OSError,
     EOFError,
@@ -36,6 +36,23 @@ LIBRARY_ERRORS = (
 
 
 def reason(error: BaseException) -> str:
-    """Return what `error` says, on one line of bounded length."""
+    """Return the text of an exception on one line.
+
+    Parameters
+    ----------
+    error : BaseException
+        Exception, usually one of `LIBRARY_ERRORS`.
+
+    Returns
+    -------
+    str
+        At most 120 characters; the name of the exception's class if it has no text.
+
+    Examples
+    --------
+    >>> from simplenn_py.io.damage import reason
+    >>> reason(ValueError("bad\\n  header")), reason(EOFError())
+    ('bad header', 'EOFError')
+    """
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 120 else text[:117] + "..."

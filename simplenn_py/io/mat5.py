@@ -1,13 +1,14 @@
-"""Reading ``.mat`` files, MATLAB's versions 4 to 7, that may be damaged.
+"""Reading possibly damaged ``.mat`` files of MATLAB's versions 4 to 7.
 
-``scipy.io.loadmat`` trusts the types and sizes that a file states, and a wrong byte can make
-it crash the process.  Here the structure is checked first; SciPy then sees only the
-variables asked for, unpacked, and nothing else of the file.
+``scipy.io.loadmat`` trusts the types and sizes that a file states, and a single wrong byte
+can crash the process.  This module checks the structure first.  SciPy then reads only the
+requested variables, already unpacked.
 
-A file of version 5 to 7 is 128 bytes of header and a sequence of elements.  An element is a
-tag, its type and its number of bytes, and then its data, padded to a multiple of 8.  A
-variable is an element of type `_MATRIX` that consists of elements: flags, sizes, name, and
-what its class has; or one of type `_COMPRESSED` that unpacks to that.
+A file of version 5 to 7 consists of a header of 128 bytes and a sequence of elements.  An
+element consists of a tag (its type and its number of bytes) and its data, padded to a multiple
+of 8 bytes.  A variable is an element of type `_MATRIX`, which consists of elements itself:
+flags, sizes, name, and the data of its class.  It can also be an element of type `_COMPRESSED`
+that unpacks to such an element.
 """
 
 from __future__ import annotations
@@ -34,28 +35,35 @@ _CELL, _STRUCT, _CHAR, _SPARSE = 1, 2, 4, 5
 _NUMERIC = range(6, 16)
 _COMPLEX_FLAG = 0x08
 _MAX_DEPTH = 8
-# What a file may unpack to: the larger of these.
+# A file may unpack to the larger of _MAX_RATIO times its size and _MIN_BOUND bytes.
 _MAX_RATIO = 64
 _MIN_BOUND = 2**30
 
 
 class _Damage(Exception):
-    """What is wrong with the structure."""
+    """The structure of the file is damaged; the text names the fault."""
 
 
 def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Any]:
-    """Read the variables `names` of a ``.mat`` file, those of them that it has.
+    """Read the variables `names` of a ``.mat`` file; those that it lacks are left out.
+
+    Parameters
+    ----------
+    path : path
+        File of MATLAB's versions 4 to 7.
+    names : collection of str
+        Names of the variables to read.
 
     Returns
     -------
     dict of str to ndarray or sparse matrix
-        As ``scipy.io.loadmat`` returns them, without its entries on the file itself.
+        Variables as ``scipy.io.loadmat`` returns them, without its entries on the file itself.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, of version 7.3, or holds one of `names` as something
-        else than numbers, text, cells or structs.
+        If the file is missing, damaged or of version 7.3, or one of the variables is not made
+        of numbers, text, cells or structs.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -65,12 +73,12 @@ def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, 
         content = path.read_bytes()
         if content.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or content[512:520] == _HDF5_MAGIC:
             raise DataError(
-                f"{path}: is in MATLAB's version 7.3 (HDF5), which is not read; in MATLAB save it "
-                "anew with save('-v7', ...)"
+                f"{path}: is in MATLAB's version 7.3 (HDF5), which is not supported; in MATLAB "
+                "save it again with save('-v7', ...)"
             )
         checked = content if _is_version_4(content) else _checked(content, names)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # SciPy's, over oddities that the caller checks
+            warnings.simplefilter("ignore")  # SciPy's, about oddities that the caller checks
             variables = loadmat(io.BytesIO(checked), variable_names=list(names))
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; check the path") from None
@@ -79,18 +87,18 @@ def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, 
     except (_Damage, MatReadError, *LIBRARY_ERRORS) as error:
         raise DataError(
             f"{path}: cannot be read as a .mat file ({reason(error)}); restore it from a copy, or "
-            "in MATLAB save it anew with save('-v7', ...)"
+            "in MATLAB save it again with save('-v7', ...)"
         ) from None
     return {name: variables[name] for name in names if name in variables}
 
 
 def _is_version_4(content: bytes) -> bool:
-    """A file of version 4 starts with a small number, one of later versions with text."""
+    """Return whether the file starts with a small number; later versions start with text."""
     return len(content) >= 20 and 0 in content[:4]
 
 
 def _checked(content: bytes, names: Collection[str]) -> bytes:
-    """Return a file with only the variables `names`, all of them checked and unpacked."""
+    """Return a file that holds only the variables `names`, checked and unpacked."""
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
         raise _Damage("it has no header of MATLAB's version 5 to 7")
@@ -106,7 +114,7 @@ def _checked(content: bytes, names: Collection[str]) -> bytes:
                 raise _Damage(f"it unpacks to more than {_MAX_RATIO} times its size")
             kind, data = _Elements(unpacked, order).next()
         if kind != _MATRIX:
-            raise _Damage(f"there is an element of type {kind} where a variable belongs")
+            raise _Damage(f"an element has type {kind}, but a variable belongs there")
         inner = _Elements(data, order)
         array_class, flags, sizes, name = _head(inner)
         if name not in names:
@@ -117,7 +125,7 @@ def _checked(content: bytes, names: Collection[str]) -> bytes:
 
 
 class _Elements:
-    """The elements in a buffer, one after the other."""
+    """Reads the elements in a buffer, one after the other."""
 
     def __init__(self, buffer: bytes, order: str):
         self._buffer, self.order, self._at = buffer, order, 0
@@ -126,12 +134,12 @@ class _Elements:
         return self._at >= len(self._buffer)
 
     def next(self) -> tuple[int, bytes]:
-        """Return type and data of the next element."""
+        """Return the type and the data of the next element."""
         start = self._at
         if start + 8 > len(self._buffer):
             raise _Damage("it ends within a tag")
         kind, size = struct.unpack_from(self.order + "II", self._buffer, start)
-        if kind >> 16:  # a small element: size, type and up to 4 bytes of data in 8
+        if kind >> 16:  # a small element: size, type and up to 4 bytes of data in 8 bytes
             kind, size = kind & 0xFFFF, kind >> 16
             if size > 4:
                 raise _Damage("a small element has more than 4 bytes")
@@ -144,21 +152,22 @@ class _Elements:
         return kind, self._buffer[start + 8 : stop]
 
     def items(self, widths: dict[int, int]) -> int:
-        """Pass over an element whose type is a key of `widths`; return its number of items."""
+        """Skip an element and return its number of items; `widths` maps type to bytes per item."""
         kind, data = self.next()
         if kind not in widths or len(data) % widths[kind]:
             raise _Damage(f"an element has type {kind} and {len(data)} bytes")
         return len(data) // widths[kind]
 
     def integers(self) -> tuple[int, ...]:
+        """Return the items of the next element, which must be 32-bit integers."""
         kind, data = self.next()
         if kind not in (_INT32, _UINT32) or len(data) % 4:
-            raise _Damage(f"an element has type {kind}, 32-bit integers belong there")
+            raise _Damage(f"an element has type {kind}, but 32-bit integers belong there")
         return struct.unpack(f"{self.order}{len(data) // 4}i", data)
 
 
 def _head(inner: _Elements) -> tuple[int, int, tuple[int, ...], str]:
-    """Read class, flags, sizes and name of an array."""
+    """Read the class, flags, sizes and name of an array."""
     words = inner.integers()
     sizes = inner.integers()
     kind, name = inner.next()
@@ -170,37 +179,37 @@ def _head(inner: _Elements) -> tuple[int, int, tuple[int, ...], str]:
 def _body(
     inner: _Elements, array_class: int, flags: int, sizes: tuple[int, ...], name: str, depth: int
 ) -> None:
-    """Check that the data of an array are what its class and sizes say."""
+    """Check that the data of an array match its class and sizes."""
     count = math.prod(sizes)
     parts = 2 if flags & _COMPLEX_FLAG else 1
     if array_class in _NUMERIC:
         if any(inner.items(_ITEM_BYTES) != count for _ in range(parts)):
-            raise _Damage(f"{name} does not hold the {count} values of its size")
+            raise _Damage(f"{name} does not hold the {count} values that its size requires")
     elif array_class == _CHAR:
         if inner.items(_TEXT_BYTES) < count:
-            raise _Damage(f"{name} holds less text than its size says")
+            raise _Damage(f"{name} holds less text than its size requires")
     elif array_class == _SPARSE:
         integers = {_INT32: 4, _UINT32: 4}
         rows, starts = inner.items(integers), inner.items(integers)
         values = [inner.items(_ITEM_BYTES) for _ in range(parts)]
         if len(sizes) != 2 or starts != sizes[1] + 1 or min(rows, *values) < max(rows, *values):
-            raise _Damage(f"the parts of the sparse matrix {name} do not fit each other")
+            raise _Damage(f"the parts of the sparse matrix {name} do not match")
     elif array_class in (_CELL, _STRUCT):
         if array_class == _STRUCT:
             count *= _fields(inner)
         for _ in range(count):
             kind, data = inner.next()
             if kind != _MATRIX or depth >= _MAX_DEPTH:
-                raise _Damage(f"{name} is nested too deeply, or by something else than arrays")
+                raise _Damage(f"{name} is nested too deeply, or holds something other than arrays")
             if data:  # an empty cell may have no head
                 child = _Elements(data, inner.order)
                 _body(child, *_head(child)[:3], name, depth + 1)
     else:
-        raise _Damage(f"{name} is of class {array_class}: no numbers, text, cells or structs")
+        raise _Damage(f"{name} is of class {array_class}: not numbers, text, cells or structs")
 
 
 def _fields(inner: _Elements) -> int:
-    """Return the number of fields of a struct."""
+    """Return the number of fields per element of a struct."""
     width = inner.integers()
     if len(width) != 1 or not 1 <= width[0] <= 64:
         raise _Damage("the head of a struct is damaged")

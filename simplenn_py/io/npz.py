@@ -1,8 +1,8 @@
-"""Named arrays in one uncompressed ``.npz``: models, checkpoints, data sets.
+"""Named arrays in an uncompressed ``.npz`` file: models, checkpoints, data sets.
 
-The format is NumPy's own: a zip archive of ``NAME.npy`` members, which ``numpy.load``
-opens.  Reading here trusts nothing: no member is unpickled, and every size that a header
-claims is checked against the bytes that are there before memory is allocated for it.
+The format is NumPy's own: a zip archive of ``NAME.npy`` members, which ``numpy.load`` opens.
+The reader does not trust the file.  No member is unpickled, and the size that a header claims
+is compared with the actual number of bytes before memory is allocated.
 """
 
 from __future__ import annotations
@@ -22,44 +22,63 @@ from ..layout import Array
 from .atomic import atomic_open
 from .damage import LIBRARY_ERRORS, reason
 
-# A file of ours is not compressed.  Foreign ones may be, but a small file that claims to
-# hold gigabytes is a mistake or an attack: refuse beyond the larger of these two.
+# Our files are not compressed.  Others may be, but a small file that claims to hold
+# gigabytes is a mistake or an attack.  The bound is the larger of MAX_RATIO times the file's
+# size and MIN_BOUND bytes.
 MAX_RATIO = 64
-MIN_BOUND = 2**28  # bytes
+MIN_BOUND = 2**28
 
 _KINDS = "biufcSU"  # bool, integers, floats, complex, fixed-width strings
 
 
 class _Damage(Exception):
-    """What is wrong with a file, without its name."""
+    """The file is damaged; the text names the fault, but not the file."""
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
-    """Write `arrays` to `path`, atomically; equal arrays give equal bytes.
+    """Write `arrays` to `path` atomically; equal arrays give equal bytes.
 
     Parameters
     ----------
     path : path
-        Written as it is given: no suffix is added.
+        File to write; no suffix is added.
     arrays : mapping of str to ndarray
-        Bool, numeric or fixed-width string arrays of any shape and memory order.
+        Arrays by name: bool, numeric or fixed-width strings, of any shape and memory order.
 
     Raises
     ------
     DataError
         If the file cannot be written.
     ValueError
-        If a name or an array is of a kind that :func:`read_arrays` would refuse.
+        If :func:`read_arrays` would refuse a name or a dtype.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from simplenn_py.io.npz import read_arrays, write_arrays
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "pair.npz")
+    ...     write_arrays(path, {"x": np.arange(3), "label": np.array("cat")})
+    ...     arrays = read_arrays(path)
+    >>> arrays["x"].tolist(), str(arrays["label"])
+    ([0, 1, 2], 'cat')
     """
     arrays = {name: np.asanyarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         if not _is_name(name):
-            raise ValueError(f"array name {name!r} must be printable, without / \\ : or a first .")
+            raise ValueError(
+                f"array name {name!r} must be printable, without / \\ : and without a leading dot"
+            )
         if array.dtype.kind not in _KINDS or array.dtype.itemsize == 0:
-            raise ValueError(f"array {name!r} has dtype {array.dtype}; only plain arrays are kept")
+            raise ValueError(
+                f"array {name!r} has dtype {array.dtype}; only plain arrays can be stored"
+            )
     with atomic_open(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
-            entry = zipfile.ZipInfo(name + ".npy")  # dated 1980: no clock in the bytes
+            entry = zipfile.ZipInfo(
+                name + ".npy"
+            )  # dated 1980, so that the bytes do not depend on the clock
             entry.create_system = 3
             entry.external_attr = 0o600 << 16
             with archive.open(entry, "w", force_zip64=True) as member:
@@ -67,18 +86,24 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> N
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """Read every array of a ``.npz`` file; nothing is unpickled.
+    """Read all arrays of a ``.npz`` file; nothing is unpickled.
+
+    Parameters
+    ----------
+    path : path
+        File to read.
 
     Returns
     -------
     dict of str to ndarray
-        In the order of the file, writable, in native byte order, C or Fortran as stored.
+        Arrays by name, in the order of the file.  They are writable, in native byte order, and
+        in C or Fortran order as stored.
 
     Raises
     ------
     DataError
-        If the file is missing, not an archive of arrays, damaged in any way, or claims
-        sizes that it cannot hold.
+        If the file is missing, damaged or not an archive of arrays, or claims sizes that it
+        cannot hold.
     """
     path = Path(path)
     try:
@@ -123,12 +148,12 @@ def _read(stream: IO[bytes], path: Path) -> dict[str, Array]:
 
 
 def _read_member(member: IO[bytes], size: int) -> Array:
-    """Read one ``.npy`` of `size` bytes, header and data, from an open member."""
+    """Read a ``.npy`` member of `size` bytes, header and data."""
     shape, fortran, dtype = read_header(member)
     count = math.prod(shape)
     claimed, there = count * dtype.itemsize, size - member.tell()
     if claimed != there:
-        raise _Damage(f"its header claims {claimed} bytes of data, the member has {there}")
+        raise _Damage(f"its header claims {claimed} bytes of data, but the member has {there}")
     flat = np.empty(count, dtype)
     view = flat.view(np.uint8).data
     done = 0
@@ -138,28 +163,40 @@ def _read_member(member: IO[bytes], size: int) -> Array:
             raise _Damage(f"it ends after {done} of {claimed} bytes")
         view[done : done + len(block)] = block
         done += len(block)
-    member.read(1)  # reaching the end makes zipfile compare the CRC
+    member.read(1)  # only a read at the end makes zipfile compare the CRC
     array = flat.reshape(shape, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read the header of a ``.npy``: shape, whether in Fortran order, dtype.
+    """Read the header of a ``.npy`` file; the stream is then at the first byte of the data.
+
+    Parameters
+    ----------
+    stream : file object
+        Open for reading bytes, at the start of the header.
+
+    Returns
+    -------
+    shape : tuple of int
+    fortran : bool
+        Whether the array is stored in Fortran order.
+    dtype : numpy.dtype
 
     Raises
     ------
     _Damage
-        If the array is not of a plain dtype or has an impossible shape.
+        If the dtype is not plain or the shape is impossible.
     Exception
-        Whatever NumPy raises over a malformed header.
+        Any exception that NumPy raises for a malformed header.
     """
     version = npy.read_magic(stream)
     if version == (1, 0):
         shape, fortran, dtype = npy.read_array_header_1_0(stream)
     elif version == (2, 0):
         shape, fortran, dtype = npy.read_array_header_2_0(stream)
-    else:  # 3.0 exists for structured arrays with non-Latin field names: not plain
-        raise _Damage(f"it has .npy version {version}; plain arrays have 1.0 or 2.0")
+    else:  # 3.0 is for structured arrays with non-Latin field names: not plain
+        raise _Damage(f"it has .npy version {version}, but plain arrays have 1.0 or 2.0")
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
         raise _Damage(f"it has dtype {dtype}; only numbers and fixed-width strings are read")
     if any(n < 0 for n in shape):
@@ -168,6 +205,6 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _is_name(name: str) -> bool:
-    # Nothing is ever extracted under these names; they are keys that get printed.
+    # No file is ever extracted under these names; they are keys, and messages print them.
     printable = name.isprintable() and 0 < len(name) <= 200
     return printable and name[0] != "." and not any(c in name for c in "/\\:")

@@ -1,4 +1,4 @@
-"""Strict JSON, which has neither infinities nor NaN."""
+"""Strict JSON, without infinities and NaN."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ import numpy as np
 
 
 def to_json(report: dict[str, Any]) -> str:
-    """Return strict JSON; numbers that JSON lacks become the strings "inf", "-inf" and "nan".
+    """Return strict JSON; infinities and NaN become the strings "inf", "-inf" and "nan".
 
     Parameters
     ----------
     report : dict
-        Plain values, NumPy numbers, lists and dicts.
+        Plain values, NumPy scalars, lists, tuples and dicts.
+
+    Returns
+    -------
+    str
+        JSON, indented by 2 blanks.
+
+    Examples
+    --------
+    >>> from simplenn_py.io.strict_json import to_json
+    >>> print(to_json({"xi": float("inf"), "epoch": 3}))
+    {
+      "xi": "inf",
+      "epoch": 3
+    }
     """
 
     def strict(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run after the update under way, with everything saved."""
+"""Ctrl-C ends a run after the current update; everything is saved."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from ..opt.hooks import Hook
 
 
 class InterruptHook(Hook):
-    """Turns SIGINT and SIGTERM into ``state.stop``; a second one raises KeyboardInterrupt.
+    """Sets ``state.stop`` after SIGINT or SIGTERM; a second signal raises KeyboardInterrupt.
 
-    Signals reach the main thread only; in another thread this hook does nothing.
+    Signals reach only the main thread.  In any other thread this hook does nothing.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether a signal has arrived.
     """
 
     def __init__(self) -> None:
@@ -21,16 +26,19 @@ class InterruptHook(Hook):
         self._previous: dict[int, Any] = {}
 
     def on_start(self, state: Any) -> None:
+        """Install the signal handlers."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._handle)
 
     def on_batch(self, state: Any) -> None:
+        """End the run if a signal has arrived."""
         if self.requested:
             state.stop = True
 
     def on_stop(self, state: Any) -> None:
+        """Restore the previous signal handlers."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()

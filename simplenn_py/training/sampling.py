@@ -1,4 +1,4 @@
-"""Which instances take part: random subsets that keep the classes' shares."""
+"""Random subsets of the images in which every class keeps its share."""
 
 from __future__ import annotations
 
@@ -8,21 +8,38 @@ from ..layout import Array
 
 
 def stratified(y: Array, count: int, rng: np.random.Generator) -> Array:
-    """Draw `count` instances so that every class keeps its share.
+    """Draw `count` of l images at random so that every class keeps its share.
 
     Parameters
     ----------
     y : ndarray of int64, shape (l,)
-        Index of each instance's class.
+        Class index of each image, 0 or larger.
     count : int
-        From 0 to l.
+        Number of images to draw, from 0 to l.
     rng : numpy.random.Generator
+        Source of the random numbers.
 
     Returns
     -------
     ndarray of int64, shape (count,)
-        Sorted.  What the shares leave of whole instances goes to the largest remainders, the
-        first class first among equals.
+        Indices of the drawn images, without repetition, in increasing order.
+
+    Notes
+    -----
+    The share of a class with n images is ``n * count / l``.  It is rounded down; the images
+    that remain to be drawn go to the classes with the largest remainders, one each.  Among
+    equal remainders the class with the smallest index comes first.
+
+    Examples
+    --------
+    Half of six images, four of class 0 and two of class 1:
+
+    >>> import numpy as np
+    >>> from simplenn_py.training.sampling import stratified
+    >>> y = np.array([0, 0, 1, 0, 1, 0])
+    >>> chosen = stratified(y, 3, np.random.default_rng(0))
+    >>> sorted(y[chosen].tolist())
+    [0, 0, 1]
     """
     sizes = np.bincount(y)
     shares = sizes * (count / y.size)

@@ -75,7 +75,7 @@ def test_test_part_from_a_second_file(tmp_path):
     second = save(tmp_path / "t.npz", X=X4[:1], y=Y[:1])
     assert load_dataset(first, test=second).test.l == 1
     both = save(tmp_path / "b.npz", X=X4, y=Y, X_test=X4, y_test=Y)
-    with pytest.raises(DataError, match=r"holds X_test, and .*t.npz' is given as the test part"):
+    with pytest.raises(DataError, match=r"holds X_test, but .*t.npz' is given as the test set"):
         load_dataset(both, test=second)
 
 
@@ -90,8 +90,8 @@ NAN[1, 2, 0] = np.nan
         ({"y": Y}, {}, r"has no array X \(it holds y\)"),
         ({"X": X4}, {}, "has no array y"),
         ({"X": X4, "y": Y, "X_test": X4}, {}, "has no array y_test"),
-        ({"X": FLAT, "y": Y}, {}, "give it with --image-shape"),
-        ({"X": FLAT, "y": Y}, {"shape": (5, 5, 1)}, "has 24 columns, an image of 5x5x1 has 25"),
+        ({"X": FLAT, "y": Y}, {}, "give them with --image-shape"),
+        ({"X": FLAT, "y": Y}, {"shape": (5, 5, 1)}, "has 24 columns, but an image of 5x5x1 has 25"),
         ({"X": X4, "y": Y}, {"shape": (3, 4, 2)}, "its images are 4x3x2, not 3x4x2"),
         ({"X": X4, "y": Y, "X_test": X4[:, 1:], "y_test": Y}, {}, "are 3x3x2, not 4x3x2"),
         ({"X": X4[:, :0], "y": Y}, {}, "its images are 0x3x2, which is empty"),
@@ -104,9 +104,9 @@ NAN[1, 2, 0] = np.nan
         ({"X": X4.astype(str), "y": Y}, {}, "dtype <U3; pixels must be real numbers"),
         ({"X": X4.astype(np.int64) * 2**55, "y": Y}, {}, r"is beyond 2\*\*53"),
         ({"X": X4.astype(object), "y": Y}, {}, "array 'X': it has dtype object"),
-        ({"X": X4, "y": Y / 2}, {}, "y: label 0.5 at index 1 is no integer"),
-        ({"X": X4, "y": Y.reshape(5, 1, 1)}, {}, "y: is 5x1x1; labels must be one vector"),
-        ({"X": X4, "y": np.full(5, 2**64 - 1, np.uint64)}, {}, "does not fit 64 bits"),
+        ({"X": X4, "y": Y / 2}, {}, "y: label 0.5 at index 1 is not an integer"),
+        ({"X": X4, "y": Y.reshape(5, 1, 1)}, {}, "y: is 5x1x1; labels must be a vector"),
+        ({"X": X4, "y": np.full(5, 2**64 - 1, np.uint64)}, {}, "does not fit in int64"),
         ({"X": X4, "y": np.array([b"\xff"] * 5)}, {}, "a label is not UTF-8"),
     ],
 )

@@ -46,10 +46,10 @@ def test_names_come_from_the_file_or_are_the_standard_ones(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("data_batch_3.bin", b"", "has 0 bytes, a batch has a positive multiple of 3073"),
+        ("data_batch_3.bin", b"", "has 0 bytes, but a batch has a positive multiple of 3073"),
         ("data_batch_3.bin", bytes(3074), "has 3074 bytes"),
         ("test_batch.bin", bytes(3073) + b"\x0a" + bytes(3072), "record 1 has label 10"),
-        ("batches.meta.txt", b"cat\ndog\n", "holds 2 class names, it must hold 10 distinct"),
+        ("batches.meta.txt", b"cat\ndog\n", "holds 2 class names, but must hold 10 distinct"),
         ("batches.meta.txt", b"cat\n" * 10, "holds 1 class names"),
         ("batches.meta.txt", b"\xff" * 10, "is not ASCII text"),
     ],
@@ -97,12 +97,18 @@ ONE = f"{FOLDER}/data_batch_1.bin"
         ([(f"../{FOLDER}/{n}", c) for n, c in batches().items()], "lacks .*data_batch_1.bin"),
         ([(f"/{FOLDER}/{n}", c) for n, c in batches().items()], "lacks"),
         ([(f"x/../{FOLDER}/{n}", c) for n, c in batches().items()], "lacks"),
-        ([(link(ONE, tarfile.SYMTYPE, "/etc/passwd"), b""), *good_members()], "is a link"),
-        ([(link(ONE, tarfile.LNKTYPE, "../x"), b""), *good_members()], "is a link"),
-        ([(link(ONE, tarfile.DIRTYPE, ""), b""), *good_members()], "is a link, or there twice"),
-        ([*good_members(), (ONE, bytes(3073))], "is a link, or there twice"),
-        ([(f"n{i}", b"") for i in range(80)], "beyond what CIFAR-10 has"),
-        ([(f"{FOLDER}/batches.meta.txt", bytes(5000))], "beyond what CIFAR-10 has"),
+        (
+            [(link(ONE, tarfile.SYMTYPE, "/etc/passwd"), b""), *good_members()],
+            "is not a regular file",
+        ),
+        ([(link(ONE, tarfile.LNKTYPE, "../x"), b""), *good_members()], "is not a regular file"),
+        (
+            [(link(ONE, tarfile.DIRTYPE, ""), b""), *good_members()],
+            "is not a regular file, or occurs twice",
+        ),
+        ([*good_members(), (ONE, bytes(3073))], "is not a regular file, or occurs twice"),
+        ([(f"n{i}", b"") for i in range(80)], "too large, or the archive has too many"),
+        ([(f"{FOLDER}/batches.meta.txt", bytes(5000))], "too large, or the archive has too many"),
         (good_members()[1:], "lacks .*data_batch_1.bin"),
     ],
 )

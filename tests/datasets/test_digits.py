@@ -68,7 +68,7 @@ def test_a_damaged_or_missing_file(tmp_path, monkeypatch):
         ({"name": "minst"}, "'minst' is unknown; use one of digits.*did you mean 'mnist'"),
         ({"name": "no/such/folder"}, "is unknown; use one of"),
         ({"name": "digits", "shape": (28, 28, 1)}, "its images are 8x8x1, not 28x28x1"),
-        ({"name": "digits", "test": "x.mat"}, "has a test part of its own"),
+        ({"name": "digits", "test": "x.mat"}, "has its own test set"),
         ({"name": "digits", "shape": (8, 8)}, "must be three positive integers"),
         ({"name": "digits", "shape": (8, 0, 1)}, "must be three positive integers"),
         ({"name": "digits", "input_format": "rows"}, "input_format is 'rows'.*mean 'row'"),
@@ -81,7 +81,7 @@ def test_load_dataset_refuses(arguments, match):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "x.csv").write_text("1,2\n")
-    with pytest.raises(DataError, match=r"none of the known formats: .mat, .npz"):
+    with pytest.raises(DataError, match=r"has an unknown format; use .mat, .npz"):
         load_dataset(tmp_path / "x.csv")
 
 

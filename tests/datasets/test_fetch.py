@@ -201,7 +201,7 @@ def test_a_failed_download_keeps_what_was_there(mnist, tmp_path, server):
 
 def test_a_folder_that_cannot_be_made(mnist, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot be made .*choose another --data-dir"):
+    with pytest.raises(DataError, match=r"cannot be created .*choose another --data-dir"):
         load_dataset("mnist", data_dir=tmp_path / "file", progress=False)
 
 
@@ -279,7 +279,7 @@ def test_verify_refuses(mnist, tmp_path, server):
     with pytest.raises(DataError, match=r"mnist: is in none of .*simplenn data fetch mnist"):
         verify.verify("mnist", tmp_path / "d")
     write_mnist(tmp_path / "d", l=29, l_test=30)
-    with pytest.raises(DataError, match=r"training part of mnist has 29 images of .* not 30 of 10"):
+    with pytest.raises(DataError, match=r"training set of mnist has 29 images of .* not 30 of 10"):
         verify.verify("mnist", tmp_path / "d")
     with pytest.raises(DataError, match=r"data set 'mnits' is unknown; .*did you mean 'mnist'"):
         verify.verify("mnits")

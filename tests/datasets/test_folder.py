@@ -83,7 +83,7 @@ def test_shape_resizes_and_decides_the_colour(tmp_path):
         data = load_dataset(tmp_path, shape=(6, 5, d))
         assert data.train.Z.shape == (d, 60)
         assert (data.train.a, data.train.b) == (6, 5)
-    with pytest.raises(DataError, match=r"the images wanted have 2"):
+    with pytest.raises(DataError, match=r"not 2 as requested"):
         load_dataset(tmp_path, shape=(6, 5, 2))
 
 
@@ -97,21 +97,23 @@ def test_hidden_files_and_those_of_file_managers_are_passed_over(tmp_path):
 
 
 def test_refuses(tmp_path):
-    with pytest.raises(DataError, match=r"has no sub-folder, hence no class; pictures go into"):
+    with pytest.raises(
+        DataError, match=r"has no sub-folder and therefore no class; picture files belong in"
+    ):
         load_dataset(tmp_path)
     picture(tmp_path / "train" / "a" / "1.png")
     (tmp_path / "train" / "b").mkdir()
-    with pytest.raises(DataError, match=r"b: this class has no picture"):
+    with pytest.raises(DataError, match=r"b: this class has no picture file"):
         load_dataset(tmp_path)
     picture(tmp_path / "train" / "b" / "deep" / "1.png")
-    with pytest.raises(DataError, match=r"deep: is a folder within the class b"):
+    with pytest.raises(DataError, match=r"deep: is a folder inside the class b"):
         load_dataset(tmp_path)
 
 
 def test_an_unreadable_picture_is_named(tmp_path):
     picture(tmp_path / "c" / "a.png")
     (tmp_path / "c" / "b.png").write_text("no picture")
-    with pytest.raises(DataError, match=r"b.png: is no picture that can be read; remove it"):
+    with pytest.raises(DataError, match=r"b.png: cannot be read as an image; remove it"):
         load_dataset(tmp_path)
 
 

@@ -44,16 +44,19 @@ GOOD = packed(np.zeros((2, 28, 28)))
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"", "starts with bytes ''"),
-        (b"\x89PNG\r\n\x1a\n", "starts with bytes '89 50 4e 47', an IDX file with '00 00'"),
+        (b"", "starts with the bytes ''"),
+        (
+            b"\x89PNG\r\n\x1a\n",
+            "starts with the bytes '89 50 4e 47', but an IDX file starts with '00 00'",
+        ),
         (packed(np.zeros((2, 28, 28)), kind=13), "holds values of type 13"),
         (b"\0\0\x08\0", "has 0 dimensions"),
         (b"\0\0\x08\xff", "has 255 dimensions"),
         (b"\0\0\x08\x03\0\0", "ends within its header"),
         (GOOD[:-1], "holds 1567 of the 1568 values"),
-        (GOOD + b"\0", "goes on after the 1568 values"),
+        (GOOD + b"\0", "has bytes after the 1568 values"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "more than the file can hold"),
-        (packed(np.zeros((2, 28, 27))), "holds an array of 2x28x27, MNIST's images are l x 28"),
+        (packed(np.zeros((2, 28, 27))), "holds an array of 2x28x27, but MNIST's images are l x 28"),
         (packed(np.zeros((3, 28, 28))), "holds 3 images, but train-labels.* holds 2 labels"),
         (packed(np.zeros((1568,))), "holds an array of 1568"),
     ],
@@ -72,8 +75,8 @@ def test_refuses_images(tmp_path, content, match, compress):
 @pytest.mark.parametrize(
     ("labels", "match"),
     [
-        (np.array([3, 10]), "has label 10 at index 1, MNIST's labels are 0..9"),
-        (np.zeros((2, 1)), "has 2 dimensions, labels have 1"),
+        (np.array([3, 10]), "has label 10 at index 1, but MNIST's labels are 0..9"),
+        (np.zeros((2, 1)), "has 2 dimensions, but labels have 1"),
     ],
 )
 def test_refuses_labels(tmp_path, labels, match):
@@ -101,7 +104,7 @@ def test_refuses_a_damaged_gzip(tmp_path):
 def test_refuses_a_gzip_that_goes_on(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(packed(np.zeros(4)) + bytes(10**6)))
-    with pytest.raises(DataError, match=r"goes on after the 4 values"):
+    with pytest.raises(DataError, match=r"has bytes after the 4 values"):
         idx.read_idx(path)
 
 

@@ -123,7 +123,7 @@ class TestFile:
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
     def test_refuses_probabilities_of_the_squared_loss(self, tmp_path: Path) -> None:
-        with pytest.raises(OptionError, match="squared loss, whose values are no probabilities"):
+        with pytest.raises(OptionError, match="squared loss, whose values are not probabilities"):
             write_onnx(tmp_path / "m.onnx", make(ONE), probabilities=True)
         assert not list(tmp_path.iterdir())
 

@@ -255,10 +255,10 @@ def test_names_the_missing_field(tmp_path, name):
     ("variables", "match"),
     [
         ({"y": 1.0, "Z": np.eye(3)}, "has no variable model; in MATLAB save"),
-        ({"model": np.eye(3)}, "no struct of one element"),
-        ({"model": "model.mat"}, "no struct of one element"),
-        ({"model": sparse.csc_matrix(np.eye(3))}, "no struct of one element"),
-        ({"model": np.zeros((1, 2), [("L", object)])}, "no struct of one element"),
+        ({"model": np.eye(3)}, "not a struct with one element"),
+        ({"model": "model.mat"}, "not a struct with one element"),
+        ({"model": sparse.csc_matrix(np.eye(3))}, "not a struct with one element"),
+        ({"model": np.zeros((1, 2), [("L", object)])}, "not a struct with one element"),
         ({"model": {"a": 1.0}}, "has no field L;"),
     ],
 )
