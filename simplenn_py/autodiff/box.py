@@ -86,7 +86,7 @@ def handle(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Value:
     Raises
     ------
     TypeError
-        Where there is no rule for the function.
+        If there is no rule for the function.
     """
     handler = HANDLERS.get(function)
     if handler is None:
@@ -237,7 +237,7 @@ def constant(result: Any) -> Any:
     Raises
     ------
     TypeError
-        Where it is no array or number; of a tuple the entries might depend on what is watched.
+        If it is no array or number; of a tuple the entries might depend on what is watched.
     """
     if isinstance(result, list | tuple):
         raise TypeError(

@@ -70,7 +70,7 @@ class Expression:
         Raises
         ------
         OptionError
-            Where they are not one finite number for each variable.
+            If they are not one finite number for each variable.
         """
         example = ",".join(f"{name}=1" for name in self.names)
         wanted = (
@@ -111,7 +111,7 @@ def parse(text: str) -> Expression:
     Raises
     ------
     OptionError
-        Where it is no expression, has no variable, or anything that is not allowed; the message
+        If it is no expression, has no variable, or anything that is not allowed; the message
         names that.
     """
     if len(text) > _LONGEST:

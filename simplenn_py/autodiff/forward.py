@@ -61,9 +61,9 @@ def jvp(f: Callable[..., Value], x: Any, v: Any) -> tuple[Value, Value]:
     Raises
     ------
     ValueError
-        Where `v` does not have the shape of `x`.
+        If `v` does not have the shape of `x`.
     TypeError
-        Where an entry is not a real number, or `f` uses a function without a rule or returns
+        If an entry is not a real number, or `f` uses a function without a rule or returns
         a tuple.
 
     Notes
@@ -103,7 +103,7 @@ def derivative(f: Callable[[Value], Value], x: Any) -> Value:
     Raises
     ------
     ValueError
-        Where `x` is not a number: an array has one derivative for each direction.
+        If `x` is not a number: an array has one derivative for each direction.
     """
     if np.shape(x) != ():
         raise ValueError(

@@ -173,7 +173,7 @@ def finite_difference(f: Function, x: Any, v: Any = None, step: float | None = N
     Raises
     ------
     ValueError
-        Where `v` has another shape than `x`, or `step` is not positive and finite.
+        If `v` has another shape than `x`, or `step` is not positive and finite.
 
     Notes
     -----

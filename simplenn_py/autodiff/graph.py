@@ -51,9 +51,9 @@ def graph_svg(
     Raises
     ------
     TypeError
-        Where `result` is not a Variable.
+        If `result` is not a Variable.
     ValueError
-        Where its tape has been used; for adjoints, where `result` is not a scalar.
+        If its tape has been used; for adjoints, where `result` is not a scalar.
 
     Notes
     -----

@@ -39,7 +39,7 @@ def projection_gradient(S: Callable[..., Value], delta: Any, *parameters: Any) -
     Raises
     ------
     ValueError
-        Where `delta` does not have the shape of S.
+        If `delta` does not have the shape of S.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def jacobian_experiment(
     Raises
     ------
     ValueError
-        Where a Jacobian would take more than 1 GB.
+        If a Jacobian would take more than 1 GB.
 
     Notes
     -----

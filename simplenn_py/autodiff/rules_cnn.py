@@ -79,7 +79,7 @@ def conv(Z: Value, W: Value, bias: Value, g: ConvGeometry) -> Value:
     Raises
     ------
     ValueError
-        Where an array has another shape.
+        If an array has another shape.
     TypeError
         For another dtype.
 
@@ -144,7 +144,7 @@ def maxpool(S: Value, g: ConvGeometry) -> Value:
     Raises
     ------
     ValueError
-        Where `S` has another shape.
+        If `S` has another shape.
     TypeError
         For another dtype.
 
@@ -211,7 +211,7 @@ def network(
     Raises
     ------
     ValueError
-        Where a shape does not fit.
+        If a shape does not fit.
 
     Notes
     -----

@@ -98,7 +98,7 @@ class GradientTape(Trace):
         Raises
         ------
         TypeError
-            Where an entry is not a real number.
+            If an entry is not a real number.
         ValueError
             Outside the ``with`` block, or for a box of a tape further inside.
         """

@@ -42,7 +42,7 @@ class TapeObjective:
     loss : callable
         ``loss(z, y)`` returns one loss an instance, shape (n,); `y` is a part of `labels`.
     parameters : sequence of array_like, all float32 or all float64
-        Where training starts: copied.
+        If training starts: copied.
     images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
         Scaled as the network wants them; a batch is given to it in the parameters' dtype.
     labels : ndarray of integers, shape (l,)
@@ -60,7 +60,7 @@ class TapeObjective:
     Raises
     ------
     ValueError
-        Where dtypes or shapes do not go together.
+        If dtypes or shapes do not go together.
 
     Notes
     -----
@@ -129,7 +129,7 @@ class TapeObjective:
         Raises
         ------
         ValueError
-            Where network or loss return another shape than they must, or nothing that depends
+            If network or loss return another shape than they must, or nothing that depends
             on the parameters, and where a label is no row of the network's outputs.
         """
         with GradientTape() as tape:
@@ -171,9 +171,9 @@ class TapeObjective:
         Raises
         ------
         ValueError
-            Where there is no image, or it has another size.
+            If there is no image, or it has another size.
         OptionError
-            Where `batch_size` is less than 1.
+            If `batch_size` is less than 1.
         """
         batch_size = _checked(batch_size=batch_size).batch_size
         images, (_, each, d) = np.asarray(images), self._images.shape
