@@ -118,7 +118,7 @@ def jacobian(f: Function, mode: str = "reverse") -> Function:
     Raises
     ------
     ValueError
-        If `mode` is another one.
+        If `mode` is unknown.
 
     Notes
     -----

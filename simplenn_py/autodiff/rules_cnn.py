@@ -199,7 +199,7 @@ def maxpool(S: Value, g: ConvGeometry) -> Value:
     ValueError
         If `S` has another shape.
     TypeError
-        For another dtype.
+        If `S` is neither float32 nor float64.
 
     Notes
     -----

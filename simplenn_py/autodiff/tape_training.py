@@ -296,7 +296,7 @@ def fit(
     Raises
     ------
     OptionError
-        If `solver` is another one, or an option is not allowed by
+        If `solver` is unknown, or an option is not allowed by
         :class:`~simplenn_py.training.options.TrainOptions`.
     DivergedError
         If the loss of a batch is not finite.

@@ -92,7 +92,7 @@ def measure_ladder(
     Raises
     ------
     OptionError
-        If a size is less than 1, or `dtype` is another one.
+        If a size is less than 1, or `dtype` is unknown.
     """
     import numba
 

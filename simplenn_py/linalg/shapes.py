@@ -72,7 +72,7 @@ def measure_shapes(
     Raises
     ------
     OptionError
-        If a size is less than 1, or `dtype` is another one.
+        If a size is less than 1, or `dtype` is unknown.
     """
     if dtype not in ("float32", "float64"):
         raise OptionError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")

@@ -63,7 +63,7 @@ def randomized_svd(
         Number of singular triplets, from 1 to ``min(m, n)``.
     oversampling : int, optional
         Number of columns sampled beyond `rank`, 0 or more.  The default is the larger of 10 and
-        ``rank // 2``, and then rounded up so that ``rank + oversampling`` is a multiple of 16.
+        ``rank // 2``, increased until ``rank + oversampling`` is a multiple of 16.
         If ``rank + oversampling`` is ``min(m, n)`` or more, nothing is sampled: LAPACK computes
         the SVD.
     power_iterations : int
@@ -413,7 +413,7 @@ def _fitting(A: Array, U: Array, s: Array, Vt: Array) -> None:
     if (U.shape, s.shape, Vt.shape) != ((A.shape[0], k), (k,), (k, A.shape[1])):
         raise DataError(
             f"U, s, Vt have shapes {U.shape}, {s.shape}, {Vt.shape}; they must be (m, k), (k,), "
-            f"(k, n) for A of shape {A.shape}, pass what randomized_svd returned for this A"
+            f"(k, n) for A of shape {A.shape}, pass the result of randomized_svd for this A"
         )
 
 

@@ -46,7 +46,7 @@ def network_graph(
     Raises
     ------
     OptionError
-        If `l` is less than 1, or `loss` is another one.
+        If `l` is less than 1, or `loss` is unknown.
 
     Notes
     -----
