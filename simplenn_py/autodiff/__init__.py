@@ -1,9 +1,9 @@
 """Automatic differentiation of NumPy code: a tape, forward mode, and differences to check them.
 
 The mechanism is in ``box.py``, ``tape.py`` and ``forward.py``, the derivative rules in
-``rules.py``.  Imported on their own are ``rules_cnn.py``, the lecture's layers on the tape,
-which needs the compiled kernels (``from simplenn_py.autodiff.rules_cnn import conv, maxpool,
-relu``), and ``training.py``, which trains what is written with them.
+``rules.py``.  Two modules are imported by their own names.  ``rules_cnn.py`` has the lecture's
+layers on the tape and needs the compiled kernels (``from simplenn_py.autodiff.rules_cnn import
+conv, maxpool, relu``).  ``tape_training.py`` trains the networks that are written with them.
 """
 
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ from .tape import GradientTape, Variable
 if TYPE_CHECKING:
     from .rules_cnn import conv as conv
 
-# It needs the compiled kernels.
+# conv needs the compiled kernels.
 __getattr__, __dir__ = exports(__name__, {"rules_cnn": ("conv",)})
 
 __all__ = [

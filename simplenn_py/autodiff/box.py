@@ -1,14 +1,14 @@
-"""A box: an array that a tape or a forward trace follows, and how NumPy is made to follow it.
+"""A box: an array that a tape or a forward trace follows, also through NumPy's functions.
 
-NumPy hands every ufunc and function of its own that meets a :class:`Box` to
-``__array_ufunc__`` and ``__array_function__``; from there it goes to a handler, the handler
-finds the :class:`Rule`, and :func:`apply` has it run by the box's trace: a tape records it,
-forward mode computes its tangent.  This module knows neither, and no derivative.
+When a NumPy ufunc or function meets a :class:`Box`, NumPy calls ``__array_ufunc__`` or
+``__array_function__``.  They call a handler, the handler finds the :class:`Rule`, and
+:func:`apply` runs it on the box's trace: a tape records the operation, forward mode computes its
+tangent.  This module contains neither of the two, and no derivative.
 
-What a box holds may itself be a box, of a trace that was made earlier: an outer one.  Every
-operation is handed to the innermost trace among its inputs, and the rules are written in
-NumPy's functions, so that what an inner trace computes is followed by the outer ones.  That
-is all that gradients of gradients need.
+The value of a box may itself be a box of an outer trace, which is one that was made earlier.
+Every operation goes to the innermost trace among its inputs.  The rules are written in NumPy's
+functions, so the outer traces follow the computations of the inner ones.  Gradients of gradients
+need nothing else.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-#: An array, a number or a box: what rules take and return.
+#: An array, a number, or a box: the inputs and results of rules.
 Value = Any
-#: What runs a function (of NumPy, mostly) when an argument is a box; ``rules.py`` fills it.
+#: Handlers by (NumPy) function, called when an argument is a box; ``rules.py`` fills the table.
 HANDLERS: dict[Any, Callable[..., Value]] = {}
 
 _levels = itertools.count()
@@ -37,14 +37,15 @@ class Rule:
     Parameters
     ----------
     name : str
+        Name of the operation, its key in ``RULES``.
     function : callable
-        ``function(*inputs, **options)`` on plain arrays.
+        The operation, ``function(*inputs, **options)`` on plain arrays.
     vjp : callable
-        ``vjp(k, delta, result, inputs, **options)``: from the cotangent `delta` of the
-        result, that of input k, in that input's shape.
+        Vector-Jacobian product, ``vjp(k, delta, result, inputs, **options)``: returns the
+        cotangent of input k, in that input's shape, from the cotangent `delta` of the result.
     jvp : callable
-        ``jvp(k, tangent, result, inputs, **options)``: what a tangent of input k adds to the
-        tangent of the result, in the result's shape.
+        Jacobian-vector product, ``jvp(k, tangent, result, inputs, **options)``: returns the term
+        that a tangent of input k adds to the tangent of the result, in the result's shape.
     """
 
     name: str
@@ -54,18 +55,54 @@ class Rule:
 
 
 class Trace(ABC):
-    """What runs an operation for boxes of its own; a larger level is further inside."""
+    """Base class of tape and forward mode: runs operations on its own boxes.
+
+    Attributes
+    ----------
+    level : int
+        Number in the order of creation; the trace with the larger level is the inner one.
+    """
 
     def __init__(self) -> None:
         self.level = next(_levels)
 
     @abstractmethod
     def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
-        """Compute the operation on what the trace's own boxes hold, and box the result."""
+        """Compute the operation on the values in the trace's own boxes, and box the result.
+
+        Parameters
+        ----------
+        rule : Rule
+            The operation.
+        inputs : tuple of ndarray, number or Box
+            Its inputs; boxes of outer traces are handled as plain arrays.
+        options : dict
+            Keyword arguments of the rule's functions.
+
+        Returns
+        -------
+        Box
+            The result.
+        """
 
 
 def apply(rule: Rule, inputs: Sequence[Value], options: dict[str, Any] | None = None) -> Value:
-    """Run an operation: by the innermost trace among its inputs, or plainly if there is none."""
+    """Run an operation on the innermost trace among its inputs, or plainly if there is none.
+
+    Parameters
+    ----------
+    rule : Rule
+        The operation.
+    inputs : sequence of array_like or Box
+        Its inputs, of any shapes that the operation takes.
+    options : dict, optional
+        Keyword arguments of the rule's functions.
+
+    Returns
+    -------
+    Box or ndarray or number
+        The result, a box if an input is one.
+    """
     inputs = tuple(x if isinstance(x, Box | int | float) else np.asarray(x) for x in inputs)
     traces = [x.trace for x in inputs if isinstance(x, Box)]
     if not traces:
@@ -74,42 +111,68 @@ def apply(rule: Rule, inputs: Sequence[Value], options: dict[str, Any] | None = 
 
 
 def plain(x: Value) -> Any:
-    """Return the plain array or number inside all boxes; lists and tuples entry by entry."""
+    """Return the plain array or number inside all boxes; lists and tuples entry by entry.
+
+    Parameters
+    ----------
+    x : ndarray, number, Box, or a list or tuple of them
+        Value to unpack, of any shape.
+
+    Returns
+    -------
+    ndarray, number, or a list or tuple of them
+        The value without boxes, not copied.
+    """
     while isinstance(x, Box):
         x = x.value
     return type(x)(map(plain, x)) if type(x) in (list, tuple) else x
 
 
 def handle(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Value:
-    """Run `function` on arguments of which some are boxes.
+    """Run a function on arguments of which some are boxes.
+
+    Parameters
+    ----------
+    function : callable
+        Key of :data:`HANDLERS`, mostly a function or ufunc of NumPy.
+    args : sequence
+        Positional arguments.
+    kwargs : dict
+        Keyword arguments.
+
+    Returns
+    -------
+    Box or ndarray or number
+        The result of the handler.
 
     Raises
     ------
     TypeError
-        Where there is no rule for the function.
+        If there is no rule for the function.
     """
     handler = HANDLERS.get(function)
     if handler is None:
         name = getattr(function, "__name__", function)
         raise TypeError(
             f"{name} has no derivative rule; write it with functions that have one (the keys of "
-            "simplenn_py.autodiff.RULES), or take .value where no derivative is wanted"
+            "simplenn_py.autodiff.RULES), or use .value if you need no derivative"
         )
     return handler(*args, **kwargs)
 
 
 class Box:
-    """An array that a trace follows; it answers to NumPy's operators, ufuncs and functions.
+    """An array that a trace follows; it supports NumPy's operators, ufuncs and functions.
 
     Parameters
     ----------
     trace : Trace
+        Trace that runs the operations on this box.
     value : ndarray, number or Box
-        What it holds: a box of an outer trace where traces are nested.
+        The value in the box, of any shape; if traces are nested, a box of an outer trace.
     """
 
     __slots__ = ("trace", "value")
-    __hash__ = None  # type: ignore[assignment]  # == compares entries, as an array's does
+    __hash__ = None  # type: ignore[assignment]  # == compares entry by entry, as for arrays
 
     def __init__(self, trace: Trace, value: Value) -> None:
         self.trace = trace
@@ -130,8 +193,8 @@ class Box:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise TypeError(
-            "a watched array cannot become a plain one: its derivative would be lost in silence; "
-            "join watched arrays by np.stack or np.concatenate, or take .value"
+            "a watched array cannot become a plain one: its derivative would be lost without "
+            "notice; join watched arrays with np.stack or np.concatenate, or use .value"
         )
 
     def __float__(self) -> float:
@@ -142,22 +205,27 @@ class Box:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of the plain array inside."""
         return np.shape(plain(self))
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """Number of entries."""
         return int(np.size(plain(self)))
 
     @property
     def dtype(self) -> Any:
+        """Dtype of the plain array inside."""
         return np.asarray(plain(self)).dtype
 
     @property
     def T(self) -> Value:
+        """The transpose, on the trace."""
         return np.transpose(self)  # type: ignore[call-overload]
 
     def __len__(self) -> int:
@@ -173,9 +241,11 @@ class Box:
         return handle(operator.getitem, (self, key), {})
 
     def reshape(self, *shape: Any, order: str = "C") -> Value:
+        """Return :func:`numpy.reshape` of the box; `shape` is one tuple or several numbers."""
         return handle(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {"order": order})
 
     def transpose(self, *axes: Any) -> Value:
+        """Return :func:`numpy.transpose` of the box; `axes` is one tuple or several numbers."""
         return handle(np.transpose, (self, (axes[0] if len(axes) == 1 else axes) or None), {})
 
     def __repr__(self) -> str:
@@ -222,7 +292,25 @@ for _name, _function in {
 
 
 def real(x: Any, name: str) -> Any:
-    """Return `x` as a floating array (integers as float64); TypeError if it is not real."""
+    """Return a value as a floating array; integers and booleans become float64.
+
+    Parameters
+    ----------
+    x : array_like, any shape
+        Value to convert; float arrays are not copied.
+    name : str
+        Name of the value, for the message.
+
+    Returns
+    -------
+    ndarray, the shape of `x`
+        The array.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not real.
+    """
     array = np.asarray(x)
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
@@ -232,16 +320,27 @@ def real(x: Any, name: str) -> Any:
 
 
 def constant(result: Any) -> Any:
-    """Return the zeros that are the derivative of a result that depends on nothing watched.
+    """Return the derivative of a result that does not depend on a watched value: zeros.
+
+    Parameters
+    ----------
+    result : array_like or Box, any shape
+        Result of the user's function.
+
+    Returns
+    -------
+    ndarray or number, the shape of `result`
+        Zeros.
 
     Raises
     ------
     TypeError
-        Where it is no array or number; of a tuple the entries might depend on what is watched.
+        If `result` is not an array or a number: the entries of a tuple might depend on a watched
+        value.
     """
     if isinstance(result, list | tuple):
         raise TypeError(
             f"the function returned a {type(result).__name__}; it must return one array or number: "
-            "join several by np.stack or np.concatenate"
+            "join several with np.stack or np.concatenate"
         )
     return np.zeros_like(real(plain(result), "the result of the function"))[()]

@@ -1,8 +1,8 @@
-"""How a derivative rule is made, and entered in the table that both modes use.
+"""Functions that make a derivative rule and enter it in the table that both modes use.
 
-Three kinds.  Of an entry-by-entry function a rule has the PARTIAL derivatives; vjp and jvp
-are both that number times what comes in.  A linear function is its own jvp, and the rule has
-its ADJOINT.  The few that are left have both written out.
+There are three kinds of rules.  For an entry-by-entry function the rule has the PARTIAL
+derivatives; vjp and jvp both multiply their argument by them.  For a linear function, which is its
+own jvp, the rule has the ADJOINT.  The few other rules have both vjp and jvp written out.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ RULES: dict[str, Rule] = {}
 
 
 def define(function: Any, rule: Rule, read: Callable[..., Any] | None = None) -> Rule:
-    """Enter a rule in the table: boxes given to `function` are treated by it from now on.
+    """Enter a rule in the table: from now on `function` uses it for boxes.
 
     Parameters
     ----------
     function : callable
-        A function or ufunc of NumPy, or any key that is handed to ``box.handle``.
+        Function or ufunc of NumPy, or any other key for ``box.handle``.
     rule : Rule
+        Its rule.
     read : callable, optional
-        Takes the arguments of `function`, returns ``(inputs, options)``; by default all
-        arguments are inputs.
+        Function that takes the arguments of `function` and returns ``(inputs, options)``; by
+        default all arguments are inputs.
+
+    Returns
+    -------
+    Rule
+        `rule`.
     """
     read = read or (lambda *inputs: (inputs, {}))
 
@@ -40,7 +46,7 @@ def define(function: Any, rule: Rule, read: Callable[..., Any] | None = None) ->
             raise TypeError(
                 f"{rule.name} on a watched array {why}; leave such arguments out"
             ) from None
-        return apply(RULES[rule.name], inputs, options)  # the table's, should it be replaced
+        return apply(RULES[rule.name], inputs, options)  # the table's rule may be another one
 
     HANDLERS[function] = handler
     RULES[rule.name] = rule
@@ -50,7 +56,24 @@ def define(function: Any, rule: Rule, read: Callable[..., Any] | None = None) ->
 def unbroadcast(delta: Value, shape: tuple[int, ...]) -> Value:
     """Sum a cotangent over the axes along which an input of `shape` was broadcast.
 
-    The adjoint of :func:`numpy.broadcast_to`.
+    This is the adjoint of :func:`numpy.broadcast_to`.
+
+    Parameters
+    ----------
+    delta : ndarray or Box
+        Cotangent of the broadcast input, in the shape of the result.
+    shape : tuple of int
+        Shape of the input before broadcasting.
+
+    Returns
+    -------
+    ndarray or Box, of the shape `shape`
+        Cotangent of the input.
+
+    Examples
+    --------
+    >>> unbroadcast(np.ones((2, 3)), (3,)).tolist()
+    [2.0, 2.0, 2.0]
     """
     full = np.shape(delta)
     if full == shape:
@@ -66,10 +89,17 @@ def elementwise(function: Any, *partials: Callable[..., Value], name: str = "") 
     Parameters
     ----------
     function : callable
+        The function on plain arrays.
     *partials : callable
-        ``partials[k](result, *inputs)`` is the derivative in input k, entry by entry.
+        Partial derivatives: ``partials[k](result, *inputs)`` is the derivative in input k, entry
+        by entry.
     name : str, optional
-        ``function.__name__`` if omitted.
+        Name of the rule, ``function.__name__`` if omitted.
+
+    Returns
+    -------
+    Rule
+        The rule; :func:`define` enters it in the table.
     """
 
     def vjp(k: int, delta: Value, result: Value, inputs: tuple[Value, ...]) -> Value:
@@ -88,10 +118,16 @@ def linear(name: str, function: Callable[..., Any], adjoint: Callable[..., Value
     Parameters
     ----------
     name : str
+        Name of the rule.
     function : callable
-        ``function(x, **options)`` on plain arrays; it is its own jvp.
+        The function, ``function(x, **options)`` on plain arrays; it is its own jvp.
     adjoint : callable
-        ``adjoint(delta, x, **options)``; of `x` it may use the shape only.
+        Its adjoint, ``adjoint(delta, x, **options)``; it may use only the shape of `x`.
+
+    Returns
+    -------
+    Rule
+        The rule; :func:`define` enters it in the table.
     """
 
     def vjp(k: int, delta: Value, result: Value, inputs: tuple[Value, ...], **o: Any) -> Value:

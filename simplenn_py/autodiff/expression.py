@@ -1,7 +1,7 @@
-"""Arithmetic written as text, computed without ``eval``: what ``simplenn graph`` draws.
+"""Formulas written as text, such as those that ``simplenn graph`` draws, computed without ``eval``.
 
-The text is parsed into Python's syntax tree, and the tree is walked by hand: numbers, names,
-``+ - * / **`` and a list of NumPy's functions are computed, every other node is refused.
+The text is parsed into Python's syntax tree, and this module walks the tree: it computes numbers,
+names, ``+ - * / **`` and a list of NumPy's functions, and refuses every other node.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BINARY = {
     ast.Pow: np.power,
 }  # fmt: skip
 _UNARY = {ast.USub: np.negative, ast.UAdd: np.positive}
-_LONGEST, _MOST, _DEEPEST = 1000, 400, 60  # characters; nodes; nodes within one another
+_LONGEST, _MOST, _DEEPEST = 1000, 400, 60  # maximum number of characters, nodes, nested nodes
 _RULE = (
     f"it may have numbers, names, {', '.join(CONSTANTS)}, + - * / **, parentheses and "
     f"{', '.join(FUNCTIONS)}"
@@ -49,10 +49,11 @@ class Expression:
     Attributes
     ----------
     text : str
+        The formula.
     names : tuple of str
-        Its variables, in the order of the alphabet and of their numbers: x1, x2, x10, y.
+        Its variables, sorted by the alphabet and by their numbers: x1, x2, x10, y.
     tree : ast.expr
-        Checked: nothing in it but what may be computed.
+        Syntax tree, checked: it has only nodes that may be computed.
     """
 
     text: str
@@ -60,17 +61,38 @@ class Expression:
     tree: ast.expr
 
     def __call__(self, values: Mapping[str, Value]) -> Value:
-        """Compute it at `values`, one for each of `names`: numbers, or watched ones."""
+        """Compute the formula.
+
+        Parameters
+        ----------
+        values : mapping of str to number or Box
+            Value of every variable; it may be watched by a tape.
+
+        Returns
+        -------
+        number or Box
+            The result; it may be inf or NaN, without a warning.
+        """
         with np.errstate(all="ignore"):
             return _compute(self.tree, values)
 
     def point(self, text: str) -> dict[str, float]:
-        """Read the values of all variables: ``"2,5"`` in the order of `names`, or ``"x=2,y=5"``.
+        """Read the values of all variables.
+
+        Parameters
+        ----------
+        text : str
+            Values in the order of `names` (``"2,5"``) or with names (``"x=2,y=5"``).
+
+        Returns
+        -------
+        dict of str to float
+            Value of every variable, in the order of `names`.
 
         Raises
         ------
         OptionError
-            Where they are not one finite number for each variable.
+            If the text does not have one finite number for each variable.
         """
         example = ",".join(f"{name}=1" for name in self.names)
         wanted = (
@@ -94,8 +116,8 @@ class Expression:
                 found[key] = math.nan
             if not math.isfinite(found[key]):
                 raise OptionError(
-                    f"the point is {shortened(text)!r}; {shortened(number)!r} is no number; "
-                    f"{wanted}"
+                    f"the point is {shortened(text)!r}, but {shortened(number)!r} is not a finite "
+                    f"number; {wanted}"
                 )
         return {name: found[name] for name in self.names}
 
@@ -106,29 +128,42 @@ def parse(text: str) -> Expression:
     Parameters
     ----------
     text : str
-        A function may be written ``np.sin`` as well as ``sin``.
+        Formula; a function may be written ``sin`` or ``np.sin``.
+
+    Returns
+    -------
+    Expression
+        The formula, ready to be computed.
 
     Raises
     ------
     OptionError
-        Where it is no expression, has no variable, or anything that is not allowed; the message
-        names that.
+        If the text is not a formula, has no variable, or has a part that is not allowed; the
+        message names the part.
+
+    Examples
+    --------
+    >>> f = parse("log(x) + x*y - sin(y)")
+    >>> f.names
+    ('x', 'y')
+    >>> float(f({"x": 1.0, "y": 0.0}))
+    0.0
     """
     if len(text) > _LONGEST:
         raise OptionError(
-            f"the expression has {len(text)} characters; at most {_LONGEST} are taken"
+            f"the expression has {len(text)} characters; at most {_LONGEST} are allowed"
         )
     try:
-        with warnings.catch_warnings():  # Python's about odd code
+        with warnings.catch_warnings():  # Python warns of odd code
             warnings.simplefilter("ignore")
             tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         why = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
-        raise OptionError(f"{_named(text)} is no formula ({why}); {_RULE}") from None
+        raise OptionError(f"{_named(text)} is not a valid formula ({why}); {_RULE}") from None
     count = sum(isinstance(node, ast.expr) for node in ast.walk(tree))
     if count > _MOST:
         raise OptionError(
-            f"{_named(text)} has {count} numbers, names and operations; at most {_MOST} are taken"
+            f"{_named(text)} has {count} numbers, names and operations; at most {_MOST} are allowed"
         )
     names: set[str] = set()
     _check(tree, text, names, 0)
@@ -138,7 +173,18 @@ def parse(text: str) -> Expression:
 
 
 def shortened(text: str) -> str:
-    """Cut a text that a message repeats: to 60 characters."""
+    """Cut a text that a message repeats to 60 characters.
+
+    Parameters
+    ----------
+    text : str
+        Text of the user.
+
+    Returns
+    -------
+    str
+        The text, or its first 57 characters and three dots.
+    """
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -151,9 +197,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
-    """Raise OptionError unless all of the tree may be computed; collect its variables."""
+    """Raise OptionError unless every node may be computed; collect the variables in `names`."""
     if depth > _DEEPEST:
-        raise OptionError(f"{_named(text)} is nested more than {_DEEPEST} deep; write it flatter")
+        raise OptionError(f"{_named(text)} is nested more than {_DEEPEST} deep; use fewer levels")
     chain, node = _chain(node)
     parts = [each.right for each in chain]
     if chain:
@@ -188,9 +234,9 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
 
 
 def _chain(node: ast.expr) -> tuple[list[ast.BinOp], ast.expr]:
-    """Take ``x + y - z`` apart: its operations from left to right, and its first operand, x.
+    """Split ``x + y - z`` into its operations, from left to right, and its first operand, x.
 
-    In the tree every operation is the left operand of the next one; for a reader it is flat.
+    In the tree every operation is the left operand of the next one; to a reader the chain is flat.
     """
     chain: list[ast.BinOp] = []
     while isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
@@ -200,7 +246,7 @@ def _chain(node: ast.expr) -> tuple[list[ast.BinOp], ast.expr]:
 
 
 def _function_name(node: ast.expr) -> str:
-    """Return ``sin`` of ``sin`` and of ``np.sin``; "" of anything else that is called."""
+    """Return ``sin`` for ``sin`` and ``np.sin``, and "" for anything else that is called."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         return node.attr if node.value.id in ("np", "numpy") else ""
     return node.id if isinstance(node, ast.Name) else ""

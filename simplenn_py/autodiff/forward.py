@@ -1,8 +1,8 @@
-"""Forward mode: dual numbers, by the same rules as the tape.
+"""Forward mode: dual numbers, with the same rules as the tape.
 
-A :class:`Dual` carries a value and its derivative along one direction; every operation
-computes both at once, and nothing is recorded.  One direction costs about as much as the
-function, so this is the mode for few inputs (section E of the lecture).
+A :class:`Dual` has a value and its derivative along one direction.  Every operation computes both
+at once, and nothing is recorded.  One direction costs about as much as the function, so forward
+mode is for functions with few inputs (section E of the lecture).
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from .box import Box, Rule, Trace, Value, apply, constant, plain, real
 
 
 class Dual(Box):
-    """A value and its tangent, of the same shape."""
+    """A value and its tangent, of the same shape.
+
+    Parameters
+    ----------
+    trace : ForwardTrace
+        Trace that computes with it.
+    value, tangent : ndarray, number or Box
+        The value, and its derivative along the direction; any shape.
+    """
 
     __slots__ = ("tangent",)
 
@@ -26,9 +34,10 @@ class Dual(Box):
 
 
 class ForwardTrace(Trace):
-    """Runs operations on dual numbers: value by the function, tangent by the rules' jvp."""
+    """Run operations on dual numbers: the value by the function, the tangent by the rule's jvp."""
 
     def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
+        """Compute an operation and its tangent; see ``Trace.run``."""
         own = [x if isinstance(x, Dual) and x.trace is self else None for x in inputs]
         values = tuple(x if v is None else v.value for x, v in zip(inputs, own, strict=True))
         result = apply(rule, values, options)
@@ -49,26 +58,36 @@ def jvp(f: Callable[..., Value], x: Any, v: Any) -> tuple[Value, Value]:
     Parameters
     ----------
     f : callable
-        Of one array; of several where `x` is a tuple.
+        Function of one array, or of several arrays if `x` is a tuple.
     x : array_like, any shape, or a tuple of them
+        Point of differentiation; integers become float64.
     v : array_like, the shape of `x`, or a tuple of them
+        Direction.
 
     Returns
     -------
     value : ndarray or number
+        ``f(x)``.
     tangent : ndarray or number, the shape of the value
+        ``J v``.
 
     Raises
     ------
     ValueError
-        Where `v` does not have the shape of `x`.
+        If `v` does not have the shape of `x`.
     TypeError
-        Where an entry is not a real number, or `f` uses a function without a rule or returns
-        a tuple.
+        If an entry is not a real number, `f` uses a function without a rule, or `f` returns a
+        tuple.
 
     Notes
     -----
     Section B of the lecture calls the tangent ``R{.}``.
+
+    Examples
+    --------
+    >>> value, tangent = jvp(lambda x: x * x, np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+    >>> value.tolist(), tangent.tolist()
+    ([1.0, 4.0], [2.0, 40.0])
     """
     points, directions = (x, v) if isinstance(x, tuple) else ((x,), (v,))
     if len(points) != len(directions):
@@ -88,22 +107,29 @@ def jvp(f: Callable[..., Value], x: Any, v: Any) -> tuple[Value, Value]:
 
 
 def derivative(f: Callable[[Value], Value], x: Any) -> Value:
-    """Compute ``f'(x)`` of a function of one number.
+    """Compute the derivative ``f'(x)`` of a function of one number.
 
     Parameters
     ----------
     f : callable
-        Of a number; its result may be an array.
+        Function of a number; its result may be an array.
     x : float
+        Point of differentiation.
 
     Returns
     -------
     number or ndarray, the shape of ``f(x)``
+        The derivative.
 
     Raises
     ------
     ValueError
-        Where `x` is not a number: an array has one derivative for each direction.
+        If `x` is not a number: for an array there is one derivative per direction.
+
+    Examples
+    --------
+    >>> float(derivative(lambda x: x**3, 2.0))
+    12.0
     """
     if np.shape(x) != ():
         raise ValueError(

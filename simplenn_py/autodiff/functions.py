@@ -1,7 +1,7 @@
-"""Gradients, Jacobians and Hessians of functions, made of the two modes; finite differences.
+"""Gradients, Jacobians and Hessians of functions, by the two modes; finite differences.
 
-All take a function and return a function (but for :func:`finite_difference`), and all but the
-last may be nested, as ``gradient(gradient(f))``.
+All except :func:`finite_difference` take a function and return a function, and can be nested:
+``gradient(gradient(f))``.
 """
 
 from __future__ import annotations
@@ -20,27 +20,34 @@ Function = Callable[..., Value]
 
 
 def value_and_gradient(f: Function, argnum: int | tuple[int, ...] = 0) -> Function:
-    """Return the function that computes ``f`` and its gradient, by one pass back.
+    """Return the function that computes ``f`` and its gradient, by one backward pass.
 
     Parameters
     ----------
     f : callable
-        Of arrays; its result is a scalar.
+        Scalar function of arrays.
     argnum : int or tuple of int
-        The arguments to differentiate in, counted from 0.
+        Positions of the arguments to differentiate in, counted from 0.
 
     Returns
     -------
     callable
-        Of the arguments of `f`; returns the value, and the gradient in the shape of the
-        argument (a list of gradients where `argnum` is a tuple).
+        Function of the arguments of `f`.  It returns the value, and the gradient in the shape of
+        the argument (a list of gradients if `argnum` is a tuple).
 
     Raises
     ------
     ValueError
-        When called: where the result of `f` is not a scalar.
+        When the returned function is called, if the result of `f` is not a scalar.
     TypeError
-        When called: where it is a list or tuple.
+        When the returned function is called, if the result of `f` is a list or tuple.
+
+    Examples
+    --------
+    >>> f = value_and_gradient(lambda w: np.sum(w * w))
+    >>> value, g = f(np.array([1.0, 2.0]))
+    >>> float(value), g.tolist()
+    (5.0, [2.0, 4.0])
     """
     many = isinstance(argnum, tuple)
     chosen = argnum if isinstance(argnum, tuple) else (argnum,)
@@ -64,7 +71,26 @@ def value_and_gradient(f: Function, argnum: int | tuple[int, ...] = 0) -> Functi
 
 
 def gradient(f: Function, argnum: int | tuple[int, ...] = 0) -> Function:
-    """Return the gradient of a scalar function; see :func:`value_and_gradient`."""
+    """Return the function that computes the gradient of the scalar function ``f``.
+
+    Parameters
+    ----------
+    f, argnum
+        As in :func:`value_and_gradient`.
+
+    Returns
+    -------
+    callable
+        Function of the arguments of `f`; it returns the gradient, or a list of gradients.
+
+    Examples
+    --------
+    The talk's example, df/dx at (2, 5):
+
+    >>> f = lambda x, y: np.log(x) + x * y - np.sin(y)
+    >>> float(gradient(f)(2.0, 5.0))
+    5.5
+    """
     both = value_and_gradient(f, argnum)
 
     def only(*args: Any, **kwargs: Any) -> Any:
@@ -74,28 +100,35 @@ def gradient(f: Function, argnum: int | tuple[int, ...] = 0) -> Function:
 
 
 def jacobian(f: Function, mode: str = "reverse") -> Function:
-    """Return the function that computes the explicit Jacobian of ``f``, an array of one array.
+    """Return the function that computes the explicit Jacobian of ``f``.
 
     Parameters
     ----------
     f : callable
+        Function of one array; its result is an array or a number.
     mode : {"reverse", "forward"}
-        One pass back for every entry of the result, or one pass forward for every entry of
-        the argument: choose the smaller number.
+        One backward pass for every entry of the result, or one forward pass for every entry of
+        the argument: choose the mode with fewer passes.
 
     Returns
     -------
     callable
-        Of `x`; returns an array of shape ``f(x).shape + x.shape``.
+        Function of `x`; it returns an array of shape ``f(x).shape + x.shape``.
 
     Raises
     ------
     ValueError
-        For another mode.
+        If `mode` is unknown.
 
     Notes
     -----
-    Section E: the size of this array is why layers only offer vector-Jacobian products.
+    Section E of the lecture: because of the size of this array, layers only offer
+    vector-Jacobian products.
+
+    Examples
+    --------
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
     """
     if mode not in ("reverse", "forward"):
         raise ValueError(f"mode is {mode!r}; it must be 'reverse' or 'forward'")
@@ -121,20 +154,32 @@ def jacobian(f: Function, mode: str = "reverse") -> Function:
 
 
 def hvp(f: Function) -> Function:
-    """Return ``(x, v) -> H v`` with ``H`` the Hessian of the scalar function ``f``.
+    """Return the function ``(x, v) -> H v``, where ``H`` is the Hessian of ``f`` at `x`.
 
-    Forward over reverse: the derivative along `v` of the gradient, at the price of a few
-    gradients and never a matrix.
+    Forward over reverse: the derivative of the gradient along `v`.  It costs a few gradients and
+    never forms a matrix.
 
     Parameters
     ----------
     f : callable
-        Of one array; its result is a scalar.
+        Scalar function of one array.
 
     Returns
     -------
     callable
-        Of `x` and `v` of the same shape; returns an array of that shape.
+        Function of `x` and `v`, of the same shape; it returns an array of that shape.
+
+    Notes
+    -----
+    Section E of the lecture.
+
+    Examples
+    --------
+    ``f = x1^2 x2`` has the Hessian ``[[2 x2, 2 x1], [2 x1, 0]]``:
+
+    >>> product = hvp(lambda x: x[0] ** 2 * x[1])
+    >>> product(np.array([1.0, 3.0]), np.array([1.0, 0.0])).tolist()
+    [6.0, 2.0]
     """
 
     def product(x: Any, v: Any) -> Value:
@@ -144,9 +189,28 @@ def hvp(f: Function) -> Function:
 
 
 def hessian(f: Function) -> Function:
-    """Return the function that computes the explicit Hessian, shape ``x.shape + x.shape``.
+    """Return the function that computes the explicit Hessian of ``f``.
 
-    One :func:`hvp` a column.
+    It takes one :func:`hvp` per column.
+
+    Parameters
+    ----------
+    f : callable
+        Scalar function of one array.
+
+    Returns
+    -------
+    callable
+        Function of `x`; it returns an array of shape ``x.shape + x.shape``.
+
+    Notes
+    -----
+    Section E of the lecture.
+
+    Examples
+    --------
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0])).tolist()
+    [[6.0, 2.0], [2.0, 0.0]]
     """
     return jacobian(gradient(f), mode="forward")
 
@@ -157,31 +221,41 @@ def finite_difference(f: Function, x: Any, v: Any = None, step: float | None = N
     Parameters
     ----------
     f : callable
-        Of one array; its result is an array or a number.
+        Function of one array; its result is an array or a number.
     x : array_like, any shape
+        Point of differentiation; integers become float64.
     v : array_like, the shape of `x`, optional
-        The direction; if omitted, the whole Jacobian, one entry of `x` after the other.
+        Direction.  If omitted, the whole Jacobian is computed, one entry of `x` after the other.
     step : float, optional
-        The largest change of an entry of `x`.  By default ``eps**(1/3)`` times the size of
-        what is changed: the entry alone without `v`, the largest entry with it, at least 1.
+        Largest change of an entry of `x`.  The default is ``eps**(1/3)`` times a size, which is
+        at least 1: the modulus of the changed entry or, if `v` is given, of the largest entry.
 
     Returns
     -------
     ndarray or number
-        ``J v`` in the shape of ``f(x)``; without `v` the shape is ``f(x).shape + x.shape``.
+        ``J v`` in the shape of ``f(x)``; without `v`, the Jacobian of shape
+        ``f(x).shape + x.shape``.
 
     Raises
     ------
     ValueError
-        Where `v` has another shape than `x`, or `step` is not positive and finite.
+        If the shapes of `v` and `x` differ, or `step` is not positive and finite.
 
     Notes
     -----
-    Section E of the lecture.  The formula is off by ``t**2 f'''/6``, and rounding adds about
-    ``eps |f|/t``; their sum is least at ``t = (3 eps |f/f'''|)**(1/3)``.  With nothing known
-    of ``f'''`` that is ``eps**(1/3)`` (6e-6 in float64) times the scale of `x`, and leaves
-    ``eps**(2/3)``, some ten correct digits.  One-sided differences want ``eps**(1/2)``
-    and leave eight.
+    Section E of the lecture.  The error of the formula is ``t**2 f'''/6``, and rounding adds about
+    ``eps |f|/t``; the sum is smallest at ``t = (3 eps |f/f'''|)**(1/3)``.  If ``f'''`` is not
+    known, ``t`` is ``eps**(1/3)`` (6e-6 in float64) times the scale of `x`.  This leaves an error
+    of ``eps**(2/3)``, about ten correct digits.  One-sided differences need ``eps**(1/2)`` and
+    leave eight.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 2.0])
+    >>> float(finite_difference(lambda x: x @ x, x, v=np.array([0.0, 1.0])).round(6))
+    4.0
+    >>> finite_difference(lambda x: x @ x, x).round(6).tolist()
+    [2.0, 4.0]
     """
     x = real(x, "x")
     if step is not None and not (step > 0 and math.isfinite(step)):
@@ -199,7 +273,7 @@ def finite_difference(f: Function, x: Any, v: Any = None, step: float | None = N
     for e, entry in zip(_units(x), x.reshape(-1), strict=True):
         t = x.dtype.type(step or _relative_step(x) * max(abs(entry), 1.0))
         ahead, behind = x + t * e, x - t * e
-        width = np.sum(ahead - behind)  # the step that rounding left, not the one asked for
+        width = np.sum(ahead - behind)  # the step after rounding, which is not exactly 2 t
         columns.append((np.asarray(f(ahead)) - np.asarray(f(behind))) / width)
     if not columns:
         return np.zeros((*np.shape(f(x)), *x.shape))

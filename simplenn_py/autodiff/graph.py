@@ -1,7 +1,7 @@
-"""A picture of the computational graph that a tape recorded, as the text of an .svg file.
+"""Drawing of the computational graph that a tape recorded, as the text of an .svg file.
 
 The result is the last node.  A watched array or a constant stands one layer before the first
-operation that takes it.
+operation that uses it.
 """
 
 from __future__ import annotations
@@ -29,35 +29,45 @@ def graph_svg(
     Parameters
     ----------
     result : Variable
-        Of a tape whose records are kept: draw before calling ``gradient``, or make the tape
-        persistent.
+        Result on a tape that still has its records: draw before calling ``gradient``, or make
+        the tape persistent.
     names : mapping from str to Variable, optional
-        What to call the watched arrays.
+        Watched arrays, by the names to write into their nodes.
     adjoints : bool
-        Write into every node, but for constants, the derivative of the result in it: the number,
-        or of an array the norm.  This is the tape's one gradient, unless it is persistent.
+        Whether to write the derivative of the result into every node except constants: the
+        number, or the norm of an array.  Unless the tape is persistent, this uses its one
+        gradient.
     down : bool
-        From top to bottom, for long chains; else from left to right.
+        Whether to draw from top to bottom, for long chains, instead of from left to right.
     title : callable, optional
-        Of a record of the tape that has a rule; the first line of its node, by default the
+        Function of a record with a rule that returns the first line of its node; by default the
         rule's name.
 
     Returns
     -------
     str
-        The text of an .svg file.  A node has its operation (or name) and its value, if that is
-        a number, or its shape.
+        Text of an .svg file.  A node has its operation (or name), and its value if that is a
+        number, or else its shape.
 
     Raises
     ------
     TypeError
-        Where `result` is not a Variable.
+        If `result` is not a Variable.
     ValueError
-        Where its tape has been used; for adjoints, where `result` is not a scalar.
+        If its tape has been used, or `adjoints` is true and `result` is not a scalar.
 
     Notes
     -----
     Section E of the lecture.
+
+    Examples
+    --------
+    >>> from simplenn_py.autodiff import GradientTape
+    >>> with GradientTape() as tape:
+    ...     x = tape.watch(2.0)
+    ...     f = np.log(x)
+    >>> graph_svg(f, {"x": x}).startswith("<svg")
+    True
     """
     if not isinstance(result, Variable):
         raise TypeError(
@@ -75,7 +85,7 @@ def graph_svg(
 def _nodes(
     result: Variable, names: Mapping[str, Any], title: Callable[[TapeEntry], str]
 ) -> dict[int, Node]:
-    """Make a node of every record that the result depends on, with its constants as parents."""
+    """Make one node per record that the result depends on, with its constants as parents."""
     tape: Any = result.trace
     last = tape.find(result, "result")
     labels = {
@@ -103,7 +113,7 @@ def _nodes(
 
 
 def _late(nodes: list[Node]) -> None:
-    """Move what stands on its own, a leaf or an operation on its own leaf, to what takes it."""
+    """Move leaves, and operations on leaves that nothing else uses, to the node that uses them."""
     children: dict[int, list[Node]] = {}
     for node in nodes:
         for parent in node.parents:
@@ -111,7 +121,7 @@ def _late(nodes: list[Node]) -> None:
     for node in reversed(nodes):
         if node.layer == 1 and id(node) in children:
             own = [p for p in node.parents if len(children[id(p)]) == 1]
-            if len(own) == len(node.parents):  # each on its own, and all leaves in layer 0
+            if len(own) == len(node.parents):  # no other node uses its parents
                 node.layer = min(child.layer for child in children[id(node)]) - 1
     for taken in children.values():
         for node in taken:

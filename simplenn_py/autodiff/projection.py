@@ -1,4 +1,4 @@
-"""Back-propagation on tensors: differentiate a projection, never form dS/dW."""
+"""Back-propagation on tensors: differentiate a projection, and never form dS/dW."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ _LARGEST_BYTES = 10**9
 def projection_gradient(S: Callable[..., Value], delta: Any, *parameters: Any) -> list[Any]:
     """Differentiate the scalar ``s_P = <S(parameters), delta>`` with `delta` held fixed.
 
-    With ``delta = dL/dS`` this is ``dL/dparameter``: what a layer offers back-propagation.
+    If ``delta = dL/dS``, the result is ``dL/dparameter``, the vector-Jacobian product that every
+    layer offers to back-propagation.
 
     Parameters
     ----------
     S : callable
-        Of the parameters; returns an array.
-    delta : array_like, the shape of S
-        Held fixed, even where it is watched.
+        Function of the parameters that returns an array.
+    delta : array_like, the shape of the result of S
+        Direction of the projection; it is held fixed even if it is watched.
     *parameters : array_like, any shapes
+        Points at which to differentiate.
 
     Returns
     -------
     list of ndarray
-        One gradient a parameter, in its shape.
+        One gradient per parameter, in its shape.
 
     Raises
     ------
     ValueError
-        Where `delta` does not have the shape of S.
+        If `delta` does not have the shape of S.
 
     Examples
     --------
@@ -70,7 +72,15 @@ def projection_gradient(S: Callable[..., Value], delta: Any, *parameters: Any) -
 
 @dataclass(frozen=True)
 class JacobianMemory:
-    """What the derivative of a layer takes: as a gradient, and as an explicit Jacobian."""
+    """Memory of a layer's derivative, as a gradient and as an explicit Jacobian.
+
+    Attributes
+    ----------
+    gradient_entries, jacobian_entries : int
+        Number of entries of ``dL/dW`` and of ``dS/dW``.
+    itemsize : int
+        Bytes per entry.
+    """
 
     gradient_entries: int
     jacobian_entries: int
@@ -78,10 +88,12 @@ class JacobianMemory:
 
     @property
     def gradient_bytes(self) -> int:
+        """Bytes of ``dL/dW``."""
         return self.gradient_entries * self.itemsize
 
     @property
     def jacobian_bytes(self) -> int:
+        """Bytes of ``dS/dW``."""
         return self.jacobian_entries * self.itemsize
 
     def __str__(self) -> str:
@@ -99,14 +111,23 @@ def jacobian_memory(
     Parameters
     ----------
     S_shape, W_shape : tuple of int
-        Of the layer's result and of its parameter.
+        Shapes of the layer's result and of its parameter.
     dtype : dtype
-        Of the numbers.
+        Type of the numbers.
+
+    Returns
+    -------
+    JacobianMemory
+        The counts; nothing is allocated.
 
     Raises
     ------
     ValueError
-        For a negative size.
+        If a size is negative.
+
+    Notes
+    -----
+    Section E of the lecture.
 
     Examples
     --------
@@ -123,18 +144,18 @@ def jacobian_memory(
 
 @dataclass(frozen=True)
 class JacobianCost:
-    """``dL/dW`` of one linear layer ``S = X W'``, by both ways.
+    """Cost of ``dL/dW`` for one linear layer ``S = X W'``, computed in two ways.
 
     Attributes
     ----------
     N, m, K : int
-        Batch, inputs, classes: W is ``(K, m)``.
+        Batch size, number of inputs, and number of classes: W is ``(K, m)``.
     jacobian_bytes, jacobian_seconds : int, float
-        Of the explicit ``dS/dW``, formed and multiplied by delta.
+        Size of the explicit ``dS/dW``, and the time to form it and multiply it by delta.
     projection_bytes, projection_seconds : int, float
-        Of the gradient of ``s_P = <S, delta>``.
+        Size of the gradient of ``s_P = <S, delta>``, and its time.
     difference : float
-        The largest between the two results, relative to the largest entry.
+        Largest difference of the two results, relative to the largest entry.
     """
 
     N: int
@@ -157,25 +178,28 @@ def jacobian_experiment(
     Parameters
     ----------
     sizes : sequence of (N, m, K)
-        The explicit Jacobian has ``N K K m`` numbers: 16 times as many for twice the sizes.
+        Batch size, number of inputs, and number of classes of every layer.  The explicit Jacobian
+        has ``N K K m`` numbers: twice the sizes need 16 times as many.
     dtype : {float64, float32}
+        Precision of the arrays.
     seed : int
-        Of the random X, W and delta.
+        Seed of the random X, W and delta.
 
     Returns
     -------
     list of JacobianCost
-        Times are those of one run, after one that is not timed for the projection.
+        One per entry of `sizes`.  Each time is that of one run; for the projection a run that is
+        not timed comes first.
 
     Raises
     ------
     ValueError
-        Where a Jacobian would take more than 1 GB.
+        If a Jacobian would take more than 1 GB.
 
     Notes
     -----
-    Section E of the lecture, at sizes that fit; :func:`jacobian_memory` counts for those that
-    do not.
+    Section E of the lecture, at sizes that fit into memory; :func:`jacobian_memory` counts the
+    numbers for larger sizes.
     """
     rng = np.random.default_rng(seed)
     for N, m, K in sizes:

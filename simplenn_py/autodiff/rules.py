@@ -1,13 +1,13 @@
 """The derivative rules of NumPy's functions: one table for both modes.
 
-A rule is written in NumPy's own functions: on plain arrays it is plain NumPy, on boxes it is
-recorded again, and so every derivative here can be differentiated again.  ``define.py`` has
-the three kinds of rules.
+The rules call NumPy's own functions: on plain arrays they are plain NumPy, on boxes they are
+recorded again, so every derivative here can be differentiated again.  ``define.py`` has the three
+kinds of rules.
 
-Where a maximum is attained more than once its derivative is SPLIT equally among the places
-(``maximum``, ``minimum``, ``max``, ``min``), which is what central differences give for two.
-``abs`` has derivative 0 at 0.  Max pooling and the ReLU of ``rules_cnn.py`` follow the
-lecture instead: the first maximum, and 0 at 0.
+If a maximum is attained more than once, its derivative is SPLIT equally among the places
+(``maximum``, ``minimum``, ``max``, ``min``); central differences give the same for two places.
+``abs`` has derivative 0 at 0.  Max pooling and the ReLU of ``rules_cnn.py`` follow the lecture
+instead: the first maximum, and 0 at 0.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["RULES"]  # filled here
 
 
 def _power(x: Value, y: Value) -> Value:
-    # y*x**(y-1), but 0 and not 0*inf at x = y = 0; a Python number stays one (float32 stays)
+    # y*x**(y-1), but 0 and not 0*inf at x = y = 0; a Python number y keeps float32
     if isinstance(y, int | float):
         return y * x ** (y - 1 if y != 0 else 1)
     return y * x ** (y - (plain(y) != 0))
 
 
 def _share(r: Value, mine: Value, other: Value) -> Any:
-    """1 where `mine` alone attains the extremum r, 1/2 where both do, else 0."""
+    """Return 1 where `mine` alone attains the extremum r, 1/2 where both do, and 0 elsewhere."""
     mine, other = plain(r == mine), plain(r == other)
     return (mine * (1 - 0.5 * other)).astype(r.dtype)
 
@@ -141,7 +141,7 @@ define(
 
 
 def _expand(x: Value, shape: tuple[int, ...], axis: Any) -> Value:
-    """Put back, with length 1, the axes of `shape` that a reduction took away."""
+    """Insert the axes of `shape` that a reduction removed, with length 1."""
     axes = range(len(shape)) if axis is None else np.atleast_1d(axis) % max(len(shape), 1)
     return np.reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
@@ -156,7 +156,7 @@ def _mean_adjoint(delta: Value, x: Value, axis: Any, keepdims: bool) -> Value:
 
 
 def _shares(result: Value, x: Value, axis: Any) -> Any:
-    """1/n at each of the n places where an extremum is attained, else 0."""
+    """Return 1/n at each of the n places where an extremum is attained, and 0 elsewhere."""
     x = plain(x)
     places = x == _expand(plain(result), x.shape, axis)
     return (places / places.sum(axis=axis, keepdims=True)).astype(x.dtype)
@@ -198,7 +198,7 @@ def _swapped(x: Value) -> Value:
 
 
 def _matmul_vjp(k: int, delta: Value, result: Value, inputs: tuple[Value, ...]) -> Value:
-    # as np.matmul does, a vector on the left is one row, on the right one column
+    # as in np.matmul, a vector is one row on the left, one column on the right
     x, y = inputs
     X = np.reshape(x, (1, -1)) if len(np.shape(x)) == 1 else x
     Y = np.reshape(y, (-1, 1)) if len(np.shape(y)) == 1 else y
@@ -221,7 +221,7 @@ define(np.matmul, Rule("matmul", np.matmul, _matmul_vjp, _matmul_jvp))
 
 def _put(x: Any, shape: tuple[int, ...], key: Any) -> Any:
     out = np.zeros(shape, x.dtype)
-    np.add.at(out, key, x)  # an integer index may name a place more than once
+    np.add.at(out, key, x)  # an array of indices may have an index more than once
     return out
 
 
@@ -239,7 +239,7 @@ RULES["put"] = _put_rule
 def _read_getitem(x: Value, key: Any) -> Any:
     for part in key if isinstance(key, tuple) else (key,):
         if isinstance(part, Box):
-            raise TypeError("an index is watched, and has no derivative: take its .value")
+            raise TypeError("an index is watched but has no derivative; use its .value")
     return (x,), {"key": np.asarray(key) if isinstance(key, list) else key}
 
 
@@ -247,7 +247,7 @@ define(operator.getitem, _getitem, _read_getitem)
 
 
 def _slice_of(k: int, inputs: tuple[Value, ...], axis: int) -> tuple[slice, ...]:
-    """Tell where input k lies in the concatenation."""
+    """Return the slice of the concatenation that holds input k."""
     axis %= len(np.shape(inputs[0]))
     start = sum(np.shape(x)[axis] for x in inputs[:k])
     return (*[slice(None)] * axis, slice(start, start + np.shape(inputs[k])[axis]))
@@ -262,7 +262,7 @@ def _concatenate_jvp(
 
 def _read_concatenate(arrays: Sequence[Value], axis: int = 0) -> Any:
     if axis is None:
-        raise ValueError("axis is None; on watched arrays np.ravel each, then axis=0")
+        raise ValueError("axis is None; np.ravel each watched array and use axis=0")
     return tuple(arrays), {"axis": axis}
 
 
@@ -278,14 +278,14 @@ define(
 )
 
 
-# --- made of others, and without derivative --------------------------------------------------
+# --- functions composed of others, and functions without derivative --------------------------
 
 
 def _dot(a: Value, b: Value) -> Value:
     if np.shape(a) == () or np.shape(b) == ():
         return a * b
     if len(np.shape(b)) > 2:
-        raise ValueError(f"b has shape {np.shape(b)}; with more than two axes use np.matmul")
+        raise ValueError(f"b has shape {np.shape(b)}; use np.matmul for more than two axes")
     return np.matmul(a, b)
 
 

@@ -1,7 +1,7 @@
 """The convolutional layer on the tape; its rules ARE the lecture's routines.
 
-Everything is in the storage of ``layout.py``.  phi and max pooling (its selection once made)
-are linear, each the adjoint of another routine, so all of this can be differentiated again:
+All arrays are stored as in ``layout.py``.  phi is linear, and so is max pooling once the maxima
+are selected.  The adjoint of each is another routine, so all of this can be differentiated again:
 
     phi(pad(Z)) = padding_and_phiZ    adjoint   v' P_phi P_pad = unpad(vTP_phi)
     P_pool S    = P_pool              adjoint   v' P_pool      = vTP_pool
@@ -26,7 +26,7 @@ from .define import RULES, elementwise, linear
 
 
 def _matrix(A: Any) -> Array:
-    """Take `A` as the compiled kernels want it: Fortran order, writeable, float."""
+    """Return `A` as the compiled kernels need it: in Fortran order, writeable, float."""
     A = np.asarray(A)
     if A.dtype not in (np.float32, np.float64):
         raise TypeError(f"an array has dtype {A.dtype}; a layer takes float32 or float64")
@@ -37,12 +37,46 @@ def _matrix(A: Any) -> Array:
 
 
 def phi(Z: Value, g: ConvGeometry) -> Value:
-    """Form phi(pad(Z)), ``(h*h*d, a_conv*b_conv*l)`` from ``(d, a*b*l)``, both Fortran order."""
+    """Form phi(pad(Z)).
+
+    Parameters
+    ----------
+    Z : ndarray or Box, shape (d, a*b*l), Fortran order, float32 or float64
+        Images.
+    g : ConvGeometry
+        Sizes of the layer.
+
+    Returns
+    -------
+    ndarray or Box, shape (h*h*d, a_conv*b_conv*l), Fortran order, the dtype of `Z`
+        One patch per column.
+
+    Notes
+    -----
+    Section A of the lecture; simpleNN's ``padding_and_phiZ``.
+    """
     return apply(_PHI, (Z,), {"g": g})
 
 
 def vTP(V: Value, g: ConvGeometry) -> Value:
-    """Compute ``v' P_phi P_pad``, ``(d, a*b*l)`` from ``(h*h*d, a_conv*b_conv*l)``."""
+    """Compute ``v' P_phi P_pad``, the adjoint of :func:`phi`.
+
+    Parameters
+    ----------
+    V : ndarray or Box, shape (h*h*d, a_conv*b_conv*l), Fortran order, float32 or float64
+        Cotangent of the patches.
+    g : ConvGeometry
+        Sizes of the layer.
+
+    Returns
+    -------
+    ndarray or Box, shape (d, a*b*l), Fortran order, the dtype of `V`
+        Cotangent of the images, without padding.
+
+    Notes
+    -----
+    Section A of the lecture; simpleNN's ``vTP``.
+    """
     return apply(_VTP, (V,), {"g": g})
 
 
@@ -67,26 +101,43 @@ def conv(Z: Value, W: Value, bias: Value, g: ConvGeometry) -> Value:
     Parameters
     ----------
     Z : ndarray or Box, shape (d, a*b*l), Fortran order, float32 or float64
+        Images.
     W : ndarray or Box, shape (d_next, h*h*d)
-        Columns ordered as the rows of phi: ``u + h*w + h*h*c``.
+        Filters; the columns are ordered as the rows of phi, ``u + h*w + h*h*c``.
     bias : ndarray or Box, shape (d_next,)
+        Bias of each filter.
     g : ConvGeometry
+        Sizes of the layer.
 
     Returns
     -------
     ndarray or Box, shape (d_next, a_conv*b_conv*l), Fortran order
+        ``S``, before the activation.
 
     Raises
     ------
     ValueError
-        Where an array has another shape.
+        If an array has another shape.
     TypeError
-        For another dtype.
+        If an array is neither float32 nor float64.
 
     Notes
     -----
     Section A of the lecture, equations (4) and (5).  phi(pad(Z)) is formed again for (4): the
-    tape keeps Z, h*h times smaller (for stride 1).
+    tape keeps Z, which is h*h times smaller (for stride 1).
+
+    Examples
+    --------
+    A 2 x 2 filter of ones sums an image of 2 x 2 ones; the derivative in W is the patch:
+
+    >>> from simplenn_py.autodiff import GradientTape
+    >>> g = ConvGeometry(d=1, a=2, b=2, p=0, h=2, s=1, d_next=1, h_pool=1)
+    >>> Z, W, bias = np.ones((1, 4), order="F"), np.ones((1, 4)), np.zeros(1)
+    >>> with GradientTape() as tape:
+    ...     W = tape.watch(W)
+    ...     S = conv(Z, W, bias, g)
+    >>> S.value.tolist(), tape.gradient(S, W, np.ones((1, 1))).tolist()
+    ([[4.0]], [[1.0, 1.0, 1.0, 1.0]])
     """
     if np.shape(W) != (g.d_next, g.hhd) or np.shape(bias) != (g.d_next,):
         raise ValueError(
@@ -97,7 +148,7 @@ def conv(Z: Value, W: Value, bias: Value, g: ConvGeometry) -> Value:
 
 
 def _conv(Z: Any, W: Any, bias: Any, g: ConvGeometry) -> Any:
-    # in C order S' = phi' W' has the bytes of S = W phi in Fortran order
+    # S' = phi' W' in C order has the same memory as S = W phi in Fortran order
     return (padding_and_phiZ(_matrix(Z), g).T @ W.T + bias).T
 
 
@@ -134,19 +185,21 @@ def maxpool(S: Value, g: ConvGeometry) -> Value:
     Parameters
     ----------
     S : ndarray or Box, shape (d_next, a_conv*b_conv*l), Fortran order, float32 or float64
-        In the lecture, after the ReLU.
+        Images; in the lecture, after the ReLU.
     g : ConvGeometry
+        Sizes of the layer.
 
     Returns
     -------
     ndarray or Box, shape (d_next, a_next*b_next*l), Fortran order
+        The maxima.
 
     Raises
     ------
     ValueError
-        Where `S` has another shape.
+        If `S` has another shape.
     TypeError
-        For another dtype.
+        If `S` is neither float32 nor float64.
 
     Notes
     -----
@@ -174,8 +227,20 @@ _SCATTER: Rule = linear(
 
 
 def relu(S: Value) -> Value:
-    """Return ``sigma(S) = max(S, 0)``, any shape; its derivative is ``I[S]``, so 0 at 0.
+    """Compute ``sigma(S) = max(S, 0)``; its derivative is ``I[S]``, so it is 0 at 0.
 
+    Parameters
+    ----------
+    S : ndarray or Box, any shape, float32 or float64
+        Values before the activation.
+
+    Returns
+    -------
+    ndarray or Box, the shape of `S`
+        Values after the activation.
+
+    Notes
+    -----
     Section A of the lecture, equation (3).
     """
     return apply(_RELU, (S,))
@@ -197,21 +262,24 @@ def network(
     Parameters
     ----------
     Z : ndarray or Box, shape (d, a*b*l), Fortran order, float32 or float64
+        Images.
     W, bias : sequence of ndarray or Box
-        Of every layer, the convolutional ones first.  An empty bias tells the ``V`` of a
-        factored layer ``W = U V``: nothing is added and the activation is switched off.
+        Weights and biases of every layer, convolutional layers first, in the shapes that
+        :func:`conv` takes; for fully connected layers W has shape (n_out, n_in).  An empty bias
+        marks the ``V`` of a factored layer ``W = U V``: nothing is added, and the activation is
+        switched off.
     layers : sequence of ConvGeometry
-        Of the convolutional layers (``NetConfig.stages.conv_layers``).
+        Sizes of the convolutional layers (``NetConfig.stages.conv_layers``).
 
     Returns
     -------
     ndarray or Box, shape (nL, l)
-        One instance a column.
+        Outputs, one column per instance.
 
     Raises
     ------
     ValueError
-        Where a shape does not fit.
+        If a shape does not fit.
 
     Notes
     -----

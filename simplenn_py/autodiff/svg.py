@@ -1,9 +1,8 @@
-"""Nodes and arrows as the text of an .svg file: where each stands, and how it is written.
+"""Layout of nodes and arrows, and their text in an .svg file.
 
-A node's layer is the length of the longest path to it, so that every arrow goes forward.  An
-arrow that passes over a layer has a free place of its own there: no arrow crosses a node.
-Layers follow one another to the right, or downwards; ``main`` is that direction, ``cross`` the
-other one.
+A node's layer is the length of the longest path to it, so every arrow goes forward.  An arrow
+that passes a layer has a free place there, so no arrow crosses a node.  The layers go to the
+right or downwards; ``main`` is that direction, and ``cross`` the other one.
 """
 
 from __future__ import annotations
@@ -14,17 +13,33 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 CHARACTER = 7.5  # width of one character of 12 px monospace text, rounded up
-LINE, LEAST = 15.0, 40.0  # height of a line of text; of a node at least
+LINE, LEAST = 15.0, 40.0  # height of a line of text; minimum height of a node
 MARGIN = 20.0  # around the picture
-GAP_MAIN, GAP_CROSS = {True: 34.0, False: 50.0}, 20.0  # between layers (down, right); nodes
-FREE = 8.0  # what an arrow takes of a layer that it passes
+GAP_MAIN, GAP_CROSS = {True: 34.0, False: 50.0}, 20.0  # gaps of layers (down or not); of nodes
+FREE = 8.0  # size of the free place of an arrow in a layer that it passes
 FILL = {"input": "#dbeafe", "constant": "#eeeeee", "operation": "#ffffff", "result": "#dcfce7"}
-ADJOINT = "#b3400a"  # of the last line of a node that has its adjoint
+ADJOINT = "#b3400a"  # colour of the line with a node's adjoint
 
 
 @dataclass
 class Node:
-    """A box of the picture; `kind` "" is the place where an arrow passes."""
+    """A node of the picture.
+
+    Attributes
+    ----------
+    kind : str
+        Key of :data:`FILL`, or "" for the free place of an arrow.
+    lines : tuple of str
+        Text in the node.
+    layer : int
+        Number of its layer, from 0.
+    parents : list of Node
+        Nodes from which an arrow comes.
+    adjoint : str
+        Last line, in another colour; "" for none.
+    x, y, width, height : float
+        Left upper corner and size in pixels, set by :func:`draw`.
+    """
 
     kind: str
     lines: tuple[str, ...]
@@ -38,11 +53,25 @@ class Node:
 
     @property
     def texts(self) -> tuple[str, ...]:
+        """All lines, with the adjoint."""
         return (*self.lines, self.adjoint) if self.adjoint else self.lines
 
 
 def draw(nodes: Sequence[Node], down: bool = False) -> str:
-    """Return the picture; places the nodes, whose `layer` and `parents` are given."""
+    """Place the nodes and draw them.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        Nodes with `layer` and `parents`; their places and sizes are set here.
+    down : bool
+        Whether the layers go downwards instead of to the right.
+
+    Returns
+    -------
+    str
+        Text of the .svg file.
+    """
     layers = _layers(nodes)
     children = _order(layers)
     _size(layers, down)
@@ -51,7 +80,7 @@ def draw(nodes: Sequence[Node], down: bool = False) -> str:
 
 
 def _layers(nodes: Sequence[Node]) -> list[list[Node]]:
-    """Sort the nodes by layer, and give every arrow a place in each layer that it passes."""
+    """Group the nodes by layer, and give every arrow a place in each layer that it passes."""
     layers: list[list[Node]] = [[] for _ in range(1 + max(node.layer for node in nodes))]
     for node in nodes:
         layers[node.layer].append(node)
@@ -65,9 +94,10 @@ def _layers(nodes: Sequence[Node]) -> list[list[Node]]:
 
 
 def _order(layers: list[list[Node]]) -> dict[int, list[tuple[Node, float]]]:
-    """Reduce crossings: each layer in the order of its neighbours' mean places, to and fro.
+    """Reduce crossings: sort each layer by its neighbours' mean places, forward and backward.
 
-    Returns every node's children, each with where on it, from 0 to 1, the arrow ends.
+    Returns the children of every node, each with the place on it, from 0 to 1, at which the arrow
+    ends.
     """
     children: dict[int, list[tuple[Node, float]]] = {id(n): [] for layer in layers for n in layer}
     for layer in layers:
@@ -81,7 +111,7 @@ def _order(layers: list[list[Node]]) -> dict[int, list[tuple[Node, float]]]:
             for node in layer:
                 if sweep % 2 == 0:
                     near = [places[id(n)] for n in node.parents]
-                else:  # what one operation takes stands in the order in which it takes it
+                else:  # the inputs of an operation stand in the order of its arguments
                     near = [places[id(n)] + 1e-3 * end for n, end in children[id(node)]]
                 near = near or [places[id(node)]]
                 means[id(node)] = sum(near) / len(near)
@@ -91,7 +121,7 @@ def _order(layers: list[list[Node]]) -> dict[int, list[tuple[Node, float]]]:
 
 
 def _size(layers: list[list[Node]], down: bool) -> None:
-    """Give every node its size; along the main direction, all of a layer have the same."""
+    """Set the size of every node; all nodes of a layer have the same size along `main`."""
     for layer in layers:
         for node in layer:
             letters = max((len(line) for line in node.texts), default=0)
@@ -106,7 +136,7 @@ def _size(layers: list[list[Node]], down: bool) -> None:
 def _place(
     layers: list[list[Node]], children: dict[int, list[tuple[Node, float]]], down: bool
 ) -> tuple[float, float]:
-    """Give every node its corner; return the size of the picture."""
+    """Set the corner of every node; return the size of the picture."""
     cross = {id(n): n.width if down else n.height for layer in layers for n in layer}
     centre: dict[int, float] = {}
     for layer in layers:
@@ -114,7 +144,7 @@ def _place(
         for node in layer:
             centre[id(node)] = start + cross[id(node)] / 2
             start += cross[id(node)] + GAP_CROSS
-    for sweep in range(8):  # towards the neighbours, as far as the order allows
+    for sweep in range(8):  # move nodes towards their neighbours, as far as the order allows
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             wishes, weights = [], []
             for node in layer:
@@ -141,9 +171,10 @@ def _is_leaf(node: Node) -> bool:
 
 
 def _apart(wishes: list[float], weights: list[float], sizes: list[float]) -> list[float]:
-    """Return centres nearest to what is wished, in the order given and a gap apart.
+    """Return the centres nearest to the wished ones that keep the order and the gaps.
 
-    Isotonic regression by pooling adjacent violators, of the wishes less what the sizes take.
+    Isotonic regression by pooling adjacent violators, applied to the wishes minus the offsets
+    that sizes and gaps require.
     """
     offsets = [0.0]
     for one, two in pairwise(sizes):
@@ -177,7 +208,7 @@ def _write(nodes: list[Node], width: float, height: float, down: bool) -> str:
 
 
 def _arrows(node: Node, down: bool) -> list[str]:
-    """Write the arrows into a node; those of several inputs end at points of their own."""
+    """Write the arrows into a node; each ends at another point."""
     lines = []
     for k, parent in enumerate(node.parents):
         share = (k + 1) / (len(node.parents) + 1)
@@ -192,7 +223,7 @@ def _arrows(node: Node, down: bool) -> list[str]:
             f'<path class="arrow" d="M{start[0]:.6g},{start[1]:.6g} L{end[0]:.6g},{end[1]:.6g}" '
             f'stroke="black"{tip}/>'
         )
-    if not node.kind:  # on through the free place
+    if not node.kind:  # the line goes on through the free place
         on = f"v{node.height:.6g}" if down else f"h{node.width:.6g}"
         x, y = (node.x + FREE / 2, node.y) if down else (node.x, node.y + FREE / 2)
         lines.append(f'<path d="M{x:.6g},{y:.6g} {on}" stroke="black"/>')
@@ -217,5 +248,5 @@ def _box(node: Node) -> list[str]:
 
 
 def _printable(line: str) -> str:
-    """Replace control characters, which XML cannot hold even escaped."""
+    """Replace control characters, which XML does not allow even if escaped."""
     return "".join(c if c.isprintable() else "?" for c in line)

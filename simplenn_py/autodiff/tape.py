@@ -1,10 +1,10 @@
 """Reverse mode on a tape: the mechanism, without a single derivative rule.
 
-An operation on watched arrays computes its value and leaves a record on the tape: which rule,
-which inputs, which result.  Records are appended as they are computed, so the tape is a
-topological order of the computational graph and the pass back only reads it from its end,
-adding up cotangents (section E of the lecture).  A tape inside a tape gives gradients of
-gradients, see ``box.py``.
+An operation on watched arrays computes its value and appends a record to the tape: its rule, its
+inputs, and its result.  The records are in the order of computation, which is a topological order
+of the computational graph.  So the backward pass only reads the tape from its end and adds up
+cotangents (section E of the lecture).  A tape inside a tape gives gradients of gradients, see
+``box.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ _USED = (
 
 
 class Variable(Box):
-    """A watched array: a value and its place on a tape."""
+    """A watched array: a value and its place on a tape.
+
+    Parameters
+    ----------
+    tape : GradientTape
+        Tape that watches it.
+    value : ndarray, number or Box
+        The value, of any shape.
+    index : int
+        Index of its record on the tape, from 0.
+    """
 
     __slots__ = ("index",)
 
@@ -34,10 +44,21 @@ class Variable(Box):
 
 @dataclass(frozen=True)
 class TapeEntry:
-    """One operation on a tape; ``rule`` is None for a watched input.
+    """One operation on a tape, or a watched input.
 
-    ``inputs`` are the values that went in, ``parents`` their places on the tape (None for a
-    constant), so that ``parents[k] < `` the record's own place.
+    Attributes
+    ----------
+    rule : Rule or None
+        Rule of the operation; None for a watched input.
+    inputs : tuple of ndarray, number or Box
+        Values that the operation takes.
+    parents : tuple of int or None
+        Indices of the inputs' records, all less than the index of this record; None for a
+        constant.
+    options : dict
+        Keyword arguments of the rule's functions.
+    result : ndarray, number or Box
+        Value of the result, or of the watched input.
     """
 
     rule: Rule | None
@@ -48,13 +69,13 @@ class TapeEntry:
 
 
 class GradientTape(Trace):
-    """Records operations on watched arrays, and differentiates what it recorded.
+    """Record operations on watched arrays, and differentiate the recorded results.
 
     Parameters
     ----------
     persistent : bool
-        Keep the records after :meth:`gradient`, for more gradients; they hold every
-        intermediate array.
+        Whether to keep the records, which hold every intermediate array, after :meth:`gradient`;
+        more gradients can then be computed.
 
     Examples
     --------
@@ -67,9 +88,9 @@ class GradientTape(Trace):
 
     Notes
     -----
-    Section E of the lecture, whose example this is.  A gradient of a gradient takes a tape
-    inside a tape: ``x = inner.watch(outer.watch(x0))``.  Outside the ``with`` block nothing is
-    recorded: there an operation returns a plain value.
+    The example is that of section E of the lecture.  A gradient of a gradient needs a tape inside
+    a tape: ``x = inner.watch(outer.watch(x0))``.  Outside the ``with`` block nothing is recorded,
+    and an operation returns a plain value.
     """
 
     def __init__(self, persistent: bool = False) -> None:
@@ -88,19 +109,25 @@ class GradientTape(Trace):
         self._recording = False
 
     def watch(self, *values: Value) -> Any:
-        """Return each of the arrays as a Variable: the one if there is one, else a tuple.
+        """Watch arrays: operations on the returned variables are recorded.
 
         Parameters
         ----------
         *values : array_like or Box, any shape
-            Floating arrays are taken as they are, not copied; integers become float64.
+            Arrays to watch.  Floating arrays are not copied; integers become float64.
+
+        Returns
+        -------
+        Variable or tuple of Variable
+            A tuple unless there is exactly one value.
 
         Raises
         ------
         TypeError
-            Where an entry is not a real number.
+            If an entry is not a real number.
         ValueError
-            Outside the ``with`` block, or for a box of a tape further inside.
+            If the tape is not recording (outside the ``with`` block), or if a value is a box of
+            this tape or of an inner one.
         """
         if not self._recording:
             raise ValueError(
@@ -115,7 +142,8 @@ class GradientTape(Trace):
         if x.trace.level >= self.level:
             raise ValueError(
                 "this array is already watched by this tape or by one made later; with nested "
-                "tapes watch by the one made first, then by the inner: inner.watch(outer.watch(x))"
+                "tapes watch with the tape made first, then with the inner: "
+                "inner.watch(outer.watch(x))"
             )
         return x
 
@@ -134,40 +162,61 @@ class GradientTape(Trace):
         return self._append(TapeEntry(rule, values, parents, options, result))
 
     def find(self, x: Value, role: str) -> int:
-        """Return the place of a variable on this tape, looking through boxes of inner traces."""
+        """Return the index of a variable on this tape, also if it is in boxes of inner traces.
+
+        Parameters
+        ----------
+        x : Variable
+            Variable to find.
+        role : str
+            Role of the variable, such as ``"target"``, for the message.
+
+        Returns
+        -------
+        int
+            Index of its record.
+
+        Raises
+        ------
+        ValueError
+            If `x` is not on this tape, or the tape has been used.
+        """
         while isinstance(x, Box) and x.trace.level > self.level:
             x = x.value
         if not isinstance(x, Variable) or x.trace is not self:
             raise ValueError(
                 f"the {role} is not on this tape; it must be an array that the tape watches, or "
-                "that was computed from one inside the 'with' block (for a gradient of a gradient "
-                "use a tape inside a tape)"
+                "that was computed from such an array inside the 'with' block (for a gradient of a "
+                "gradient use a tape inside a tape)"
             )
         if self._used:
             raise ValueError(_USED)
         return x.index
 
     def gradient(self, target: Any, sources: Any, delta: Any = None) -> Any:
-        """Differentiate ``<target, delta>``, the sum over the targets, in every source.
+        """Differentiate ``<target, delta>``, summed over the targets, in every source.
 
         Parameters
         ----------
         target : Variable, or a list or tuple of them
+            Results to differentiate, of any shapes.
         sources : Variable, or a list or tuple of them
+            Arrays to differentiate in.
         delta : array_like or list of them, optional
-            The cotangent of every target, in its shape, held fixed; 1 for a scalar.
+            Cotangent of every target, in its shape, held fixed; by default 1 for a scalar.
 
         Returns
         -------
-        ndarray, or a list of them where `sources` is a list or tuple
-            In the shape of the source (a number for a number); zero where the target does not
-            depend on it.  A box where an outer trace follows the computation.
+        ndarray, or a list of them if `sources` is a list or tuple
+            Gradient in the shape of the source (a number for a number); zero if the target does
+            not depend on the source.  The result is a box if an outer trace follows the
+            computation.
 
         Raises
         ------
         ValueError
-            For an array that is not on the tape, a tape already used, or a target that is not
-            a scalar and has no `delta`, or one of another shape.
+            If an array is not on the tape, the tape has been used, a target that is not a scalar
+            has no `delta`, or a `delta` has another shape than its target.
         """
         many = isinstance(target, list | tuple)
         targets = list(target) if many else [target]
@@ -182,12 +231,12 @@ class GradientTape(Trace):
             _add(cotangents, index, _cotangent(self.records[index].result, v))
         self._back(cotangents, frozenset(wanted))
         found = [_own(cotangents.get(i), self.records[i].result) for i in wanted]
-        if not self.persistent:  # nothing may be recorded any more: places would be given twice
+        if not self.persistent:  # recording ends: new records would get the indices of old ones
             self.records, self._used, self._recording = [], True, False
         return found if several else found[0]
 
     def _back(self, cotangents: dict[int, Value], keep: frozenset[int]) -> None:
-        """Read the tape from its end; cotangents that nobody wants are dropped once used."""
+        """Read the tape from its end; cotangents not in `keep` are dropped once they are used."""
         for index in range(max(cotangents, default=-1), -1, -1):
             record = self.records[index]
             if index not in cotangents or record.rule is None:
@@ -219,7 +268,7 @@ def _cotangent(result: Value, delta: Value) -> Value:
 
 
 def _own(part: Value | None, source: Value) -> Value:
-    """Give a plain gradient memory of its own: rules may return views, shared or read-only."""
+    """Copy a plain gradient: rules may return views, which may be shared or read-only."""
     if part is None:
         return np.zeros_like(plain(source))[()]
     return part if isinstance(part, Box) else np.array(part)[()]

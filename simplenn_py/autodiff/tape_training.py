@@ -1,8 +1,8 @@
-"""Training what a user wrote in NumPy: its derivatives come from the tape.
+"""Training of networks written in NumPy, with derivatives from the tape.
 
-A new activation, layer or loss is a few lines of NumPy.  :class:`TapeObjective` makes of them
-what the solvers of ``opt`` ask for, and :func:`fit` runs one.  Imported on its own:
-``from simplenn_py.autodiff.training import TapeObjective, fit``.
+A new activation, layer or loss is a few lines of NumPy.  :class:`TapeObjective` turns them into an
+objective for the solvers of ``opt``, and :func:`fit` runs a solver.  Import this module by its own
+name: ``from simplenn_py.autodiff.tape_training import TapeObjective, fit``.
 """
 
 from __future__ import annotations
@@ -36,37 +36,41 @@ class TapeObjective:
     Parameters
     ----------
     network : callable
-        ``network(Z, *parameters)`` returns ``z``, shape (nL, n), one instance a column; `Z` is
-        a part of `images`.  It calls NumPy functions that have a derivative rule, and those of
-        ``rules_cnn.py``.
+        Network: ``network(Z, *parameters)`` returns ``z``, shape (nL, n), one column per
+        instance; `Z` has the n images of a batch.  It may call NumPy functions that have a
+        derivative rule, and the functions of ``rules_cnn.py``.
     loss : callable
-        ``loss(z, y)`` returns one loss an instance, shape (n,); `y` is a part of `labels`.
-    parameters : sequence of array_like, all float32 or all float64
-        Where training starts: copied.
+        Loss: ``loss(z, y)`` returns one loss per instance, shape (n,); `y` has the labels of the
+        batch.
+    parameters : sequence of array_like, any shapes, all float32 or all float64
+        Initial values of the parameters; they are copied.
     images : ndarray, shape (d, a*b*l), Fortran order, any real dtype
-        Scaled as the network wants them; a batch is given to it in the parameters' dtype.
+        Images of the training set, scaled as the network needs them; every batch is converted to
+        the parameters' dtype.
     labels : ndarray of integers, shape (l,)
-        Index of each instance's class, from 0 to below nL.
+        Index of each instance's class, from 0 to ``nL - 1``.
     C : float
-        The lecture's ``C``; ``inf`` switches regularisation off.
+        The lecture's ``C``, above 0; ``inf`` switches regularisation off.
 
     Attributes
     ----------
-    theta : ndarray
-        All parameters in one vector, of each ``vec``: its columns one after the other.
+    theta : ndarray, shape (n_parameters,)
+        All parameters in one vector: the ``vec`` of each, its columns one after the other.
     parameters : list of ndarray
-        Views of `theta`, in the shapes that were given, in Fortran order.
+        Views of `theta` in the given shapes, in Fortran order.
 
     Raises
     ------
+    OptionError
+        If `C` is not above 0.
     ValueError
-        Where dtypes or shapes do not go together.
+        If dtypes or shapes do not fit together, or a label is negative.
 
     Notes
     -----
-    Section A of the lecture.  It is what :func:`~simplenn_py.opt.sgd.sgd` and
-    :func:`~simplenn_py.opt.adam.adam` ask of an objective, as
-    :class:`~simplenn_py.cnn.objective.BatchObjective` is for the engines.
+    Section A of the lecture.  :func:`~simplenn_py.opt.sgd.sgd` and
+    :func:`~simplenn_py.opt.adam.adam` use it as they use
+    :class:`~simplenn_py.cnn.objective.BatchObjective`, the objective of the engines.
     """
 
     def __init__(
@@ -85,7 +89,9 @@ class TapeObjective:
         self.theta = np.concatenate([vec(x) for x in starts]) if starts else np.empty(0)
         if len({x.dtype for x in starts}) != 1 or self.theta.dtype not in (np.float32, np.float64):
             found = ", ".join(str(x.dtype) for x in starts) or "none"
-            raise ValueError(f"the parameters' dtypes are {found}; all must be float32, or float64")
+            raise ValueError(
+                f"the parameters' dtypes are {found}; all must be float32, or all float64"
+            )
         self.parameters = [
             part.reshape(x.shape, order="F")
             for part, x in zip(self._split(self.theta, starts), starts, strict=True)
@@ -93,13 +99,13 @@ class TapeObjective:
         labels = np.asarray(labels)
         if labels.ndim != 1 or labels.size == 0 or labels.dtype.kind not in "iu":
             raise ValueError(
-                f"labels has shape {labels.shape} and dtype {labels.dtype}; it must be one index "
-                "of a class, a whole number from 0, for each instance"
+                f"labels has shape {labels.shape} and dtype {labels.dtype}; it must have one class "
+                "index, a whole number from 0, per instance"
             )
         if labels.min() < 0:
             raise ValueError(
-                f"labels has {labels.min()}; an index of a class counts from 0, so number the "
-                "classes 0, 1, 2, ..."
+                f"labels has {labels.min()}; class indices start at 0, so number the classes "
+                "0, 1, 2, ..."
             )
         self._images, self._labels = _by_instance(images, labels.size), labels
 
@@ -109,7 +115,7 @@ class TapeObjective:
         return int(self._labels.size)
 
     def start_epoch(self, epoch: int) -> None:
-        """Nothing is drawn anew from epoch to epoch."""
+        """Do nothing: there is nothing to draw again in a new epoch."""
 
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
         """Write the estimate ``theta/C + mean of dxi_i/dtheta`` over a batch into `out`.
@@ -117,27 +123,29 @@ class TapeObjective:
         Parameters
         ----------
         indices : ndarray of int64, shape (n,)
-        out : ndarray, the shape of `theta`
+            Indices of the batch's instances.
+        out : ndarray, the shape and dtype of `theta`
+            Array for the result.
 
         Returns
         -------
         loss : float
-            The batch's summed loss, without regularisation.
+            Sum of the batch's losses, without regularisation.
         correct : int
-            How many of its instances the network gets right.
+            Number of instances that the network classifies correctly.
 
         Raises
         ------
         ValueError
-            Where network or loss return another shape than they must, or nothing that depends
-            on the parameters, and where a label is no row of the network's outputs.
+            If the network or the loss returns a wrong shape, the loss does not depend on the
+            parameters, or a label is not less than the number of outputs.
         """
         with GradientTape() as tape:
             watched = [tape.watch(x) for x in self.parameters]
             z, total = self._forward(indices, watched)
         if not (isinstance(total, Variable) and total.trace is tape):
             raise ValueError(
-                "the loss does not depend on any parameter; network must use those that it is given"
+                "the loss does not depend on any parameter; network must use its parameters"
             )
         found = tape.gradient(total, watched)
         for part, gradient in zip(self._split(out, self.parameters), found, strict=True):
@@ -149,38 +157,50 @@ class TapeObjective:
         return float(plain(total)), int(correct)
 
     def fun(self, indices: Array | None = None) -> float:
-        """Return f over some instances, all if omitted, in one batch."""
+        """Return f over some instances, in one batch.
+
+        Parameters
+        ----------
+        indices : ndarray of int64, shape (n,), optional
+            Indices of the instances; all if omitted.
+
+        Returns
+        -------
+        float
+            ``theta'theta/(2C)`` plus the mean loss.
+        """
         indices = np.arange(self.l) if indices is None else indices
         total = float(self._forward(indices, self.parameters)[1])
         return float(self.theta @ self.theta) / (2 * self._C) + total / indices.size
 
     def predict(self, images: Array, batch_size: int = 256) -> Array:
-        """Return the class of the largest output for each of some images.
+        """Return the index of the largest output for each image.
 
         Parameters
         ----------
         images : ndarray, shape (d, a*b*n), Fortran order
-            Of the size of those trained on, and scaled like them.
+            Images of the same size and scaling as the training set.
         batch_size : int
-            How many the network is given at a time.
+            Number of images per batch, 1 or more.
 
         Returns
         -------
         ndarray of int64, shape (n,)
+            Index of each image's class.
 
         Raises
         ------
         ValueError
-            Where there is no image, or it has another size.
+            If there is no image, or the images have another size.
         OptionError
-            Where `batch_size` is less than 1.
+            If `batch_size` is less than 1.
         """
         batch_size = _checked(batch_size=batch_size).batch_size
         images, (_, each, d) = np.asarray(images), self._images.shape
         if images.ndim != 2 or images.size == 0 or images.shape[0] != d or images.shape[1] % each:
             raise ValueError(
-                f"images has shape {images.shape}; it must be ({d}, {each}*n), a column a pixel, "
-                "for 1 image or more"
+                f"images has shape {images.shape}; it must be ({d}, {each}*n), one column per "
+                "pixel, with 1 image or more"
             )
         parts = _by_instance(images, images.shape[1] // each)
         return np.concatenate(
@@ -191,25 +211,25 @@ class TapeObjective:
         )
 
     def _forward(self, indices: Array, parameters: Sequence[Value]) -> tuple[Value, Value]:
-        """Compute the network's outputs of some instances, and the sum of their losses."""
+        """Compute the network's outputs for some instances, and the sum of their losses."""
         n = indices.size
         z = self._network(self._storage(self._images[indices]), *parameters)
         if len(np.shape(z)) != 2 or np.shape(z)[1] != n:
             raise ValueError(
                 f"network returned shape {np.shape(z)} for {n} instances; it must be (nL, {n}), "
-                "one column an instance"
+                "one column per instance"
             )
         largest = self._labels[indices].max()
         if largest >= np.shape(z)[0]:
             raise ValueError(
-                f"labels has {largest} and network returns {np.shape(z)[0]} outputs an instance; "
-                f"it must return {largest + 1} or more, since labels count from 0"
+                f"labels has {largest} and network returns {np.shape(z)[0]} outputs per instance; "
+                f"it must return {largest + 1} or more, since labels start at 0"
             )
         xi = self._loss(z, self._labels[indices])
         if np.shape(xi) != (n,):
             raise ValueError(
                 f"loss returned shape {np.shape(xi)} for {n} instances; it must be ({n},), one "
-                "loss an instance"
+                "loss per instance"
             )
         return z, np.sum(xi)
 
@@ -227,8 +247,8 @@ def _by_instance(images: Array, l: int) -> Array:
     images = np.asarray(images)
     if images.ndim != 2 or l == 0 or images.shape[1] % l:
         raise ValueError(
-            f"images has shape {images.shape} for {l} labels; it must be (d, a*b*{l}), a column a "
-            "pixel"
+            f"images has shape {images.shape} for {l} labels; it must be (d, a*b*{l}), one column "
+            "per pixel"
         )
     return np.ascontiguousarray(images.T).reshape(l, -1, images.shape[0])
 
@@ -251,31 +271,35 @@ def fit(
     Parameters
     ----------
     objective : TapeObjective
+        Network, loss, and training set.
     solver : {"sgd", "adam"}
+        Name of the solver.
     epochs, batch_size : int
+        Number of epochs, and number of images per update.
     lr : float, optional
-        If omitted, or 0: 0.01 for SGD and 0.001 for Adam.
+        Learning rate; if omitted or 0, 0.01 for SGD and 0.001 for Adam.
     momentum : float
-        Of SGD.
+        Momentum of SGD; Adam ignores it.
     decay, schedule
-        See :func:`~simplenn_py.opt.minibatch.learning_rate`.
+        Decay and schedule of the learning rate, see
+        :func:`~simplenn_py.opt.minibatch.learning_rate`.
     seed : int
-        Of the permutations; equal seeds give equal results.
+        Seed of the permutations; equal seeds give equal results.
     hook : Hook, optional
-        Is told of every update and epoch, and may stop the run.
+        Object that is called after every update and epoch, and that may stop the run.
 
     Returns
     -------
     list of dict
-        One record an epoch: ``loss``, ``train_accuracy``, ``seconds`` and more.
+        One record per epoch: ``loss``, ``train_accuracy``, ``seconds`` and more.
 
     Raises
     ------
     OptionError
-        For another solver, and where an option breaks the rule of
+        If `solver` is unknown, or an option is not allowed by
         :class:`~simplenn_py.training.options.TrainOptions`.
     DivergedError
-        When a batch's loss is not finite.
+        If the loss of a batch is not finite.
     """
     if solver not in SOLVERS:
         raise OptionError(
@@ -294,7 +318,7 @@ def fit(
         "schedule": given.schedule,
     }
     rng, theta = np.random.default_rng(given.seed), objective.theta
-    with np.errstate(over="ignore", invalid="ignore"):  # the solver looks at the loss itself
+    with np.errstate(over="ignore", invalid="ignore"):  # the solver checks the loss
         if solver == "adam":
             state = AdamState(rng=rng, m=np.zeros_like(theta), v=np.zeros_like(theta))
             adam(objective, state, hook or Hook(), **options)
@@ -305,20 +329,50 @@ def fit(
 
 
 def _checked(**options: Any) -> TrainOptions:
-    """Check options by the rules of ``train``; NumPy's numbers are taken as Python's."""
+    """Check options by the rules of ``train``; NumPy's numbers are converted to Python's."""
     numbers = {k: v.item() if isinstance(v, np.generic) else v for k, v in options.items()}
     return TrainOptions(**numbers)
 
 
 def squared(z: Value, y: Array) -> Value:
-    """Return ``||z - e_y||^2`` of every column of `z`, shape (n,)."""
+    """Compute ``||z - e_y||^2`` for every column of `z`.
+
+    Parameters
+    ----------
+    z : ndarray or Box, shape (nL, n)
+        Outputs of the network.
+    y : ndarray of integers, shape (n,)
+        Class indices.
+
+    Returns
+    -------
+    ndarray or Box, shape (n,)
+        One loss per instance.
+
+    Notes
+    -----
+    The squared loss of section A of the lecture.
+    """
     residual = z - _one_hot(z, y)
     return np.sum(residual * residual, axis=0)
 
 
 def cross_entropy(z: Value, y: Array) -> Value:
-    """Return ``-log p_y``, `p` the softmax of every column of `z`, shape (n,)."""
-    shifted = z - plain(z).max(axis=0)  # the same p, and no overflow
+    """Compute ``-log p_y`` for every column of `z`, where `p` is its softmax.
+
+    Parameters
+    ----------
+    z : ndarray or Box, shape (nL, n)
+        Outputs of the network.
+    y : ndarray of integers, shape (n,)
+        Class indices.
+
+    Returns
+    -------
+    ndarray or Box, shape (n,)
+        One loss per instance.
+    """
+    shifted = z - plain(z).max(axis=0)  # p stays the same, and nothing overflows
     return np.log(np.sum(np.exp(shifted), axis=0)) - np.sum(shifted * _one_hot(z, y), axis=0)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .roofline import layer_work as layer_work
     from .roofline import measure_machine as measure_machine
 
-# What needs the compiled kernels is loaded when it is first used.
+# These names need the compiled kernels; they are loaded when they are first used.
 __getattr__, __dir__ = exports(
     __name__,
     {

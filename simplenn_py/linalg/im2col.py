@@ -1,15 +1,16 @@
-"""im2col in three memory layouts, and the permutations among them.
+"""im2col in three memory layouts, and the permutations between them.
 
-All three hold the same numbers: entry ``(u, w, c)`` of the patch below output pixel ``(i, j)`` of
+All three hold the same numbers: entry ``(u, w, c)`` of the patch of output pixel ``(i, j)`` of
 instance ``n``, that is pixel ``(i*s + u, j*s + w)`` of channel ``c`` of the padded image.  They
-differ in which of the six indices runs fastest in memory.  Slowest to fastest:
+differ in which of the six indices runs fastest in memory.  Column "memory" lists the indices from
+the slowest to the fastest:
 
     layout   array                            memory        the product that follows
     phi      (h*h*d, a_conv*b_conv*l), F      n j i c w u   W (d_next, h*h*d) from the left
     nhwc     (l*a_conv*b_conv, h*h*d), C      n i j u w c   filters (h*h*d, d_next) from the right
-    nchw     (l, d*h*h, a_conv*b_conv), C     n c u w i j   W (d_next, d*h*h), once an instance
+    nchw     (l, d*h*h, a_conv*b_conv), C     n c u w i j   W (d_next, d*h*h), once per instance
 
-One patch of a 2 x 2 filter on two channels, x and y, the image's rows written as rows:
+One patch of a 2 x 2 filter on two channels, x and y; the image's rows are written as rows:
 
     channel x   x00 x01    channel y   y00 y01
                 x10 x11                y10 y11
@@ -26,13 +27,14 @@ One patch of a 2 x 2 filter on two channels, x and y, the image's rows written a
                             | x01 x01' x01'' ... |    of all patches, output width j fastest;
                             | x10 ...            |    down a column: w, then u, then c
 
-So a patch is one run of memory in phi and in nhwc, and strided in nchw.  What is gathered in one
-run, from images in the layout's own order (:data:`IMAGES`), :func:`run_length` tells: ``h*d``
-numbers of NHWC images for nhwc, ``b_conv`` of NCHW images for nchw with stride 1, and for phi
-one, or ``h`` where there is one channel: its rows have the channel slowest, the images fastest.
+So a patch is contiguous in phi and in nhwc, and strided in nchw.  :func:`run_length` counts the
+numbers that can be gathered in one run from images in the layout's own order (:data:`IMAGES`):
+``h*d`` numbers of NHWC images for nhwc, ``b_conv`` numbers of NCHW images for nchw with stride 1.
+For phi it is one number, or ``h`` if there is one channel: the channel runs slowest in its rows
+and fastest in the images.
 
-Sources: section C of the lecture on matrix products; phi is simpleNN's, nhwc TensorFlow's buffer,
-nchw what Theano used and what PyTorch's ``unfold`` returns.
+Sources: section C of the lecture on matrix products.  phi is simpleNN's layout, nhwc is
+TensorFlow's buffer, nchw is the layout that Theano used and that PyTorch's ``unfold`` returns.
 """
 
 from __future__ import annotations
@@ -43,23 +45,26 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..errors import DataError, OptionError, closest
 from ..layout import Array, ConvGeometry
 
-#: Order of the six indices in memory, the slowest first.
+#: Order of the six indices in memory, from the slowest to the fastest.
 LAYOUTS: dict[str, str] = {"phi": "njicwu", "nhwc": "nijuwc", "nchw": "ncuwij"}
-#: Order in memory of the images that go with each: instance, row, column, channel; slowest first.
+#: Memory order of the images that go with each layout, from the slowest index to the fastest:
+#: n is the instance, a the row, b the column, d the channel.
 IMAGES: dict[str, str] = {"phi": "nbad", "nhwc": "nabd", "nchw": "ndab"}
 
 
 def im2col_phi(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
-    """Form simpleNN's phi(pad(Z)) of images in NHWC order.
+    """Form simpleNN's phi(pad(Z)) from images in NHWC order.
 
     Parameters
     ----------
     images : ndarray, shape (l, a, b, d)
-        Any dtype and strides.
+        Images, of any dtype and strides.
     h : int
-        Filter width (square).
-    s, p : int
-        Stride, and zero padding on every side.
+        Height and width of the filter, 1 or more.
+    s : int
+        Stride, 1 or more.
+    p : int
+        Number of rows and columns of zeros on every side, 0 or more.
 
     Returns
     -------
@@ -69,23 +74,35 @@ def im2col_phi(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
     Raises
     ------
     DataError
-        Where `images` has no four axes, or the padded image is smaller than the filter.
+        If `images` does not have four axes, or the padded image is smaller than the filter.
     OptionError
-        Where `h`, `s` or `p` is out of its range.
+        If `h`, `s` or `p` is out of its range.
+
+    Notes
+    -----
+    The lecture's phi(pad(Z)); simpleNN forms it in ``padding_and_phiZ``.
+
+    Examples
+    --------
+    A 2 x 2 filter on an image of 2 x 3 pixels has two patches, one per column:
+
+    >>> image = np.array([[1, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> im2col_phi(image, h=2).tolist()
+    [[1, 2], [4, 5], [2, 3], [5, 6]]
     """
     windows = _windows(images, "nabc", h, s, p)
     return _matrix(_in_memory(windows, "phi"), "phi")
 
 
 def im2col_nhwc(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
-    """Form TensorFlow's patch rows of images in NHWC order.
+    """Form the patches as rows, as TensorFlow does, from images in NHWC order.
 
     Parameters
     ----------
     images : ndarray, shape (l, a, b, d)
-        Any dtype and strides.
+        Images, of any dtype and strides.
     h, s, p : int
-        Filter width, stride, padding.
+        Filter width, stride, and padding, as in :func:`im2col_phi`.
 
     Returns
     -------
@@ -95,21 +112,29 @@ def im2col_nhwc(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
     Raises
     ------
     DataError, OptionError
-        As :func:`im2col_phi`.
+        In the same cases as :func:`im2col_phi`.
+
+    Examples
+    --------
+    A 2 x 2 filter on an image of 2 x 3 pixels has two patches, one per row:
+
+    >>> image = np.array([[1, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> im2col_nhwc(image, h=2).tolist()
+    [[1, 2, 4, 5], [2, 3, 5, 6]]
     """
     windows = _windows(images, "nabc", h, s, p)
     return _matrix(_in_memory(windows, "nhwc"), "nhwc")
 
 
 def im2col_nchw(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
-    """Form one patch matrix an instance of images in NCHW order.
+    """Form one patch matrix per instance from images in NCHW order.
 
     Parameters
     ----------
     images : ndarray, shape (l, d, a, b)
-        Any dtype and strides.
+        Images, of any dtype and strides.
     h, s, p : int
-        Filter width, stride, padding.
+        Filter width, stride, and padding, as in :func:`im2col_phi`.
 
     Returns
     -------
@@ -119,7 +144,15 @@ def im2col_nchw(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
     Raises
     ------
     DataError, OptionError
-        As :func:`im2col_phi`.
+        In the same cases as :func:`im2col_phi`.
+
+    Examples
+    --------
+    A 2 x 2 filter on an image of 2 x 3 pixels has two patches, one per column:
+
+    >>> image = np.array([[1, 2, 3], [4, 5, 6]]).reshape(1, 1, 2, 3)
+    >>> im2col_nchw(image, h=2)[0].tolist()
+    [[1, 2], [2, 3], [4, 5], [5, 6]]
     """
     windows = _windows(images, "ncab", h, s, p)
     return _matrix(_in_memory(windows, "nchw"), "nchw")
@@ -128,34 +161,43 @@ def im2col_nchw(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
 def convert(
     P: Array, source: str, target: str, *, h: int, d: int, a_conv: int, b_conv: int
 ) -> Array:
-    """Bring patches from one layout into another, exactly.
+    """Copy patches from one layout into another; no number changes.
 
     Parameters
     ----------
     P : ndarray
-        In the layout `source`, with the shape that its function returns; any strides.
+        Patches in the layout `source`, in the shape that its function returns; any dtype and
+        strides.
     source, target : {"phi", "nhwc", "nchw"}
+        Layout of `P`, and layout of the result.
     h, d : int
-        Filter width and channels.
+        Filter width and number of channels.
     a_conv, b_conv : int
-        Rows and columns of output pixels.
+        Numbers of rows and columns of output pixels.
 
     Returns
     -------
-    ndarray
-        A new array with the shape and the memory order of `target`.
+    ndarray, the dtype of `P`
+        A new array in the shape and the memory order of `target`.
 
     Raises
     ------
     OptionError
-        Where a layout is unknown or a size is less than 1.
+        If a layout is unknown or a size is less than 1.
     DataError
-        Where `P` has another shape.
+        If the shape of `P` does not fit `source` and the sizes.
 
     Notes
     -----
-    One read and one write of every number, and one of the two in short runs: it costs about what
-    forming the patches anew does.
+    Every number is read once and written once, and one of the two goes in short runs: converting
+    costs about as much as forming the patches again.
+
+    Examples
+    --------
+    >>> image = np.array([[1, 2, 3], [4, 5, 6]]).reshape(1, 2, 3, 1)
+    >>> P = im2col_phi(image, h=2)
+    >>> convert(P, "phi", "nhwc", h=2, d=1, a_conv=1, b_conv=2).tolist()
+    [[1, 2, 4, 5], [2, 3, 5, 6]]
     """
     sizes = {"i": a_conv, "j": b_conv, "u": h, "w": h, "c": d}
     for name, size in zip(("a_conv", "b_conv", "h", "h", "d"), sizes.values(), strict=True):
@@ -168,7 +210,7 @@ def convert(
     if P.shape != wanted or l == 0:
         raise DataError(
             f"P has shape {P.shape}; {source!r} patches of these sizes have "
-            f"{_rule(source, sizes)}, give the sizes that they were made with"
+            f"{_rule(source, sizes)}, give the sizes with which P was formed"
         )
     memory = P.T if source == "phi" else P  # the array whose C order is the layout's memory
     six = memory.reshape([(sizes | {"n": l})[axis] for axis in axes])
@@ -178,27 +220,37 @@ def convert(
 def permutation(
     source: str, target: str, *, h: int, d: int, a_conv: int, b_conv: int, l: int
 ) -> Array:
-    """Tell which entry of the source's memory each entry of the target's memory is.
+    """Return the index in the source's memory that each entry of the target is copied from.
 
         memory(target) = memory(source)[index]
 
-    where memory is ``vec`` (columns stacked) of phi, and the rows one after the other of the two
-    others.  As a 0/1 matrix it has one 1 in every row and column.
+    The memory of phi is its ``vec`` (the columns one after the other); the memory of nhwc and
+    nchw is their rows one after the other.  Written as a 0/1 matrix, the permutation has one 1
+    in every row and in every column.
 
     Parameters
     ----------
     source, target : {"phi", "nhwc", "nchw"}
+        Layout to copy from, and layout to copy to.
     h, d, a_conv, b_conv, l : int
-        Filter width, channels, output rows and columns, instances.
+        Filter width, and numbers of channels, output rows, output columns, and instances.
 
     Returns
     -------
     ndarray of int64, shape (h*h*d*a_conv*b_conv*l,)
+        The index.
 
     Raises
     ------
     OptionError
-        Where a layout is unknown or a size is less than 1.
+        If a layout is unknown or a size is less than 1.
+
+    Examples
+    --------
+    One patch of a 2 x 2 filter on one channel: phi stores its columns, nhwc its rows:
+
+    >>> permutation("phi", "nhwc", h=2, d=1, a_conv=1, b_conv=1, l=1).tolist()
+    [0, 2, 1, 3]
     """
     count = h * h * d * a_conv * b_conv * l
     at_least("l", l, 1)
@@ -211,18 +263,25 @@ def permutation(
 
 
 def images_of(layout: str, images: Array) -> Array:
-    """Bring images (l, a, b, d) into the memory order that goes with a layout.
+    """Copy images into the memory order that goes with a layout.
+
+    Parameters
+    ----------
+    layout : {"phi", "nhwc", "nchw"}
+        Layout of the patches.
+    images : ndarray, shape (l, a, b, d)
+        Images, of any dtype and strides.
 
     Returns
     -------
-    ndarray
-        As the layout's function takes it: (l, d, a, b) for nchw, else (l, a, b, d), a view of an
-        array with the axes of :data:`IMAGES` in C order.
+    ndarray, shape (l, d, a, b) for nchw, else (l, a, b, d), the dtype of `images`
+        The images as the layout's function takes them: a view of an array whose axes are those of
+        :data:`IMAGES`, in C order.
 
     Raises
     ------
     OptionError
-        Where the layout is unknown.
+        If the layout is unknown.
     """
     _axes(layout)
     order, taken = IMAGES[layout], "ndab" if layout == "nchw" else "nabd"
@@ -231,7 +290,20 @@ def images_of(layout: str, images: Array) -> Array:
 
 
 def addresses(layout: str, a: int, b: int, d: int) -> Array:
-    """Number the pixels of one image (1, a, b, d) as they lie in the layout's memory, from 0."""
+    """Number the pixels of one image in the order of the layout's memory.
+
+    Parameters
+    ----------
+    layout : {"phi", "nhwc", "nchw"}
+        Layout whose images are numbered, see :data:`IMAGES`.
+    a, b, d : int
+        Numbers of rows, columns, and channels.
+
+    Returns
+    -------
+    ndarray of int64, shape (1, a, b, d)
+        The addresses, from 0 to ``a*b*d - 1``.
+    """
     strides = images_of(layout, np.empty((1, a, b, d), np.int8)).strides
     if layout == "nchw":
         strides = (strides[0], *strides[2:], strides[1])
@@ -240,9 +312,21 @@ def addresses(layout: str, a: int, b: int, d: int) -> Array:
 
 
 def run_length(layout: str, g: ConvGeometry) -> int:
-    """Count the numbers that lie side by side in the padded image as well as in the patches.
+    """Count the numbers that are contiguous both in the padded image and in the patches.
 
-    They can be copied in one go; the images are in the layout's own order.
+    Such a run can be copied in one go.  The images are in the layout's own order.
+
+    Parameters
+    ----------
+    layout : {"phi", "nhwc", "nchw"}
+        Layout of the patches and of the images.
+    g : ConvGeometry
+        Sizes of the layer.
+
+    Returns
+    -------
+    int
+        Length of a run, 1 or more.
     """
     images = images_of(layout, np.empty((1, g.a, g.b, g.d), np.int8))
     windows, axes = _windows(images, "ncab" if layout == "nchw" else "nabc", g.h, g.s, g.p)
@@ -268,7 +352,7 @@ def _windows(images: Array, order: str, h: int, s: int, p: int) -> tuple[Array, 
     if min(padded.shape[axis] for axis in spatial) < h:
         raise DataError(
             f"images has shape {images.shape}, too small for filters of width {h} with padding "
-            f"{p}; a filter must fit, pad more or take a smaller one"
+            f"{p}; a filter must fit, pad more or take a smaller filter"
         )
     step = tuple(slice(None, None, s if axis in spatial else 1) for axis in range(4))
     windows = sliding_window_view(padded, (h, h), axis=spatial)[step]
@@ -291,7 +375,7 @@ def _in_memory(windows: tuple[Array, str], layout: str) -> Array:
 
 
 def _matrix(memory: Array, layout: str) -> Array:
-    """See the six axes of :func:`_in_memory` as the layout's array."""
+    """View the six axes of :func:`_in_memory` as the layout's array."""
     shape = _shape(layout, dict(zip(LAYOUTS[layout], memory.shape, strict=True)))
     return memory.reshape(shape[::-1]).T if layout == "phi" else memory.reshape(shape)
 
@@ -328,6 +412,22 @@ def _near(layout: object) -> str:
 
 
 def at_least(name: str, value: object, least: int) -> None:
+    """Check that a value is a whole number and not less than a bound.
+
+    Parameters
+    ----------
+    name : str
+        Name of the value, for the message.
+    value : object
+        Value to check.
+    least : int
+        Smallest value allowed.
+
+    Raises
+    ------
+    OptionError
+        If `value` is not a whole number, or less than `least`.
+    """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < least:  # type: ignore[operator]
         raise OptionError(f"{name} is {value!r}; it must be a whole number, {least} or more")

@@ -1,4 +1,4 @@
-"""What the three layouts of im2col cost on this machine."""
+"""Times of the three layouts of im2col on this machine."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from .im2col import LAYOUTS, at_least, im2col_nchw, im2col_nhwc, im2col_phi, ima
 
 @dataclass(frozen=True)
 class LayoutCost:
-    """What the patches of one layer cost in one layout.
+    """Time and memory that the patches of one layer take in one layout.
 
     Attributes
     ----------
     layout : {"phi", "nhwc", "nchw"}
+        Memory layout of the patches.
     form_seconds : float
-        To pad the images, which are in the layout's own order, and to gather the patches.
+        Time to pad the images, which are in the layout's own order, and to gather the patches.
     product_seconds : float
-        Of their product with the filters, by BLAS.
+        Time of the product of patches and filters, by BLAS.
     bytes : int
-        Of the patches.
+        Size of the patches.
     run : int
-        See :func:`run_length`.
+        Number of contiguous numbers that are copied in one go, see
+        :func:`~simplenn_py.linalg.im2col.run_length`.
     """
 
     layout: str
@@ -41,27 +43,28 @@ class LayoutCost:
 def measure_layouts(
     g: ConvGeometry, l: int, dtype: str = "float32", repeat: int = 8
 ) -> list[LayoutCost]:
-    """Time, for one layer, to form the patches and to multiply them, in all three layouts.
+    """Time the forming of one layer's patches and their product, in all three layouts.
 
     Parameters
     ----------
     g : ConvGeometry
-        Pooling does not count.
+        Sizes of the layer; pooling is ignored.
     l : int
-        Images of the batch.
+        Number of images in the batch.
     dtype : {"float32", "float64"}
+        Precision of images and filters.
     repeat : int
-        Of which the shortest time is kept.
+        Number of runs; the shortest time is kept.
 
     Returns
     -------
     list of LayoutCost
-        In the order of :data:`LAYOUTS`.
+        One per layout, in the order of :data:`~simplenn_py.linalg.im2col.LAYOUTS`.
 
     Raises
     ------
     OptionError
-        Where `l` or `dtype` is out of its range, or memory does not suffice.
+        If `l` or `dtype` is out of its range, or the patches do not fit into the free memory.
     """
     at_least("l", l, 1)
     if dtype not in ("float32", "float64"):
@@ -69,8 +72,8 @@ def measure_layouts(
     need, free = _bytes(g, l, np.dtype(dtype).itemsize), free_bytes()
     if need > free:
         raise OptionError(
-            f"the patches of {l} images, in three layouts, need {need >> 20} MiB with the images "
-            f"and {free >> 20} MiB are free; take fewer images, or a smaller layer"
+            f"the {l} images and their patches in three layouts need {need >> 20} MiB and only "
+            f"{free >> 20} MiB are free; take fewer images, or a smaller layer"
         )
     rng = np.random.default_rng(0)
     images = rng.standard_normal((l, g.a, g.b, g.d)).astype(dtype)
@@ -83,7 +86,7 @@ def measure_layouts(
         operands = (P[layout], np.ascontiguousarray(W.T)) if layout == "nhwc" else (W, P[layout])
         multiply[layout] = partial(np.matmul, *operands)
     best: dict[tuple[str, str], float] = {}
-    for _ in range(repeat):  # in turn: what disturbs the machine disturbs all
+    for _ in range(repeat):  # in turns, so that a disturbance of the machine hits all of them
         for layout in LAYOUTS:
             for what, call in (("form", gather[layout]), ("product", multiply[layout])):
                 best[what, layout] = min(seconds(call, 1, 0.0), best.get((what, layout), np.inf))
@@ -97,9 +100,9 @@ def measure_layouts(
 
 
 def _bytes(g: ConvGeometry, l: int, size: int) -> int:
-    """Count what :func:`measure_layouts` has at once, `size` bytes a number."""
+    """Count the bytes that :func:`measure_layouts` holds at once, with `size` bytes per number."""
     pixels, columns = g.d * l, g.a_conv * g.b_conv * l
     images, padded, W = pixels * g.a * g.b, pixels * g.a_pad * g.b_pad, g.d_next * g.hhd
-    kept = 3 * g.hhd * columns + 4 * images + 2 * W  # of all layouts; the images themselves, too
-    at_work = g.hhd * columns + padded + g.d_next * columns  # of the layout whose turn it is
+    kept = 3 * g.hhd * columns + 4 * images + 2 * W  # for all layouts, and the original images
+    at_work = g.hhd * columns + padded + g.d_next * columns  # for the layout whose turn it is
     return size * (kept + at_work) + 8 * max(images, W)  # random numbers are drawn in float64

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _TINY = (3, 4, 2)  # rows, columns, channels of the image that the figure shows
 _TINY_H = 2
-_TITLES = {  # of the image, and of its patches
+_TITLES = {  # the title of the image, and the title of its patches
     "phi": ("phi: channel, row, column of a pixel", "phi: a patch is a column, and contiguous"),
     "nhwc": ("nhwc: channel, column, row", "nhwc: a patch is a row, and contiguous"),
     "nchw": ("nchw: column, row, channel", "nchw: a patch is a column, a row is contiguous"),
@@ -25,25 +25,26 @@ _TITLES = {  # of the image, and of its patches
 
 
 def sizes_of(g: ConvGeometry) -> str:
-    """Name a layer's filters and channels: ``"3x3, 32 -> 64"``."""
+    """Name a layer's filters and channels, such as ``"3x3, 32 -> 64"``."""
     return f"{g.h}x{g.h}, {g.d} -> {g.d_next}"
 
 
 def plot_layouts(
     layers: Mapping[str, ConvGeometry], costs: Mapping[str, Sequence[LayoutCost]]
 ) -> list[Axes]:
-    """Draw the memory order of the three layouts on a tiny image, and what each costs.
+    """Draw the memory order of the three layouts on a tiny image, and the time of each.
 
     Parameters
     ----------
     layers : mapping of str to ConvGeometry
+        Sizes of each layer, by its name.
     costs : mapping of str to sequence of LayoutCost
-        Of each layer.
+        Costs of each layer, by the same names: one per layout.
 
     Returns
     -------
     list of Axes
-        For each layout the image and its patches; then the bars.
+        Two per layout, its image and its patches, then one for the bars.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -52,9 +53,9 @@ def plot_layouts(
     grid = figure.add_gridspec(3, 3, height_ratios=(1.0, 2.1, 1.9))
     a, b, d = _TINY
     figure.suptitle(
-        f"Memory order, fastest first: an image of {a} x {b} pixels and {d} channels, its patches "
-        f"of {_TINY_H} x {_TINY_H}\nA number is a pixel's address in the image; the darker a cell, "
-        "the later in its own array's memory", fontsize=11,
+        f"Memory order, fastest first: an image of {a} x {b} pixels and {d} channels, and its "
+        f"patches of {_TINY_H} x {_TINY_H}\nA number is a pixel's address in the image; the darker "
+        "a cell, the later it comes in the memory of its own array", fontsize=11,
     )  # fmt: skip
     axes = []
     for k, layout in enumerate(LAYOUTS):
@@ -67,7 +68,7 @@ def plot_layouts(
 
 
 def _draw_order(image: Axes, patches: Axes, layout: str) -> None:
-    """Number the pixels by their address; write these numbers where the patches have them."""
+    """Number the image's pixels by their addresses, and show where the patches have them."""
     a, b, d = _TINY
     source = addresses(layout, a, b, d)
     shown = np.full((a, d * b + d - 1), -1)  # the channels side by side
@@ -88,7 +89,7 @@ def _draw_order(image: Axes, patches: Axes, layout: str) -> None:
 
 
 def _cells(axes: Axes, numbers: Array, shades: Array) -> None:
-    """Draw a table of numbers on shades from 0 (light); where a number is negative, nothing."""
+    """Draw a table of numbers on shades from 0 (light); cells with a negative number stay empty."""
     from matplotlib import colormaps
 
     drawn = np.ma.masked_less(shades, 0)
@@ -106,7 +107,7 @@ def _draw_costs(
     layers: Mapping[str, ConvGeometry],
     costs: Mapping[str, Sequence[LayoutCost]],
 ) -> None:
-    """Draw a bar a layout for every layer: forming the patches, and the product on top of it."""
+    """Draw one bar per layer and layout: the product is stacked on the forming of the patches."""
     width, colours = 0.26, (BLUE, VERMILLION, GREEN)
     word = "run " if len(layers) < 5 else ""
     for k, colour in enumerate(colours):
@@ -125,9 +126,9 @@ def _draw_costs(
     labels = [f"layer {name}\n{sizes_of(g)}" for name, g in layers.items()]
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.6, len(labels) - 0.4)
-    axes.set_ylabel("ms a batch")
+    axes.set_ylabel("ms per batch")
     axes.set_title(
-        "What each costs on this machine; above a bar its run: numbers copied in one go",
+        "What each costs on this machine; above each bar its run: the count copied in one go",
         fontsize=10,
     )
     axes.grid(axis="y", color="0.9", linewidth=0.8)

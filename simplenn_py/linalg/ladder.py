@@ -1,4 +1,4 @@
-"""The matrix products of ``products.py`` measured against the machine's peak and its BLAS."""
+"""Rates of the matrix products of ``products.py``, against the machine's peak and its BLAS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import OptionError
 from ..runtime.clock import Shortest
 from .products import STEPS
 
-#: A product that would take longer is left out, and the larger ones of its step.
+#: Seconds that a product may take; a step's products that would take longer are left out.
 _LONGEST = 2.0
 _FOREIGN = """\
 import json, sys, time
@@ -34,19 +34,21 @@ print(json.dumps(2 * n**3 / best))
 
 @dataclass
 class Ladder:
-    """What was measured.
+    """Measured rates of the steps of a matrix product.
 
     Attributes
     ----------
     dtype : str
+        Precision of the matrices.
     sizes : list of int
-        m = n = k of the products.
+        Sizes m = n = k of the products, in rising order.
     rates : dict
-        By step, operations a second at each size; None where it would have taken too long.
+        Operations per second at each size, by step; None for a product that would have taken too
+        long.
     peak : float
-        Of multiply-adds on registers, on all cores, in operations a second.
+        Peak rate of multiply-adds on registers, on all cores, in operations per second.
     foreign : dict
-        By the name of another kernel of BLAS's, its rate at the largest size.
+        Rate of BLAS with kernels for another CPU at the largest size, by that CPU's name.
     """
 
     dtype: str
@@ -56,6 +58,7 @@ class Ladder:
     foreign: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the attributes as a dict."""
         return asdict(self)
 
 
@@ -71,18 +74,25 @@ def measure_ladder(
     Parameters
     ----------
     sizes : sequence of int
-        1 or more.
+        Sizes m = n = k of the products, each 1 or more.
     dtype : {"float32", "float64"}
+        Precision of the matrices.
     steps : sequence of str
-        Of ``products.STEPS``.
+        Keys of ``products.STEPS``.
     repeat : int
-        Turns; the shortest counts.
+        Number of turns; the shortest time counts.
     say : callable
-        Told what is being measured.
+        Function that is called with a line about the next measurement.
+
+    Returns
+    -------
+    Ladder
+        The best rate of each step at each size.
 
     Raises
     ------
     OptionError
+        If a size is less than 1, or `dtype` is unknown.
     """
     import numba
 
@@ -119,7 +129,7 @@ def _measure_size(ladder: Ladder, n: int, repeat: int) -> None:
             if too_long or (turn > 0 and best[step] * repeat > _LONGEST):
                 continue
             if best.get(step, 0) < _LONGEST / 20:
-                STEPS[step](A, B)  # caches and threads are the last one's
+                STEPS[step](A, B)  # warms caches and threads, which the previous step used
             with clock.time(step):
                 STEPS[step](A, B)
     for step, rates in ladder.rates.items():
@@ -127,9 +137,23 @@ def _measure_size(ladder: Ladder, n: int, repeat: int) -> None:
 
 
 def foreign_blas(n: int, dtype: str) -> dict[str, float]:
-    """Measure what OpenBLAS does with the kernels of an older CPU; empty for another BLAS.
+    """Measure OpenBLAS with its kernels for an older CPU.
 
-    The variable ``OPENBLAS_CORETYPE`` chooses them, which some machines set for everybody.
+    The environment variable ``OPENBLAS_CORETYPE`` chooses the kernels; some machines set it for
+    all users.
+
+    Parameters
+    ----------
+    n : int
+        Size m = n = k of the product.
+    dtype : {"float32", "float64"}
+        Precision of the matrices.
+
+    Returns
+    -------
+    dict of str to float
+        Operations per second, by the name of the older CPU; empty if NumPy uses another BLAS or
+        no older CPU is known.
     """
     from threadpoolctl import threadpool_info
 

@@ -18,17 +18,19 @@ _MARKERS = "ovs^Dx"
 
 
 def plot_ladder(ladder: Ladder, *, axes: Axes | None = None) -> Axes:
-    """Draw GFLOP/s against size, one curve a step, below the machine's peak.
+    """Draw GFLOP/s against size, one curve per step, below the machine's peak.
 
     Parameters
     ----------
     ladder : Ladder
+        Measured rates.
     axes : Axes, optional
+        Axes to draw on; a new figure if omitted.
 
     Returns
     -------
     Axes
-        Both scales logarithmic: the first step and the last are two orders of magnitude apart.
+        Both scales are logarithmic: the first and the last step differ by two orders of magnitude.
     """
     from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 
@@ -67,21 +69,26 @@ def plot_roofline(
     name: str = "",
     axes: Axes | None = None,
 ) -> Axes:
-    """Draw the machine's roof, each layer's ways below it, and what was measured.
+    """Draw the machine's roofline, the bounds of every layer, and the measured rates.
 
     Parameters
     ----------
     machine : Machine
+        Peak and bandwidth.
     work : sequence of Work
+        Operations and bytes of every layer.
     rates : mapping of int to float
-        By layer, from 1, the measured operations a second of its forward pass; may be empty.
+        Measured operations per second of each layer's forward pass, by the layer's number from 1;
+        may be empty.
     name : str
-        Of the network, for the title.
+        Name of the network, for the title.
     axes : Axes, optional
+        Axes to draw on; a new figure if omitted.
 
     Returns
     -------
     Axes
+        Both scales are logarithmic.
     """
     from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
@@ -91,7 +98,7 @@ def plot_roofline(
     corner = machine.balance
     roof = [machine.attainable(x) / 1e9 for x in (low, corner, high)]
     axes.plot([low, corner, high], roof, color=GREY, linewidth=2)
-    _note(axes, f"balance {corner:.1f} operations a byte", corner, machine.peak, (0, 6), GREY)
+    _note(axes, f"balance {corner:.1f} operations per byte", corner, machine.peak, (0, 6), GREY)
     kinds = {"direct": (BLUE, "o"), "phi": (VERMILLION, "s"), "rank": (GREEN, "^")}
     labels = {"direct": "no phi formed", "phi": "phi written and read", "rank": "two thin factors"}
     for kind, (colour, marker) in kinds.items():
@@ -115,7 +122,9 @@ def plot_roofline(
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="arithmetic intensity (operations a byte)", ylabel="GFLOP/s", xlim=(low, high))
+    axes.set(
+        xlabel="arithmetic intensity (operations per byte)", ylabel="GFLOP/s", xlim=(low, high)
+    )
     axes.set_title(f"Roofline{f' of {name}' if name else ''}", parse_math=False)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
@@ -126,7 +135,7 @@ def plot_roofline(
 def _note(
     axes: Axes, text: str, x: float, rate: float, offset: tuple[float, float], colour: str
 ) -> None:
-    """Write beside a point, whose height is operations a second."""
+    """Write a text beside a point whose height `rate` is in operations per second."""
     axes.annotate(
         text, (x, rate / 1e9), xytext=offset, textcoords="offset points", ha="center",
         fontsize=9, color=colour,

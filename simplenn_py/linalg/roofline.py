@@ -1,8 +1,9 @@
 """The roofline: whether a product is bound by arithmetic or by memory.
 
-Of a product's operations and the bytes that it must move follows its arithmetic intensity,
-operations a byte.  A machine that does P operations and moves B bytes a second can do no more
-than ``min(P, intensity*B)``: below the balance P/B memory is the bound, above it arithmetic.
+The arithmetic intensity of a product is the number of its operations per byte that it must move.
+A machine that does P operations and moves B bytes per second can do no more than
+``min(P, intensity*B)`` operations per second: below the balance P/B the memory is the bound, above
+it the arithmetic.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ from ..runtime.clock import seconds
 
 @dataclass(frozen=True)
 class Work:
-    """What one way of a layer's forward product takes.
+    """Operations and bytes of a layer's forward product, computed in one way.
 
     Attributes
     ----------
     layer : int
-        From 1.
+        Number of the layer, from 1.
     way : str
-        "direct" reads the images and forms no phi; "phi" writes and reads phi(pad(Z)) as well;
-        "rank r" is "direct" with W replaced by two factors, and the result between them moved.
-    operations, bytes : int
-        Multiplications and additions; numbers that must be read or written at least once.
+        "direct" reads the images and forms no phi.  "phi" writes and reads phi(pad(Z)) as well.
+        "rank r" is "direct" with W replaced by two factors; the result of the first factor is
+        written and read.
+    operations : int
+        Number of multiplications and additions.
+    bytes : int
+        Size of all numbers that must be read or written at least once.
     """
 
     layer: int
@@ -40,7 +44,7 @@ class Work:
 
     @property
     def intensity(self) -> float:
-        """Operations a byte."""
+        """Operations per byte."""
         return self.operations / self.bytes
 
 
@@ -52,16 +56,24 @@ def layer_work(
     Parameters
     ----------
     config : NetConfig
+        Description of the network.
     batch_size : int
+        Number of images per batch.
     itemsize : int
-        Bytes of a number.
+        Bytes per number.
     rank_share : float
-        The low-rank variant's rank, as a share of the smaller side of W.
+        Rank of the low-rank variant, as a share of the smaller side of W; above 0, at most 1.
 
     Returns
     -------
     list of Work
-        Three of a convolutional layer, two of a full one, which has no phi.
+        Three per convolutional layer and two per fully connected layer, which has no phi.  A layer
+        that is a factor already has no low-rank variant.
+
+    Raises
+    ------
+    OptionError
+        If `rank_share` is out of its range.
     """
     if not 0 < rank_share <= 1:
         raise OptionError(f"rank_share is {rank_share}; it must be above 0 and at most 1")
@@ -76,7 +88,7 @@ def layer_work(
             explicit = moved + 2 * phi
             found.append(Work(m + 1, "phi", 2 * rows * depth * columns, explicit * itemsize))
         if not config.stage_names[m].isdigit():
-            continue  # a factor is thin already
+            continue  # it is a factor, so it is thin already
         thin = rank * (rows + depth)
         between = entries + thin + 2 * rank * columns + result
         found.append(Work(m + 1, f"rank {rank}", 2 * thin * columns, between * itemsize))
@@ -84,7 +96,7 @@ def layer_work(
 
 
 def _product(g: ConvGeometry | FullGeometry, l: int) -> tuple[int, int, int, int]:
-    """Rows and columns of W, columns of its right operand, and numbers of the images."""
+    """Count the rows and columns of W, the columns of its right operand, and the image entries."""
     if isinstance(g, ConvGeometry):
         return g.d_next, g.hhd, g.a_conv * g.b_conv * l, g.d * g.a * g.b * l
     return g.n_out, g.n_in, l, g.n_in * l
@@ -92,14 +104,14 @@ def _product(g: ConvGeometry | FullGeometry, l: int) -> tuple[int, int, int, int
 
 @dataclass(frozen=True)
 class Machine:
-    """What the machine can do.
+    """Limits of the machine.
 
     Attributes
     ----------
     peak : float
-        Operations a second, multiply-adds on registers, all cores.
+        Operations per second of multiply-adds on registers, on all cores.
     bandwidth : float
-        Bytes a second to and from memory, all cores.
+        Bytes per second to and from memory, with all cores.
     """
 
     peak: float
@@ -107,19 +119,35 @@ class Machine:
 
     @property
     def balance(self) -> float:
-        """Operations a byte from which on arithmetic is the bound."""
+        """Operations per byte above which arithmetic is the bound."""
         return self.peak / self.bandwidth
 
     def attainable(self, intensity: float) -> float:
-        """Return the most operations a second at that intensity."""
+        """Return the maximum number of operations per second at the given intensity."""
         return min(self.peak, intensity * self.bandwidth)
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the attributes and the balance as a dict."""
         return asdict(self) | {"balance": self.balance}
 
 
 def measure_machine(dtype: str = "float32") -> Machine:
-    """Measure peak and bandwidth; the latter by ``a <- b + x c`` on arrays beyond any cache."""
+    """Measure the peak and the bandwidth of the machine.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Precision of the numbers.
+
+    Returns
+    -------
+    Machine
+        The limits with Numba's current number of threads.
+
+    Notes
+    -----
+    The bandwidth is that of ``a <- b + x c`` on arrays larger than any cache.
+    """
     import numba
 
     from ..kernels.peak import peak, triad_everywhere

@@ -1,4 +1,4 @@
-"""Products of any shape, with operands as they lie or transposed: our tile against BLAS."""
+"""Products of any shape, with plain or transposed operands: our packed tile against BLAS."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ..errors import OptionError
 from ..runtime.clock import Shortest
 from .products import blas, packed_tile
 
-#: Which operands are stored transposed, so that their columns are contiguous.
+#: Products to time; an operand with a prime is stored transposed: its columns are contiguous.
 TRANSPOSITIONS = ("A B", "A' B", "A B'", "A' B'")
-#: Seconds for which OpenBLAS's threads wait busily for more work, at most.
+#: Maximum number of seconds for which OpenBLAS's threads spin while they wait for more work.
 _SPIN = 0.06
 
 
 @dataclass(frozen=True)
 class ShapeRate:
-    """One product by both.
+    """Rates of one product, by the packed tile and by BLAS.
 
-    Parameters
+    Attributes
     ----------
     m, k, n : int
-        A is m x k, B is k x n.
+        Sizes: A is m x k, B is k x n.
     operands : str
-        One of TRANSPOSITIONS.
+        One of :data:`TRANSPOSITIONS`.
     tile, blas : float
-        Operations a second of the packed tile and of NumPy's BLAS.
+        Operations per second of the packed tile and of NumPy's BLAS.
     """
 
     m: int
@@ -42,9 +42,11 @@ class ShapeRate:
 
     @property
     def ratio(self) -> float:
+        """Rate of the packed tile relative to BLAS."""
         return self.tile / self.blas
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the attributes and the ratio as a dict."""
         return asdict(self) | {"ratio": self.ratio}
 
 
@@ -56,14 +58,21 @@ def measure_shapes(
     Parameters
     ----------
     shapes : sequence of (m, k, n)
+        Sizes of the products, each 1 or more.
     dtype : {"float32", "float64"}
+        Precision of the matrices.
     repeat : int
-        Turns; the shortest time counts.
+        Number of turns; the shortest time counts.
+
+    Returns
+    -------
+    list of ShapeRate
+        One per shape and transposition, in the order of `shapes` and :data:`TRANSPOSITIONS`.
 
     Raises
     ------
     OptionError
-        Where a size or the dtype is out of its range.
+        If a size is less than 1, or `dtype` is unknown.
     """
     if dtype not in ("float32", "float64"):
         raise OptionError(f"dtype is {dtype!r}; it must be 'float32' or 'float64'")
@@ -80,7 +89,7 @@ def measure_shapes(
             for _ in range(repeat):
                 for product in (packed_tile, blas):
                     began = time.perf_counter()
-                    while time.perf_counter() - began < _SPIN:  # the other's threads still spin
+                    while time.perf_counter() - began < _SPIN:  # BLAS's or our threads still spin
                         product(left, right)
                     with clock.time(product):
                         product(left, right)

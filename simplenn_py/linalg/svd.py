@@ -1,4 +1,4 @@
-"""Randomized SVD: the leading singular triplets for the price of a few thin products.
+"""Randomized SVD: the leading singular triplets at the cost of a few thin products.
 
     A ~ U diag(s) Vt,    stage 1: Q spans the range of (A A')^q A Omega, Omega Gaussian,
                          stage 2: B = Q'A is small, B = U~ diag(s) Vt, U = Q U~.
@@ -19,16 +19,26 @@ from numpy.typing import ArrayLike
 from ..errors import DataError, OptionError
 from ..layout import Array
 
-# Columns of the sample come in whole tiles of BLAS's register blocks: 32 columns cost hardly
-# more than 25, and each further one makes the error smaller.
+# The number of sampled columns is a multiple of BLAS's register block: 32 columns cost hardly
+# more than 25, and each further column makes the error smaller.
 _TILE = 16
-# The Gram matrix squares the condition number: up to here Cholesky finds a useful factor.
+# The Gram matrix squares the condition number: up to this condition Cholesky's factor is useful.
 _LIMIT = 1e7
 _BLOCK = 1 << 18  # entries of A - U S Vt formed at a time: they stay in a core's cache
 
 
 class SVD(NamedTuple):
-    """Factors of ``A ~ U @ np.diag(s) @ Vt``."""
+    """Factors of ``A ~ U @ np.diag(s) @ Vt``.
+
+    Attributes
+    ----------
+    U : ndarray, shape (m, k)
+        Left singular vectors, one per column.
+    s : ndarray, shape (k,)
+        Singular values, from large to small.
+    Vt : ndarray, shape (k, n)
+        Right singular vectors, one per row.
+    """
 
     U: Array
     s: Array
@@ -47,42 +57,43 @@ def randomized_svd(
     Parameters
     ----------
     A : array_like, shape (m, n)
-        Real, in C or Fortran order, which the products read as it lies (any other stride is
-        copied once).  float32 and float64 stay what they are, other numbers become float64.
+        Real matrix.  C and Fortran order are used without a copy; an array with other strides is
+        copied once.  float32 and float64 are kept, other dtypes become float64.
     rank : int
-        From 1 to ``min(m, n)``.
+        Number of singular triplets, from 1 to ``min(m, n)``.
     oversampling : int, optional
-        Columns sampled beyond `rank`, 0 or more.  By default 10 or ``rank // 2``, whichever is
-        more, and as many as make their total a multiple of 16.  Where ``rank + oversampling``
-        is ``min(m, n)`` or more, nothing is sampled: LAPACK computes the SVD.
+        Number of columns sampled beyond `rank`, 0 or more.  The default is the larger of 10 and
+        ``rank // 2``, increased until ``rank + oversampling`` is a multiple of 16.
+        If ``rank + oversampling`` is ``min(m, n)`` or more, nothing is sampled: LAPACK computes
+        the SVD.
     power_iterations : int
-        Products with ``A A'`` (q in [HMT]); each costs two passes over `A`.  One suffices where
-        the singular values fall like 1/j; take 2 to 4 where they hardly fall.
+        Number of products with ``A A'`` (q in [HMT]), 0 or more; each costs two passes over `A`.
+        One suffices if the singular values fall like 1/j; take 2 to 4 if they hardly fall.
     rng : int or numpy.random.Generator
-        Seed of the test matrix, or where to draw it from.
+        Seed of the test matrix, or the generator that draws it.
 
     Returns
     -------
     SVD
         Named tuple of ``U`` (m, rank), ``s`` (rank,) from large to small, ``Vt`` (rank, n), in
-        C order and of `A`'s dtype.  The entry of largest modulus in each column of ``U`` is
-        positive (the first one of equals).
+        C order and in the dtype of `A`.  In each column of ``U`` the entry of largest modulus is
+        positive (the first such entry if several are equal).
 
     Raises
     ------
     OptionError
-        Where `rank`, `oversampling` or `power_iterations` is out of its range.
+        If `rank`, `oversampling` or `power_iterations` is out of its range.
     DataError
-        Where `A` is no matrix, complex, empty, or not finite.
+        If `A` is not a matrix, or is complex, empty, or not finite.
 
     Notes
     -----
-    The sample is orthonormalised after every product, so that small singular values do not drown
-    in the large ones.  It is done by Cholesky: ``Y = Q R`` with ``R'R = Y'Y``, in float64, all
-    matrix products; where ``Y`` is too close to rank-deficient, by Householder reflections
-    (``numpy.linalg.qr``), several times slower.
+    The sample is orthonormalised after every product, so that small singular values are not lost
+    beside the large ones.  Cholesky's factorization does it in float64, ``Y = Q R`` with
+    ``R'R = Y'Y``, and needs matrix products only.  If ``Y`` is too close to rank-deficient,
+    Householder reflections (``numpy.linalg.qr``) do it; they are several times slower.
 
-    Equal seeds give equal bits for a fixed number of BLAS threads.
+    For a fixed number of BLAS threads, equal seeds give equal bits.
 
     Examples
     --------
@@ -104,7 +115,7 @@ def randomized_svd(
     if columns < smallest:
         U, s, Vt = _sampled(matrix, rank, columns, power_iterations, np.random.default_rng(rng))
     else:
-        # A square Gaussian sample would span all the same, but lose digits by its condition.
+        # A square Gaussian sample would span the range too, but its condition would cost digits.
         _check_finite(matrix, matrix)
         U, s, Vt = np.linalg.svd(matrix, full_matrices=False)
         U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
@@ -119,11 +130,11 @@ def randomized_svd(
 
 
 def _sampled(A: Array, k: int, columns: int, q: int, rng: np.random.Generator) -> SVD:
-    """Find `k` triplets of `A` in the range of a sample; float64, signs as they come."""
+    """Find `k` triplets of `A` in the range of a sample, in float64; their signs are arbitrary."""
     m, n = A.shape
     # The test matrix has as many rows as the smaller side, so there is little to draw.
     W = A if m >= n else A.T
-    # Drawn in float32 for both precisions: any Gaussian numbers do, and these come faster.
+    # Drawn in float32 for both precisions: any Gaussian numbers will do, and these are faster.
     Omega = rng.standard_normal((W.shape[1], columns), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # checked once, on a thin matrix
         Y = W @ Omega.astype(W.dtype)
@@ -151,39 +162,51 @@ def error_estimate(
 ) -> float:
     """Bound the spectral error of a factorization from above by a few random products.
 
-        ||A - U S Vt|| <= 10 sqrt(2/pi) max_i ||(A - U S Vt) w_i||,   w_i Gaussian,
+        ||A - U S Vt|| <= 10 sqrt(2/pi) max_i ||(A - U S Vt) w_i||,   w_i Gaussian
 
-    holds with probability ``1 - 10**-probes``, for any factors, and costs two thin products.
+    The bound holds with probability ``1 - 10**-probes`` for any factors, and costs two thin
+    products.
 
     Parameters
     ----------
     A : array_like, shape (m, n)
+        Real matrix.
     U, s, Vt : ndarray, shapes (m, k), (k,), (k, n)
+        Factors of its approximation.
     rng : int or numpy.random.Generator
-        It must not be what made the factors: they are good for their own test matrix.
+        Seed, or generator, of the vectors ``w_i``.  It must not be the generator that made the
+        factors: they are especially good for their own test matrix.
     probes : int
         Number of vectors ``w_i``, 1 or more.
 
     Returns
     -------
     float
-        The bound; typically 5 to 30 times the error itself.
+        The bound, typically 5 to 30 times the error.
 
     Raises
     ------
     OptionError
-        Where `probes` is less than 1.
+        If `probes` is less than 1.
     DataError
-        Where `A` is no real finite matrix, or the factors do not fit it.
+        If `A` is not a real finite matrix, or the factors do not fit it.
 
     Notes
     -----
-    [HMT], section 4.3 and equation (4.3); the lemma there asks nothing of the matrix.
+    [HMT], section 4.3 and equation (4.3); the lemma there holds for every matrix.
+
+    Examples
+    --------
+    The factors of a matrix of rank 1 have an error of the size of rounding:
+
+    >>> A = np.outer(np.arange(1.0, 5.0), [3.0, 4.0])
+    >>> error_estimate(A, *randomized_svd(A, rank=1)) < 1e-12
+    True
     """
     matrix = _matrix(A)
     _fitting(matrix, U, s, Vt)
     _whole("probes", probes, 1)
-    # A stream of its own: for an equal seed these are not the columns of Omega.
+    # Another stream: with an equal seed these vectors are not the columns of Omega.
     generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng([rng, 1])
     w = generator.standard_normal((matrix.shape[1], probes), np.float32).astype(matrix.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -199,21 +222,32 @@ def frobenius_error(A: ArrayLike, U: Array, s: Array, Vt: Array) -> float:
     Parameters
     ----------
     A : array_like, shape (m, n)
+        Real matrix.
     U, s, Vt : ndarray, shapes (m, k), (k,), (k, n)
+        Factors of its approximation.
 
     Returns
     -------
     float
-        Summed in float64; the difference has the precision of its arrays.
+        The error.  The squares are summed in float64; the difference itself is computed in the
+        precision of the arrays.
 
     Raises
     ------
     DataError
-        Where `A` is no real matrix, or the factors do not fit it.
+        If `A` is not a real matrix, or the factors do not fit it.
 
     Notes
     -----
-    ``sqrt(||A||^2 - ||s||^2)`` is cheaper, but cancels where the error is small.
+    ``sqrt(||A||^2 - ||s||^2)`` is cheaper, but suffers from cancellation if the error is small.
+
+    Examples
+    --------
+    Without the singular value 2 of ``diag(3, 2)``, the error is 2:
+
+    >>> U, s, Vt = np.eye(2)[:, :1], np.array([3.0]), np.eye(2)[:1]
+    >>> frobenius_error(np.diag([3.0, 2.0]), U, s, Vt)
+    2.0
     """
     matrix = _matrix(A)
     _fitting(matrix, U, s, Vt)
@@ -233,26 +267,27 @@ def bound_spectral(sigma: ArrayLike, k: int, q: int, shape: tuple[int, int]) -> 
 
     Parameters
     ----------
-    sigma : array_like
-        Singular values of A from large to small, at least ``k + 1``.
+    sigma : array_like, shape (k + 1,) or longer
+        Leading singular values of A, from large to small.
     k : int
-        From 2 to ``min(m, n) / 2``: the bound is for ``randomized_svd(A, rank=2*k,
-        oversampling=0, power_iterations=q)``.
+        Half of the rank, from 2 to ``min(m, n) / 2``: the bound is for ``randomized_svd(A,
+        rank=2*k, oversampling=0, power_iterations=q)``.
     q : int
-        Power iterations, 0 or more.
+        Number of power iterations, 0 or more.
     shape : (int, int)
-        ``(m, n)`` of A.
+        Shape ``(m, n)`` of A.
 
     Returns
     -------
     float
+        The bound.
 
     Raises
     ------
     OptionError
-        Where `k` or `q` is out of its range.
+        If `k` or `q` is out of its range.
     DataError
-        Where `sigma` are no ``k + 1`` singular values or more.
+        If `sigma` is not a descending list of at least ``k + 1`` singular values.
 
     Notes
     -----
@@ -274,21 +309,22 @@ def bound_frobenius(sigma: ArrayLike, k: int, p: int) -> float:
     Parameters
     ----------
     sigma : array_like, shape (min(m, n),)
-        All singular values of A from large to small.
+        All singular values of A, from large to small.
     k, p : int
-        Target rank and oversampling, each 2 or more, ``k + p <= min(m, n)``: Q has ``k + p``
+        Target rank and oversampling, each 2 or more, with ``k + p <= min(m, n)``: Q has ``k + p``
         columns.
 
     Returns
     -------
     float
+        The bound.
 
     Raises
     ------
     OptionError
-        Where `k` or `p` is out of its range.
+        If `k` or `p` is out of its range.
     DataError
-        Where `sigma` are no singular values.
+        If `sigma` is not a descending list of singular values.
 
     Notes
     -----
@@ -301,7 +337,7 @@ def bound_frobenius(sigma: ArrayLike, k: int, p: int) -> float:
 
 
 def _spanning(Y: Array) -> Array:
-    """Return a well-conditioned basis of the columns of `Y`, in its dtype: one Cholesky pass."""
+    """Return a well-conditioned basis of the columns of `Y`, in its dtype, by one Cholesky pass."""
     factor = _cholesky(Y.astype(np.float64))
     if factor is None:
         return np.linalg.qr(Y)[0]
@@ -313,11 +349,11 @@ def _orthonormal(Y: Array) -> tuple[Array, Array]:
     Q = Y.astype(np.float64)
     factor = _cholesky(Q)
     if factor is None:
-        # Householder's Q is orthonormal whatever the rank of Y.
+        # Householder's Q is orthonormal for any rank of Y.
         return np.linalg.qr(Y.astype(np.float64))
     R, inverse, condition = factor
     Q = Q @ inverse
-    # One pass leaves Q'Q - I at about eps * condition^2; the second makes it eps.
+    # After one pass Q'Q - I is about eps * condition^2, after a second one about eps.
     if condition**2 * np.finfo(np.float64).eps > np.finfo(Y.dtype).eps:
         again = _cholesky(Q)
         if again is None:
@@ -327,15 +363,15 @@ def _orthonormal(Y: Array) -> tuple[Array, Array]:
 
 
 def _cholesky(Y: Array) -> tuple[Array, Array, float] | None:
-    """Return the R of ``Y'Y = R'R``, its inverse and condition; None where that is not safe."""
+    """Return R of ``Y'Y = R'R``, its inverse, and its condition; None if that is not safe."""
     try:
         lower = np.linalg.cholesky(Y.T @ Y)
-        # A product with the small inverse is threaded; NumPy has no triangular solve.
+        # NumPy has no triangular solve, and a product with the small inverse uses all threads.
         inverse = np.linalg.inv(lower)
     except np.linalg.LinAlgError:
         return None
     condition = float(np.linalg.norm(lower) * np.linalg.norm(inverse))
-    # Written so that NaN fails too: entries near the end of the range overflow when squared.
+    # The comparison is false for NaN too: entries near the largest number overflow when squared.
     return (lower.T, inverse.T, condition) if condition <= _LIMIT else None
 
 
@@ -343,13 +379,13 @@ def _matrix(A: ArrayLike) -> Array:
     matrix = np.asarray(A)
     if matrix.dtype.kind not in "biuf":
         raise DataError(
-            f"A has dtype {matrix.dtype}; it must be real numbers, give A.real and A.imag "
-            "one after the other, or convert it with A.astype(float)"
+            f"A has dtype {matrix.dtype}; it must be real, pass A.real and A.imag separately, "
+            "or convert it with A.astype(float)"
         )
     if matrix.ndim != 2:
         raise DataError(f"A has shape {matrix.shape}; it must be a matrix, reshape it to (m, n)")
     if matrix.size == 0:
-        raise DataError(f"A has shape {matrix.shape}; it must have entries, give 1 x 1 or more")
+        raise DataError(f"A has shape {matrix.shape}; it must have entries, pass 1 x 1 or more")
     if matrix.dtype not in (np.float32, np.float64):
         matrix = matrix.astype(np.float64)
     if not (matrix.flags.c_contiguous or matrix.flags.f_contiguous):
@@ -358,13 +394,16 @@ def _matrix(A: ArrayLike) -> Array:
 
 
 def _check_finite(product: Array, A: Array) -> None:
-    """A NaN or infinity in `A` spoils a row or column of its products, which are thin to search."""
+    """Raise DataError if `A` is not finite; its thin product shows that and is quick to search."""
     if np.isfinite(product).all():
         return
     bad = np.argwhere(~np.isfinite(A))
     if bad.size:
         i, j = bad[0]
-        raise DataError(f"A[{i}, {j}] is {A[i, j]}; all entries must be finite, replace {len(bad)}")
+        raise DataError(
+            f"A[{i}, {j}] is {A[i, j]}; all entries must be finite, replace the {len(bad)} that "
+            f"{'are' if len(bad) > 1 else 'is'} not"
+        )
     largest = float(np.abs(A).max())
     raise DataError(f"A has entries up to {largest:g}; its products overflow, scale it down")
 
@@ -374,7 +413,7 @@ def _fitting(A: Array, U: Array, s: Array, Vt: Array) -> None:
     if (U.shape, s.shape, Vt.shape) != ((A.shape[0], k), (k,), (k, A.shape[1])):
         raise DataError(
             f"U, s, Vt have shapes {U.shape}, {s.shape}, {Vt.shape}; they must be (m, k), (k,), "
-            f"(k, n) for A of shape {A.shape}, pass what randomized_svd returned for this A"
+            f"(k, n) for A of shape {A.shape}, pass the result of randomized_svd for this A"
         )
 
 
@@ -382,8 +421,8 @@ def _spectrum(sigma: ArrayLike, least: int) -> Array:
     values = np.asarray(sigma, np.float64)
     if values.ndim != 1 or values.size < least:
         raise DataError(
-            f"sigma has shape {values.shape}; it must be a vector of {least} singular values or "
-            "more, give numpy.linalg.svd(A, compute_uv=False)"
+            f"sigma has shape {values.shape}; it must be a vector of {least} or more singular "
+            "values, pass numpy.linalg.svd(A, compute_uv=False)"
         )
     if not (np.isfinite(values).all() and values[-1] >= 0 and (np.diff(values) <= 0).all()):
         raise DataError("sigma is not a descending list of numbers >= 0, sort it: -numpy.sort(-x)")

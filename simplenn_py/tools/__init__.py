@@ -1,4 +1,4 @@
-"""What one does to a network: check, explain, compress, profile or summarise it."""
+"""Tools for a network: check its gradients, explain, compress, profile or summarise it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The computational graph of a whole network and its loss, drawn.
+"""Draw the computational graph of a whole network and its loss.
 
-Imported on its own, as ``rules_cnn.py`` is: it needs the compiled kernels.
+Import this module by its own name, as ``autodiff/rules_cnn.py``: it needs the compiled kernels.
 """
 
 from __future__ import annotations
@@ -16,34 +16,41 @@ from ..errors import OptionError, closest
 from ..layout import ConvGeometry
 from ..model.model import Model
 
+#: Losses by name.
 LOSSES = {"squared": squared, "cross-entropy": cross_entropy}
 
 
 def network_graph(
     model: Model, l: int = 2, loss: str = "squared", adjoints: bool = False
 ) -> tuple[str, float]:
-    """Draw how the mean loss of a batch comes out of a network's weights.
+    """Draw how the mean loss of a batch is computed from a network's weights.
 
     Parameters
     ----------
     model : Model
+        Network, with its weights.
     l : int
-        Random images and labels in the batch.
+        Number of random images and labels in the batch, 1 or more.
     loss : {"squared", "cross-entropy"}
+        Loss of one instance.
     adjoints : bool
-        Write into every node the norm of the derivative of the loss in it.
+        Whether to write the norm of the derivative of the loss into every node.
 
     Returns
     -------
     svg : str
-        The picture, from top to bottom.
+        Text of an .svg file; the graph runs from top to bottom.
     value : float
         The mean loss.
 
     Raises
     ------
     OptionError
-        Where `l` is less than 1 or there is no such loss.
+        If `l` is less than 1, or `loss` is unknown.
+
+    Notes
+    -----
+    Sections A and E of the lecture.
     """
     if l < 1:
         raise OptionError(f"the batch has {l} images; it must have 1 or more")
@@ -71,7 +78,7 @@ def network_graph(
 
 
 def _title(record: TapeEntry) -> str:
-    """Name an operation, with its sizes where it is a layer's."""
+    """Name an operation, with its sizes if it belongs to a layer."""
     name, g = record.rule.name if record.rule else "", record.options.get("g")
     if not isinstance(g, ConvGeometry):
         return name

@@ -211,7 +211,7 @@ def test_parameters_are_copied_and_are_views_of_theta(rng):
         ({"parameters": [np.zeros((3, 4), int)]}, "int64; all must be"),
         ({"labels": np.zeros(7, int)}, r"images has shape \(1, 40\) for 7 labels"),
         ({"labels": np.zeros(10)}, "labels has shape .* float64"),
-        ({"labels": np.arange(10) - 1}, "labels has -1; an index of a class counts from 0"),
+        ({"labels": np.arange(10) - 1}, "labels has -1; class indices start at 0"),
         ({"C": 0}, "C is 0; it must be above 0"),
     ],
 )

@@ -40,5 +40,5 @@ def test_the_factors_are_the_best_of_their_rank_and_balanced(shape, dtype):
 
 @pytest.mark.parametrize("rank", [0, 5])
 def test_rank_out_of_range(rank):
-    with pytest.raises(OptionError, match=f"rank is {rank}; that of a 4x7 matrix"):
+    with pytest.raises(OptionError, match=f"rank is {rank}; for a 4x7 matrix"):
         balanced_factors(np.ones((4, 7)), rank)
