@@ -50,7 +50,7 @@ def exercises() -> Iterator[Part]:
 
     for name in EXERCISES:
         exercise = exercise_named(name)
-        told = f"{exercise.points.total} points. May import {', '.join(exercise.allows)}."
+        summary = f"{exercise.points.total} points. May import {', '.join(exercise.allows)}."
         if exercise.uses:
-            told += f" Builds on {', '.join(exercise.uses)}."
-        yield Part(f"{name}: {exercise.title}", told, exercise.statement)
+            summary += f" Builds on {', '.join(exercise.uses)}."
+        yield Part(f"{name}: {exercise.title}", summary, exercise.statement)

@@ -1,4 +1,4 @@
-"""As many operations a second as the cores can do: nothing but multiply-adds in registers."""
+"""The peak rate of the cores: nothing but multiply-adds in registers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..runtime.clock import seconds
 from .emitter import FLOAT32_LANES, I64, Emitter, lanes_of
 from .policy import compiled
 
-#: Vectors that grow at the same time.  A multiply-add takes about 4 cycles and a core starts 2
-#: (with 4 lanes up to 4) of them a cycle, so 8 (16) must be under way; and all fit in registers.
+#: Number of independent vectors.  A multiply-add takes about 4 cycles and a core starts 2 of them
+#: per cycle (up to 4 with 4 lanes), so 8 (16) must be in progress, and all must fit in registers.
 CHAINS = 12 if FLOAT32_LANES > 4 else 16
 
 
 @intrinsic
 def multiply_add(typingctx, numbers, rounds, x, y):
-    """``v <- v*x + y`` for CHAINS vectors, `rounds` times; from and to the array `numbers`.
+    """Compute ``v <- v*x + y`` `rounds` times for CHAINS vectors of the array `numbers`.
 
-    Each round needs the one before it and IEEE rounding forbids to combine them, so that LLVM
-    can leave nothing out; the chains do not need each other, so that the processor overlaps them.
+    Each round depends on the one before, and IEEE rounding forbids combining them, so LLVM cannot
+    leave anything out.  The chains are independent, so the processor overlaps them.
     """
     signature = types.void(numbers, types.int64, x, y)
 
@@ -45,7 +45,7 @@ def multiply_add(typingctx, numbers, rounds, x, y):
 
 @compiled(parallel=True)
 def multiply_add_everywhere(numbers, rounds, x, y):
-    """Keep one thread a row of `numbers` busy: ``2 * CHAINS * lanes * rounds`` operations each."""
+    """Keep one thread per row of `numbers` busy, with ``2*CHAINS*lanes*rounds`` operations each."""
     for thread in prange(numbers.shape[0]):
         multiply_add(numbers[thread], rounds, x, y)
 
@@ -58,7 +58,7 @@ def _triad(a, b, c, x):
 
 @compiled(parallel=True)
 def triad_everywhere(a, b, c, x):
-    """``a <- b + x*c``, a row of each a thread: three numbers moved for two operations."""
+    """Compute ``a <- b + x*c``, one row per thread: two operations for three numbers moved."""
     for thread in prange(a.shape[0]):
         _triad(a[thread], b[thread], c[thread], x)
 

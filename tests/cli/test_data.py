@@ -88,7 +88,10 @@ def test_fetch_of_the_bundled_set_downloads_nothing(simplenn, tmp_path):
     ("arguments", "match"),
     [
         (["fetch"], "fetch needs the name of a data set; give one or more, such as"),
-        (["where", "mnist"], "mnist: is in none of .*; download it with 'simplenn data fetch mnist'"),
+        (
+            ["where", "mnist"],
+            "mnist: is in none of .*; download it with 'simplenn data fetch mnist'",
+        ),
         (["where", "digits", "mnist"], "mnist: is in none of"),
         (["verify", "cifar10"], "cifar10: is in none of"),
         (["verify", "cifar"], "'cifar' is unknown; use one of .*did you mean 'cifar10'"),
