@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,8 @@ from typing import IO, Any
 
 from ..errors import DataError
 
+#: Names of the temporary files of :func:`atomic_open`.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", -1)})
 
 
@@ -96,6 +99,20 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """
     with atomic_open(path) as stream:
         stream.write(data)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that killed processes left in a folder.
+
+    Parameters
+    ----------
+    folder : path
+        No other process may be writing into it.
+    """
+    for path in Path(folder).glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DataError:

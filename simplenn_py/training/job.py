@@ -13,6 +13,7 @@ from ..cnn.operators.loss import get_loss
 from ..cnn.problem import Problem
 from ..datasets.dataset import Dataset, Images
 from ..errors import ConfigError, DataError, OptionError, closest
+from ..io.atomic import remove_leftovers
 from ..layout import Array
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -168,6 +169,7 @@ def resumed_job(
             f"{previous.folder} was not trained on the images of {data.name}; give the same data "
             "set"
         )
+    remove_leftovers(previous.folder)
     y = np.unique(data.train.y, return_inverse=True)[1]
     training, validation = subsets(y, options)
     problem = _problem(data.train, y, model, options, training.size)

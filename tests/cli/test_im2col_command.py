@@ -31,7 +31,7 @@ def test_the_network_is_named_in_table_and_figure(
 ) -> None:
     titles: list[str] = []
     monkeypatch.setattr(
-        "simplenn_py.plots.save", lambda axes, path: titles.append(axes[-1].get_title())
+        "simplenn_py.plots.style.save", lambda axes, path: titles.append(axes[-1].get_title())
     )
     out = ["--out", str(tmp_path / "p.png"), "--batch-size", "1"]
     assert main(["im2col", *out]) == 0

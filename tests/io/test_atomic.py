@@ -8,7 +8,7 @@ import os
 import pytest
 
 from simplenn_py.errors import DataError
-from simplenn_py.io.atomic import atomic_open, atomic_write_bytes
+from simplenn_py.io.atomic import atomic_open, atomic_write_bytes, remove_leftovers
 
 
 def test_writes_bytes_and_text(tmp_path):
@@ -107,3 +107,12 @@ def test_who_reads_the_old_file_goes_on_reading_it(tmp_path):
     with path.open("rb") as reader:
         atomic_write_bytes(path, b"new")
         assert reader.read() == b"old"
+
+
+def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path):
+    left = tmp_path / ".model.npz.0123456789ab.tmp"
+    others = [tmp_path / name for name in (".notes.tmp", "model.npz", ".x.0123456789AB.tmp")]
+    for path in (left, *others):
+        path.write_text("x")
+    remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)

@@ -78,6 +78,7 @@ def copy(tmp_path):
     (target / "kernels").mkdir(parents=True)
     for path in source.parent.glob("*.py"):
         shutil.copy(path, target)
+    shutil.copytree(source.parent / "runtime", target / "runtime")
     for name in ("__init__.py", "lanes.py", "policy.py", "shortcuts.py"):
         shutil.copy(source / name, target / "kernels")
     (target / "kernels" / "helper.py").write_text(HELPER.format(1))
