@@ -72,8 +72,8 @@ def measure_layouts(
     need, free = _bytes(g, l, np.dtype(dtype).itemsize), free_bytes()
     if need > free:
         raise OptionError(
-            f"the {l} images and their patches in three layouts need {need >> 20} MiB and only "
-            f"{free >> 20} MiB are free; take fewer images, or a smaller layer"
+            f"the patches of {l} images in three layouts, with the images, need {need >> 20} MiB "
+            f"but {free >> 20} MiB are free; take fewer images, or a smaller layer"
         )
     rng = np.random.default_rng(0)
     images = rng.standard_normal((l, g.a, g.b, g.d)).astype(dtype)
