@@ -291,8 +291,8 @@ class _Fields:
             numbers = numbers.astype(dtype)
         if not np.isfinite(numbers).all():
             raise DataError(
-                f"{self.where}.{name} holds numbers that are not finite; train again with a "
-                "smaller learning rate"
+                f"{self.where}.{name} holds numbers that are not finite; train again, for "
+                "instance with a smaller learning rate"
             )
         return numbers
 
