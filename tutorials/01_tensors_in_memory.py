@@ -134,7 +134,7 @@ memory = {
 instance = np.arange(l)[:, None, None]
 out = np.empty((l, *entry.shape), np.float32)
 times = {}
-print(busy() or "The cores have little other work: the times below can be trusted.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 for layout in LAYOUTS:
     where = place(layout, instance, c, i, j, l, d, a, b)
     times[layout] = seconds(partial(np.take, memory[layout], where, out=out, mode="clip"))

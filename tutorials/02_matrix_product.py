@@ -54,7 +54,7 @@ def rate(call, m, n, k, repeat=5):
     return 2 * m * n * k / seconds(call, repeat) / 1e9
 
 
-print(busy() or "The cores have little other work: the times below can be trusted.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 interpreted = rate(lambda: three_loops(A, B), n, n, n, repeat=1)
 print(f"three loops in Python, n = {n}: {interpreted:.4f} GFLOP/s")
 

@@ -2,10 +2,11 @@ r"""
 phi and P_phi: which pixel lands where
 ======================================
 
-Each column of the matrix :math:`\phi(\mathrm{pad}(Z))` is one patch of the padded images. It makes
-a convolution one matrix product. This tutorial shows which pixel goes to which entry, writes the
-map as a 0/1 matrix :math:`P_\phi`, and forms :math:`\phi(\mathrm{pad}(Z))` in four ways: with an
-index gather, with a sparse product, with our own compiled loop, and with the package's loop.
+Each column of the matrix :math:`\phi(\mathrm{pad}(Z))` is one patch of the padded images. This
+turns a convolution into a single matrix product. This tutorial shows which pixel goes to which
+entry and writes the map as a 0/1 matrix :math:`P_\phi`. It then forms
+:math:`\phi(\mathrm{pad}(Z))` by four methods: an index gather, a sparse product, our own compiled
+loop, and the package's loop.
 """
 
 # %%
@@ -13,8 +14,8 @@ index gather, with a sparse product, with our own compiled loop, and with the pa
 # -----------------------------------
 # Take one image of 3 x 4 pixels and two channels, a 2 x 2 filter, stride 1 and no padding. The
 # value of each entry of :math:`\mathrm{vec}(Z)` is its own index, so :math:`\phi(Z)` shows where
-# its entries come from. In storage (1) the channel runs fastest: pixel :math:`(i, j)` has the
-# numbers :math:`2(i + 3j)` and :math:`2(i + 3j) + 1`.
+# its entries come from. In the storage order of equation (1), the channel index varies fastest, so
+# the entries of pixel :math:`(i, j)` are :math:`2(i + 3j)` and :math:`2(i + 3j) + 1`.
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -37,17 +38,16 @@ print(phiZ.astype(int))
 
 # %%
 # Column 0 is the patch in the upper left corner. Its rows are ordered as :math:`u + hw + hhc`: the
-# row offset :math:`u` of the filter runs fastest, then the column offset :math:`w`, then the
+# row offset :math:`u` of the filter varies fastest, then the column offset :math:`w`, then the
 # channel :math:`c`. So the first four rows are channel 0 and the last four are channel 1. Column 1
-# is the patch one pixel further DOWN, because the output pixels are also stored column after
-# column.
+# is the patch one pixel further down, because the output pixels are also stored column by column.
 assert phiZ[:, 0].tolist() == [0, 2, 6, 8, 1, 3, 7, 9]
 assert phiZ[:, 1].tolist() == [2, 4, 8, 10, 3, 5, 9, 11]
 
 # %%
 # The rule
 # --------
-# Row :math:`(u, w, c)` of output pixel :math:`(i, j)` takes the entry
+# In the column for output pixel :math:`(i, j)`, row :math:`(u, w, c)` holds the entry
 #
 # .. math:: c + d \left( (is + u) + a_{pad} (js + w) \right)
 #
@@ -74,8 +74,8 @@ assert np.array_equal(index_phi(g), vec(phiZ))  # here the value of each entry i
 # -----
 # A gather is linear: :math:`\mathrm{vec}(\phi(\mathrm{pad}(Z))) = P_\phi \,
 # \mathrm{vec}(\mathrm{pad}(Z))`. Row :math:`r` of :math:`P_\phi` has a single 1, in column
-# ``index[r]``. In the compressed sparse row format, the column indices of the ones ARE the index
-# vector.
+# ``index[r]``. In the compressed sparse row format, the column indices of the ones are exactly the
+# index vector.
 
 
 def P_phi(g, dtype=np.float64):
@@ -118,10 +118,10 @@ fig.tight_layout()
 show()
 
 # %%
-# Four ways at an ordinary size
-# -----------------------------
-# Now a batch in float32 with padding 1 and a 3 x 3 filter. Some ways need the padded images. We
-# form these once and do not time it.
+# Four methods at a realistic size
+# --------------------------------
+# Now a batch in float32 with padding 1 and a 3 x 3 filter. Some of them need the padded
+# images. These are computed once and not timed.
 l = 8 if reduced() else 64
 g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
 rng = np.random.default_rng(0)
@@ -146,7 +146,7 @@ def gather():
 
 # %%
 # **Sparse product.** SciPy multiplies :math:`P_\phi` by a matrix with one column per instance. In
-# the memory of the result the instance index runs fastest, so the result must be transposed to
+# memory, the instance index of the result varies fastest, so the result must be transposed to
 # give :math:`\phi(\mathrm{pad}(Z))` in our order.
 def product():
     return np.ascontiguousarray((P @ X.T).T)
@@ -178,7 +178,7 @@ phiZ = np.empty((g.hhd, g.a_conv * g.b_conv * l), np.float32, order="F")
 package = partial(nn.padding_and_phiZ, Z, g, out=phiZ)
 
 # %%
-# All four give the same bits, because they only copy numbers.
+# All four give bit-identical results, because they only copy numbers.
 package()
 loop()
 assert np.array_equal(gather().ravel(), vec(phiZ))
@@ -186,7 +186,7 @@ assert np.array_equal(product().ravel(), vec(phiZ))
 assert np.array_equal(looped.ravel(), vec(phiZ))
 
 ways = {"index gather": gather, "sparse P_phi": product, "our loop": loop, "package": package}
-print(busy() or "The cores have little other work: the times below can be trusted.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 times = {name: seconds(way) for name, way in ways.items()}
 for name, time in times.items():
     print(f"{name:13s} {1e3 * time:7.2f} ms, {phiZ.nbytes / time / 1e9:5.1f} GB/s written")
@@ -213,11 +213,12 @@ fig.tight_layout()
 show()
 
 # %%
-# Forming :math:`\phi` needs no arithmetic at all. It takes the time to read the image and to write
-# :math:`h^2` times as many numbers. The first two ways also read an index for every number. Do not
-# expect the loops to be faster because they need no index: all instances share one index vector,
-# and the gather writes from front to back. In an image the channel runs fastest, in a column of
-# :math:`\phi` it runs slowest. So each loop must use strides on one side. Our loop reads every
+# Forming :math:`\phi` needs no arithmetic at all. The only cost is reading the image and writing
+# :math:`h^2` times as many numbers. The first two methods also read an index for every number. You
+# might expect the loops to be faster, since they need no index. They need not be: all instances
+# share one index vector, and the gather writes from front to back. The channel varies fastest in an
+# image but slowest in a column of :math:`\phi`, so each loop must either read or write with a
+# stride. Our loop reads every
 # :math:`d`-th number of the image. The package's loop writes every :math:`h^2`-th number of
 # :math:`\phi`. Both move one number at a time.
 #
@@ -226,21 +227,21 @@ forming, multiplying = times["package"], times["W phi (BLAS)"]
 print(f"time of the package's loop relative to the product: {forming / multiplying:.2f}")
 
 # %%
-# This time is pure overhead of the method "phi, then BLAS". The package's direct engine avoids it:
-# its register tile reads pad(Z) itself.
+# This time is pure overhead: the price of forming phi before calling BLAS. The package's direct
+# engine avoids it: its register tile reads pad(Z) itself.
 #
 # What to take away
 # -----------------
 # :math:`\phi` copies numbers by a fixed rule. :math:`P_\phi` writes that rule as a matrix with a
-# single 1 per row. It helps to derive formulas, but no computation needs to form it. Two lines of
+# single 1 per row. It is useful for deriving formulas, but never has to be formed. Two lines of
 # NumPy form :math:`\phi` quickly from an index vector. A compiled loop can do without the index and
-# the padded copy, and can use all cores. Which way is fastest depends on the machine, so measure
-# it.
+# the padded copy, and can use all cores. Which method is fastest depends on the machine, so
+# measure it.
 #
 # Try it yourself
 # ---------------
 # 1. Move the channel loop of ``phi_loop`` inside the two offset loops. Then the reads are
 #    contiguous, but the writes are not. Which matters more on your machine?
-# 2. Draw the number of patches per pixel for a 9 x 9 image, a 3 x 3 filter and stride 2. Are there
-#    pixels that no patch contains if the image is 10 x 10?
+# 2. Draw the number of patches per pixel for a 9 x 9 image, a 3 x 3 filter and stride 2. If the
+#    image is 10 x 10, is any pixel in no patch?
 # 3. What does :math:`P_\phi' P_\phi` look like? (No computation is needed.)

@@ -179,7 +179,7 @@ products = {
     "nhwc": lambda: made["nhwc"] @ W_right,
     "nchw": lambda: W_left @ made["nchw"],
 }
-print(busy() or "The cores have little other work: the times below can be trusted.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 form_ms = {layout: 1e3 * seconds(form, 5) for layout, form in forms.items()}
 product_ms = {layout: 1e3 * seconds(call, 10) for layout, call in products.items()}
 for layout in made:

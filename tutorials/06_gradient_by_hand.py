@@ -246,7 +246,7 @@ V = np.asfortranarray(rng.standard_normal((g.hhd, g.a_conv * g.b_conv * l)))
 where, PT, out = places(g, l), sparse_P_phi(g).T.tocsr(), nn.vTP_phi(V, g)
 assert np.allclose(accumulated(V, where), vec(out), atol=1e-10)
 assert np.allclose(multiplied(V, PT), vec(out), atol=1e-10)
-print(busy() or "The cores have little other work: the times below can be trusted.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 times = {
     "bincount": seconds(lambda: accumulated(V, where), 3),
     "sparse P_phi": seconds(lambda: multiplied(V, PT), 3),

@@ -13,7 +13,7 @@ network still gets wrong.
 # The images
 # ----------
 # ``Images.Z`` is the lecture's storage (1), here 1 x 64 l: one channel, and one column per pixel.
-# The values are unchanged from the data set: whole numbers from 0 to 16. We scale them to [0, 1]
+# The values are those of the original data set: whole numbers from 0 to 16. We scale them to [0, 1]
 # and subtract the mean image of the training set, as simpleNN's example does. (``nn.train`` does
 # this by itself, and stores the scaling and the mean in the model.)
 
@@ -86,8 +86,9 @@ print(f"{config.L} layers, {config.n_parameters} parameters")
 #    v \leftarrow \mu v - \eta \, \nabla f, \qquad \theta \leftarrow \theta + v,
 #
 # where :math:`\nabla f` is estimated by the mean gradient of the batch plus :math:`\theta / C`.
-# Without momentum (:math:`\mu = 0`), an update does not depend on the updates before it. The
-# permutations come from random stream 1 of the seed, which the package's solver also uses.
+# Without momentum (:math:`\mu = 0`), an update uses only the gradient of the current batch. The
+# permutations come from a random generator derived from the seed, the same one that the package's
+# solver uses.
 
 
 def train_by_hand(model: nn.Model, momentum: float) -> list[float]:
@@ -111,10 +112,10 @@ losses = {"momentum 0": train_by_hand(plain, 0.0)}
 losses[f"momentum {momentum}"] = train_by_hand(model, momentum)
 
 # %%
-# A network that gives each of the ten digits the same probability has the loss :math:`\log 10 =
+# A network that gives each of the ten digits the same probability has a loss of :math:`\log 10 =
 # 2.30`. In the figure, each point of a thin line is the mean loss of one batch before its update.
 # Each point of a thick line is the mean over all images of an epoch. The thin lines are rough
-# because a batch is a sample. The gradient of a batch is an estimate for the same reason.
+# because a batch is a sample. For the same reason, its gradient is only an estimate.
 
 updates = -(-l // batch_size)
 sizes = np.minimum(batch_size, l - batch_size * np.arange(updates))  # of an epoch's batches
@@ -144,10 +145,10 @@ show()
 
 # %%
 # The last batch of an epoch has only the 2 remaining images. Its loss may be very low or very high,
-# which says little. But its gradient has the same weight as any other, although it is an estimate
-# from two images only. An update along it can improve these two and make the others worse. In that
-# case the next batch, the first of the next epoch, shows a peak. A high peak raises the mean of its
-# epoch. A larger last batch or a decreasing learning rate would prevent that.
+# but this means little. Its gradient has the same weight as any other, although it is an estimate
+# from two images only. A step along this gradient can improve these two and make the others worse.
+# In that case the next batch, the first of the next epoch, shows a peak. A high peak raises the
+# mean of its epoch. A larger last batch or a decreasing learning rate would prevent such peaks.
 #
 # How accurate is the network on images that it has not seen?
 
@@ -169,18 +170,17 @@ options = nn.TrainOptions(
 same_images = nn.Dataset("scaled digits", ready, None, data.source)
 again, _ = nn.train(same_images, options=options, start=new_model(), progress=False)
 apart = np.linalg.norm(again.theta - model.theta) / np.linalg.norm(model.theta)
-print(f"{epochs * updates} updates; relative difference of the parameters {apart:.1e}")
+print(f"{epochs * updates} updates; relative difference in the parameters {apart:.1e}")
 assert apart < 1e-10
 
 # %%
 # The whole job with one call
 # ---------------------------
-# ``nn.train`` normalises the images, draws the weights, trains and tests. Here ten percent of the
-# training images are held out as a validation set, and the weights of the epoch with the best
-# result on this set are kept. The learning rate falls as
-# :math:`\eta_t = \eta / (1 + \mathrm{decay} \cdot t)`, where :math:`t` counts the updates. By
-# default, ``nn.train`` computes in single precision with the direct engine. Here we choose the
-# lecture engine, as above.
+# ``nn.train`` normalises the images, initialises the weights at random, trains and tests. Here ten
+# percent of the training images are held out as a validation set, and the weights of the epoch with
+# the best result on this set are kept. The learning rate falls as :math:`\eta_t = \eta / (1 +
+# \mathrm{decay} \cdot t)`, where :math:`t` counts the updates. By default, ``nn.train`` computes in
+# single precision with the direct engine. Here we choose the lecture engine, as above.
 
 options = nn.default_options(
     "digits", engine="lecture", validation=0.1, epochs=4 if reduced() else 30
@@ -197,8 +197,8 @@ plot_curves(history.records, data="the digits", test_accuracy=accuracy, axes=pai
 show()
 
 # %%
-# In the last epoch, the training loss is below the loss of the validation set: in part, the network
-# has learnt its training images by heart instead of learning what digits look like.
+# In the last epoch, the training loss is below the validation loss: in part, the network has
+# memorised its training images instead of learning what digits look like.
 
 last = history.records[-1]
 print(f"last epoch: training loss {last['loss']:.4f},",
@@ -232,9 +232,9 @@ print(f"{wrong.size} of {data.test.l} test images are classified wrongly")
 # %%
 # What to take away
 # -----------------
-# A solver needs only one routine of the network: the loss and its gradient on a batch. Mini-batches
-# make the gradient cheap and noisy, and momentum averages the noise over updates. The accuracy of a
-# network must be measured on images that were not used to choose anything.
+# A solver needs only one routine from the network: the loss and its gradient on a batch.
+# Mini-batches make the gradient cheap and noisy, and momentum averages the noise over updates. The
+# accuracy of a network must be measured on images that were not used to choose anything.
 #
 # Try it yourself
 # ---------------

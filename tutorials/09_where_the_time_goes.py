@@ -56,7 +56,7 @@ assert convolutional > 0.9 * costs.step_operations
 # slower. The times of (4) and of (5), called dW and dZ below, both include (3). The command
 # ``simplenn profile`` uses the same function.
 
-print(busy() or "The cores have little other work: the times below can be trusted.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 times = time_layers(config, batch_size, "float32", "lecture", repeat)
 print(f"a step takes {1e3 * times.step:.2f} ms with {times.threads} threads")
 for layer in times.layers:

@@ -154,7 +154,7 @@ direct = nn.make_engine("direct", config, l, np.float64)
 first = np.asfortranarray(rng.standard_normal((1, side**2 * l)))
 direct.load(first, np.arange(l), 1.0, np.zeros(side**2))
 nn.feedforward(direct, model)
-print(busy() or "The load of this machine is low, so other work should not affect the times below.")
+print(busy() or "The machine is otherwise idle, so the times below are reliable.")
 repeat = 3 if reduced() else 5
 with limit_threads(0):
     ways = {

@@ -11,7 +11,7 @@ with SGD, over iterations and over time.
 
 # %%
 # We use a small network and a few digits, in double precision. G has as many rows as the network
-# has parameters. Here it is still small enough to be formed and looked at.
+# has parameters. Here it is still small enough to form and inspect.
 
 import tempfile
 from pathlib import Path
@@ -54,8 +54,10 @@ print(f"{n} parameters, {l} images")
 # --------------------
 # :math:`J_i = \partial z^{L+1,i} / \partial\theta'` has one row per output. A forward pass computes
 # :math:`J_i v` by :math:`R\{S\} = W\phi(\mathrm{pad}(R\{Z\})) + V\phi(\mathrm{pad}(Z)) + v_b`, and
-# a backward pass computes :math:`J_i' u_i` by (3)-(5). Neither forms J. We check Jv against a
-# finite difference, and J'u against Jv: :math:`\langle u, Jv \rangle = \langle J'u, v \rangle`.
+# a backward pass computes :math:`J_i' u_i` by (3)-(5). Here :math:`R\{X\}` is the derivative of X
+# in the direction v, and V and :math:`v_b` are the parts of v that belong to W and to the bias.
+# Neither pass forms J. We check Jv against a finite difference, and J'u against Jv: :math:`\langle
+# u, Jv \rangle = \langle J'u, v \rangle`.
 
 
 def forward() -> np.ndarray:
@@ -83,7 +85,7 @@ assert abs(np.vdot(U, Jv) - JTu @ v) < 1e-10 * np.linalg.norm(U) * np.linalg.nor
 # %%
 # The product Gv
 # --------------
-# Read :math:`J_i' B_i J_i v` from right to left. A forward pass computes :math:`J_i v`. The product
+# Read :math:`J_i' B_i J_i v` from right to left. A forward pass computes :math:`J_i v`. This vector
 # is multiplied by :math:`B_i`, the Hessian of the loss (:math:`\mathrm{diag}(p) - pp'` for the
 # cross-entropy). A backward pass multiplies the result by :math:`J_i'`. Then v/C is added. The cost
 # is one forward and one backward pass, as for a gradient.
@@ -117,7 +119,8 @@ assert eigenvalues[0] > 1 / problem.C - 1e-10
 # %%
 # Conjugate gradients
 # -------------------
-# Conjugate gradients solve :math:`(G + \lambda I) s = -\nabla f` with products alone. Each step
+# The conjugate gradient method solves :math:`(G + \lambda I) s = -\nabla f` using only products of
+# the matrix with vectors. Each step
 # minimises the quadratic :math:`\nabla f' s + \frac{1}{2} s' (G + \lambda I) s` along a direction
 # that is conjugate to all previous ones. The loop stops when the residual is small,
 # :math:`\|r\| \le \xi \|\nabla f\|` with :math:`\xi = 0.1`. That is far from an exact solution, but
@@ -150,7 +153,7 @@ assert gradient @ s < 0  # downhill
 
 # %%
 # The number of steps depends on the eigenvalues. A few eigenvalues of G are large, and most lie
-# near 1/C. The larger :math:`\lambda` is, the smaller is the ratio of the largest to the smallest
+# near 1/C. The larger :math:`\lambda`, the smaller the ratio of the largest to the smallest
 # eigenvalue of :math:`G + \lambda I`, and the fewer steps are needed. With a large :math:`\lambda`,
 # s is short and has nearly the direction of the negative gradient.
 
@@ -178,11 +181,11 @@ assert steps[0] > steps[1] > steps[2]
 # %%
 # Damping and the line search
 # ---------------------------
-# The quadratic model is good only near :math:`\theta`. The damping :math:`\lambda` of
-# Levenberg-Marquardt keeps the steps short when the model is bad. Let :math:`\rho` be the decrease
+# The quadratic model is accurate only near :math:`\theta`. The damping :math:`\lambda` of
+# Levenberg-Marquardt keeps the steps short when the model is poor. Let :math:`\rho` be the decrease
 # of f divided by the decrease that the model predicts. Then :math:`\lambda` is multiplied by 3/2 if
 # :math:`\rho < 1/4` and by 2/3 if :math:`\rho \ge 3/4`. The line search halves the step until f has
-# decreased by at least a small fraction of what the slope predicts. That is all of Newton's method.
+# decreased by at least a small fraction of what the slope predicts. That is the whole method.
 
 
 def line_search(f, gs, s):
@@ -230,9 +233,10 @@ assert np.abs(np.array(by_hand) - package).max() < 1e-8
 # On the digits
 # -------------
 # Now ``nn.train`` runs the method with ``solver="newton"``, on all training images and with the
-# preset network for them. (The reduced size of this tutorial uses the small network from above and
-# the lecture engine, so that nothing more has to be compiled.) The four panels show f and its
-# gradient, the residuals of CG with one line per iteration, :math:`\lambda`, and :math:`\rho`.
+# preset network ``digits``. (At its reduced size, ``SIMPLENN_SMALL=1``, this tutorial uses the
+# small network from above and the lecture engine, so that nothing more has to be compiled.) The
+# four panels show (1) f and its gradient, (2) the CG residuals, one line per iteration, (3)
+# :math:`\lambda` and (4) :math:`\rho`.
 
 iterations, epochs = (8, 4) if reduced() else (30, 30)
 network = config if reduced() else "digits"
@@ -254,12 +258,12 @@ assert np.all(np.diff(values) <= 0)
 # %%
 # Against SGD
 # -----------
-# The figure compares both solvers over epochs or iterations, and over time. One iteration of
+# The figure plots both solvers against epochs or iterations, and against time. One iteration of
 # Newton's method is not one epoch. It evaluates f and its gradient on all images at least once, and
-# each of its CG steps takes a product with G on the subsample. SGD's loss is the mean over the
-# batches of an epoch, each before its update. Which solver is ahead at a given time depends on the
-# machine, the network and the options. Two facts always hold: Newton's f never rises, and Newton's
-# method needs no learning rate.
+# each of its CG steps requires a product with G on the subsample. SGD's loss is the mean over the
+# batches of an epoch, each evaluated before its update. Which solver is ahead at a given time
+# depends on the machine, the network and the options. Two facts always hold: Newton's f never
+# rises, and Newton's method needs no learning rate.
 
 figure, panels = plt.subplots(2, 2, figsize=(11, 7.6), layout="constrained")
 plot_comparison(both, names=["Newton", "SGD"], axes=panels.ravel())
