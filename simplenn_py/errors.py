@@ -15,7 +15,7 @@ class ConfigError(UserError):
 
 
 class OptionError(UserError):
-    """A training option out of its range."""
+    """A training option out of range."""
 
 
 class DataError(UserError):

@@ -396,7 +396,7 @@ def check_storage(Z: Array, rows: int, pixels: int, name: str) -> tuple[Array, i
     Raises
     ------
     ValueError
-        If `Z` has another shape; the message names the array, its shape and the rule.
+        If `Z` has a wrong shape; the message names the array, its shape and the rule.
     """
     if Z.ndim != 2 or Z.shape[0] != rows or Z.shape[1] % pixels:
         raise ValueError(
@@ -423,7 +423,7 @@ def output(out: Array | None, shape: tuple[int, ...], dtype: DTypeLike) -> Array
     Raises
     ------
     ValueError
-        If `out` has another shape, dtype or memory order.
+        If `out` has a wrong shape, dtype or memory order.
     """
     if out is None:
         return aligned_empty(shape, dtype)

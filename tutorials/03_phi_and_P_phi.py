@@ -120,7 +120,7 @@ show()
 # %%
 # Four methods at a realistic size
 # --------------------------------
-# Now a batch in float32 with padding 1 and a 3 x 3 filter. Some of them need the padded
+# Now a batch in float32 with padding 1 and a 3 x 3 filter. Some of the methods need the padded
 # images. These are computed once and not timed.
 l = 8 if reduced() else 64
 g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
@@ -215,20 +215,19 @@ show()
 # %%
 # Forming :math:`\phi` needs no arithmetic at all. The only cost is reading the image and writing
 # :math:`h^2` times as many numbers. The first two methods also read an index for every number. You
-# might expect the loops to be faster, since they need no index. They need not be: all instances
-# share one index vector, and the gather writes from front to back. The channel varies fastest in an
-# image but slowest in a column of :math:`\phi`, so each loop must either read or write with a
-# stride. Our loop reads every
-# :math:`d`-th number of the image. The package's loop writes every :math:`h^2`-th number of
-# :math:`\phi`. Both move one number at a time.
+# might expect the loops to be faster, since they need no index. They are not always faster: all
+# instances share one index vector, and the gather writes from front to back. The channel varies
+# fastest in an image but slowest in a column of :math:`\phi`, so each loop must either read or
+# write with a stride. Our loop reads every :math:`d`-th number of the image. The package's loop
+# writes every :math:`h^2`-th number of :math:`\phi`. Both move one number at a time.
 #
-# Compare this time with that of the product:
+# Compare the time that the package's loop takes with that of the product:
 forming, multiplying = times["package"], times["W phi (BLAS)"]
 print(f"time of the package's loop relative to the product: {forming / multiplying:.2f}")
 
 # %%
-# This time is pure overhead: the price of forming phi before calling BLAS. The package's direct
-# engine avoids it: its register tile reads pad(Z) itself.
+# The time spent forming :math:`\phi` is pure overhead: the price paid before BLAS is even called.
+# The package's direct engine avoids it: its register tile reads pad(Z) itself.
 #
 # What to take away
 # -----------------

@@ -218,7 +218,7 @@ assert abs(np.vdot(dZ1, v) - difference) < 1e-5 * np.linalg.norm(dZ1)
 
 # %%
 # The result of (5) shows how each pixel affects the loss of its image. More ink in a red pixel
-# raises the loss, more ink in a blue pixel lowers it.
+# raises the loss, and more ink in a blue pixel lowers it.
 fig, axes = plt.subplots(2, 5, figsize=(8, 3.2), layout="constrained")
 limit = np.abs(dZ1[:, : data.a * data.b * 5]).max()
 for n in range(5):
@@ -284,4 +284,5 @@ show()
 # 1. Leave out the indicator in (3). How far off is :math:`g'v`?
 # 2. Replace the squared loss by softmax cross-entropy. Which single line of the backward pass
 #    changes?
-# 3. Insert a second convolutional layer between the two. Now the gradient needs (5).
+# 3. Insert a second convolutional layer between the convolutional and the fully connected layer.
+#    Now the gradient needs (5).

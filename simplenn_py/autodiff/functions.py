@@ -27,7 +27,7 @@ def value_and_gradient(f: Function, argnum: int | tuple[int, ...] = 0) -> Functi
     f : callable
         Scalar function of arrays.
     argnum : int or tuple of int
-        Positions of the arguments to differentiate in, counted from 0.
+        Positions of the arguments to differentiate with respect to, counted from 0.
 
     Returns
     -------

@@ -117,7 +117,7 @@ def conv(Z: Value, W: Value, bias: Value, g: ConvGeometry) -> Value:
     Raises
     ------
     ValueError
-        If an array has another shape.
+        If an array has a wrong shape.
     TypeError
         If an array is neither float32 nor float64.
 
@@ -197,7 +197,7 @@ def maxpool(S: Value, g: ConvGeometry) -> Value:
     Raises
     ------
     ValueError
-        If `S` has another shape.
+        If `S` has a wrong shape.
     TypeError
         If `S` is neither float32 nor float64.
 

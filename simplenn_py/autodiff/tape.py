@@ -162,7 +162,7 @@ class GradientTape(Trace):
         return self._append(TapeEntry(rule, values, parents, options, result))
 
     def find(self, x: Value, role: str) -> int:
-        """Return the index of a variable on this tape, also if it is in boxes of inner traces.
+        """Return the index of a variable on this tape, even if it is in boxes of inner traces.
 
         Parameters
         ----------
@@ -194,29 +194,30 @@ class GradientTape(Trace):
         return x.index
 
     def gradient(self, target: Any, sources: Any, delta: Any = None) -> Any:
-        """Differentiate ``<target, delta>``, summed over the targets, in every source.
+        """Differentiate ``<target, delta>``, summed over the targets, with respect to every source.
 
         Parameters
         ----------
         target : Variable, or a list or tuple of them
             Results to differentiate, of any shapes.
         sources : Variable, or a list or tuple of them
-            Arrays to differentiate in.
+            Arrays to differentiate with respect to.
         delta : array_like or list of them, optional
-            Cotangent of every target, in its shape, held fixed; by default 1 for a scalar.
+            Cotangent of each target, with the same shape as the target.  It is treated as a
+            constant; by default it is 1 for a scalar.
 
         Returns
         -------
         ndarray, or a list of them if `sources` is a list or tuple
             Gradient in the shape of the source (a number for a number); zero if the target does
-            not depend on the source.  The result is a box if an outer trace follows the
+            not depend on the source.  The result is a box if an outer trace is recording the
             computation.
 
         Raises
         ------
         ValueError
             If an array is not on the tape, the tape has been used, a target that is not a scalar
-            has no `delta`, or a `delta` has another shape than its target.
+            has no `delta`, or a `delta` has a different shape from its target.
         """
         many = isinstance(target, list | tuple)
         targets = list(target) if many else [target]

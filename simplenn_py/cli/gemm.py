@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If an option is out of its range.
+        If an option is out of range.
     """
     from rich.console import Console
 

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, an option is out of its range, or the figure cannot be
+        If there is no such network, an option is out of range, or the figure cannot be
         written.
     """
     from ..plots.style import check_png, save

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, or an option is out of its range.
+        If there is no such network, or an option is out of range.
     """
     from .summary import find_network
 

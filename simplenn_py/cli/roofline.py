@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, or an option is out of its range.
+        If there is no such network, or an option is out of range.
     """
     import numpy as np
 

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, its sizes are impossible, or an option is out of its range.
+        If there is no such network, its sizes are impossible, or an option is out of range.
     """
     from ..tools.summary import summarise
 

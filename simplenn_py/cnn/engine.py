@@ -108,7 +108,8 @@ class Engine(ABC):
         offset : ndarray, shape (d*a*b,)
             Subtracted after scaling, in the order of ``vec(Z^{1,i})``.
         flips : ndarray of bool, shape (l,), optional
-            Whether to mirror each image of the batch left to right first; none if omitted.
+            For each image of the batch, whether it is mirrored left to right before anything
+            else.  If omitted, no image is mirrored.
         """
 
     @abstractmethod

@@ -25,7 +25,8 @@ class GaussNewton:
     ----------
     engine : Engine
         Takes ``engine.batch_size`` instances of S at a time, so that memory does not grow with
-        S.  If S has more instances, each product runs them forward again.
+        S.  If S has more than that, each product repeats the forward pass of all of S, unless
+        `stored`.
     model : Weights
         Weights and biases, such as a Model.  Its ``theta`` must not change between products.
     problem : Problem

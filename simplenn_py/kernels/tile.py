@@ -12,11 +12,11 @@ vectors is loaded, and their products are added to the accumulators: a rank-1 up
     z[P-1, r]     |           |           |      then the tile is written, or added, to out
                   +-----------+-----------+
 
-Why P = 14 and V = 2 (P = 6 with 16 registers)?  A fused multiply-add takes about 4 cycles, and 1
-or 2 start per cycle, so at least 8 accumulators must be independent.  P*V accumulators, V loaded
-vectors and one broadcast must fit into the registers (32 with AVX-512 and NEON, 16 with AVX2 and
-SSE).  And each step should load little, P + V values, relative to the P*V multiply-adds that it
-performs.  These P and V satisfy all three.
+Why P = 14 and V = 2 (P = 6 with 16 registers)?  A fused multiply-add takes about 4 cycles, and
+the CPU starts 1 or 2 of them per cycle, so at least 8 independent accumulators are needed.  P*V
+accumulators, V loaded vectors and one broadcast must fit into the registers (32 with AVX-512 and
+NEON, 16 with AVX2 and SSE).  And each step should load little, P + V values, relative to the P*V
+multiply-adds that it performs.  These P and V satisfy all three.
 
 The loop over r is split into segments of contiguous r, because this is how a patch is stored in
 ``pad(Z)``: for each filter column w, the rows u and the channels c are h*d contiguous numbers.
@@ -66,8 +66,9 @@ def tile(typingctx, P, V, rows, panel, target, first, add):
 
     Notes
     -----
-    The last tile of a list may be partial.  The list then repeats its last row, which is computed
-    and written several times.  This is safe because all of `target` is read before any of it is
+    The offsets of `rows` and `target` list the rows of many tiles.  If the last tile has fewer than
+    P rows, its missing rows repeat the last one, which is then computed and written several times.
+    This is safe because all of `target` is read before any of it is
     written.
     """
     P_, V_ = _literal(P, "P"), _literal(V, "V")

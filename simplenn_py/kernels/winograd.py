@@ -21,9 +21,10 @@ Summed over channels, the entrywise product at each of the 36 positions is a mat
 channels at a time.
 
 Rounding errors are two to three times those of summing directly; with the points 0, 1, -1, 2, -2,
-which are often used, they would be five times.  The point 1 matters for another reason.  If an
-image is constant along a row or a column, only the transformed entries for the point 1 are
-nonzero, so equal entries of S are bitwise equal and max pooling takes the first, as in the lecture.
+which are often used, they would be five times as large.  The point 1 matters for another reason.
+If an image is constant along a row or a column, only the transformed entries for the point 1 are
+nonzero.  So entries of S that are equal in exact arithmetic are also bitwise equal, and max
+pooling takes the first of them, as in the lecture.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def energy_rank(s: Array, energy: float) -> int:
     Raises
     ------
     OptionError
-        If `energy` is out of its range.
+        If `energy` is out of range.
 
     Notes
     -----
@@ -72,7 +72,7 @@ def balanced_factors(W: Array, rank: int) -> tuple[Array, Array]:
     Raises
     ------
     OptionError
-        If `rank` is out of its range.
+        If `rank` is out of range.
 
     Notes
     -----

@@ -76,7 +76,7 @@ def im2col_phi(images: Array, h: int, s: int = 1, p: int = 0) -> Array:
     DataError
         If `images` does not have four axes, or the padded image is smaller than the filter.
     OptionError
-        If `h`, `s` or `p` is out of its range.
+        If `h`, `s` or `p` is out of range.
 
     Notes
     -----

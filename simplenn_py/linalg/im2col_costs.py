@@ -64,7 +64,7 @@ def measure_layouts(
     Raises
     ------
     OptionError
-        If `l` or `dtype` is out of its range, or the patches do not fit into the free memory.
+        If `l` or `dtype` is out of range, or the patches do not fit into the free memory.
     """
     at_least("l", l, 1)
     if dtype not in ("float32", "float64"):

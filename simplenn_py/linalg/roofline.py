@@ -73,7 +73,7 @@ def layer_work(
     Raises
     ------
     OptionError
-        If `rank_share` is out of its range.
+        If `rank_share` is out of range.
     """
     if not 0 < rank_share <= 1:
         raise OptionError(f"rank_share is {rank_share}; it must be above 0 and at most 1")

@@ -58,7 +58,7 @@ def randomized_svd(
     ----------
     A : array_like, shape (m, n)
         Real matrix.  C and Fortran order are used without a copy; an array with other strides is
-        copied once.  float32 and float64 are kept, other dtypes become float64.
+        copied once.  float32 and float64 are kept; other dtypes become float64.
     rank : int
         Number of singular triplets, from 1 to ``min(m, n)``.
     oversampling : int, optional
@@ -82,18 +82,18 @@ def randomized_svd(
     Raises
     ------
     OptionError
-        If `rank`, `oversampling` or `power_iterations` is out of its range.
+        If `rank`, `oversampling` or `power_iterations` is out of range.
     DataError
         If `A` is not a matrix, or is complex, empty, or not finite.
 
     Notes
     -----
-    The sample is orthonormalised after every product, so that small singular values are not lost
-    beside the large ones.  Cholesky's factorization does it in float64, ``Y = Q R`` with
-    ``R'R = Y'Y``, and needs matrix products only.  If ``Y`` is too close to rank-deficient,
-    Householder reflections (``numpy.linalg.qr``) do it; they are several times slower.
+    The sample ``Y`` is orthonormalised after every product, so that small singular values are not
+    lost beside the large ones.  This uses a Cholesky factorization in float64: ``Y = Q R``, where
+    ``R'R = Y'Y``.  It needs only matrix products.  If ``Y`` is too close to being rank-deficient,
+    Householder reflections (``numpy.linalg.qr``) are used, which are several times slower.
 
-    For a fixed number of BLAS threads, equal seeds give equal bits.
+    For a fixed number of BLAS threads, equal seeds give bit-identical results.
 
     Examples
     --------
@@ -285,7 +285,7 @@ def bound_spectral(sigma: ArrayLike, k: int, q: int, shape: tuple[int, int]) -> 
     Raises
     ------
     OptionError
-        If `k` or `q` is out of its range.
+        If `k` or `q` is out of range.
     DataError
         If `sigma` is not a descending list of at least ``k + 1`` singular values.
 
@@ -322,7 +322,7 @@ def bound_frobenius(sigma: ArrayLike, k: int, p: int) -> float:
     Raises
     ------
     OptionError
-        If `k` or `p` is out of its range.
+        If `k` or `p` is out of range.
     DataError
         If `sigma` is not a descending list of singular values.
 

@@ -184,10 +184,11 @@ def newton(
     CGmax : int
         Maximum number of CG steps per iteration.
     drop, boost : float
-        Factor of the damping lambda after a good step (ratio of 3/4 or more), and after a poor
-        step (ratio below 1/4).
+        Factors by which the damping lambda is multiplied after a good step (ratio of 3/4 or more)
+        and after a poor step (ratio below 1/4).
     eta : float
-        Share of the predicted decrease that the line search requires.
+        Fraction of the decrease predicted by the slope, ``alpha grad'step``, that the line search
+        requires.
     subsets : callable, optional
         ``k -> S``, the subsample of iteration k, to replace :func:`subsample`.
 
@@ -198,7 +199,8 @@ def newton(
 
     Notes
     -----
-    Section B of the lecture; simpleNN's ``newton``, whose line search has no bound.
+    Section B of the lecture; simpleNN's ``newton``, whose line search has no limit on the number of
+    halvings.
     """
     theta, l = objective.theta, objective.l
     subsets = subsets or (lambda k: subsample(state.seed, k, min(GNsize, l), l))

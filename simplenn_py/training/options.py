@@ -50,17 +50,18 @@ class TrainOptions:
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     schedule: str = _one_of(
-        "decay", "learning rate of update t: decay is lr/(1 + decay*t), as in the lecture; "
-        "one-cycle rises to lr during the first fifth of the run, then falls to 0",
+        "decay", "how the learning rate changes: with decay, update t has lr/(1 + X*t), where X is "
+        "given by --decay, as in the lecture; with one-cycle, it rises to lr during the first "
+        "fifth of the run, then falls to 0",
         "decay", "one-cycle",
     )  # fmt: skip
     decay: float = _option(
-        0.0, "coefficient in lr/(1 + decay*t), used only with the decay schedule",
+        0.0, "coefficient X in lr/(1 + X*t), used only with the decay schedule",
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     augment: str = _one_of(
-        "none", "random changes to the training images; flip mirrors each left to right with "
-        "probability 1/2",
+        "none", "random changes to the training images; with flip, each image is mirrored "
+        "left to right with probability 1/2",
         "none", "flip",
     )  # fmt: skip
     C: float = _option(
@@ -90,17 +91,18 @@ class TrainOptions:
         "a number, 0 or more", lambda v: 0 <= v < math.inf,
     )  # fmt: skip
     drop: float = _option(
-        2 / 3, "newton: factor by which lambda is multiplied after a good step: "
-        "actual/predicted decrease 3/4 or more",
+        2 / 3, "newton: factor by which lambda is multiplied after a good step, "
+        "whose actual decrease is at least 3/4 of the predicted one",
         "a number above 0, 1 at most", lambda v: 0 < v <= 1,
     )  # fmt: skip
     boost: float = _option(
-        3 / 2, "newton: factor by which lambda is multiplied after a poor step: "
-        "actual/predicted decrease below 1/4",
+        3 / 2, "newton: factor by which lambda is multiplied after a poor step, "
+        "whose actual decrease is less than 1/4 of the predicted one",
         "a number, 1 or more", lambda v: 1 <= v < math.inf,
     )  # fmt: skip
     eta: float = _option(
-        1e-4, "newton: fraction of the predicted decrease that the line search requires",
+        1e-4, "newton: fraction of the decrease predicted by the slope that the line search "
+        "requires",
         "a number above 0 and below 1", lambda v: 0 < v < 1,
     )  # fmt: skip
     Jacobian: str = _one_of(

@@ -67,8 +67,8 @@ def train(
         Run folder of a run to continue.  `config` must then be omitted, and `options` may
         change only ``epochs`` (``iter_max`` for Newton) and ``threads``.
     start : Model, optional
-        Model to start from, on other images or with other options.  Its weights, network (`config`
-        must then be omitted), normalisation and loss are kept.
+        Model from whose weights training starts, for example on other images or with other
+        options.  Its network (so omit `config`), normalisation and loss stay the same.
     operators : Operators, optional
         Routines to use in place of the lecture engine's, see ``interfaces.student_routines``.
     hooks : sequence of Hook

@@ -24,7 +24,7 @@ def padding(Z: Array, g: ConvGeometry, out: Array | None = None) -> Array:
     Raises
     ------
     ValueError
-        If `Z` or `out` has another shape, or `out` another dtype or memory order.
+        If `Z` or `out` has a wrong shape, or `out` a wrong dtype or memory order.
 
     Notes
     -----
@@ -68,7 +68,7 @@ def unpad(V: Array, g: ConvGeometry, out: Array | None = None) -> Array:
     Raises
     ------
     ValueError
-        If `V` or `out` has another shape, or `out` another dtype or memory order.
+        If `V` or `out` has a wrong shape, or `out` a wrong dtype or memory order.
 
     Notes
     -----

@@ -73,7 +73,7 @@ def padding_and_phiZ(Z: Array, g: ConvGeometry, out: Array | None = None) -> Arr
     Raises
     ------
     ValueError
-        If `Z` or `out` has another shape, or `out` another dtype or memory order.
+        If `Z` or `out` has a wrong shape, or `out` a wrong dtype or memory order.
 
     Notes
     -----
@@ -122,7 +122,7 @@ def vTP_phi(V: Array, g: ConvGeometry, out: Array | None = None) -> Array:
     Raises
     ------
     ValueError
-        If `V` or `out` has another shape, or `out` another dtype or memory order.
+        If `V` or `out` has a wrong shape, or `out` a wrong dtype or memory order.
 
     Notes
     -----

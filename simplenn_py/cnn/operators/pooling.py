@@ -38,7 +38,7 @@ def maxpooling(
     Raises
     ------
     ValueError
-        If an array has another shape, or `out` or `idx_pool` another dtype or memory order.
+        If an array has a wrong shape, or `out` or `idx_pool` a wrong dtype or memory order.
 
     Notes
     -----
@@ -92,7 +92,7 @@ def vTP_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = Non
     Raises
     ------
     ValueError
-        If an array has another shape, or `out` another dtype or memory order.
+        If an array has a wrong shape, or `out` a wrong dtype or memory order.
 
     Notes
     -----
@@ -149,7 +149,7 @@ def P_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = None)
     Raises
     ------
     ValueError
-        If an array has another shape, or `out` another dtype or memory order.
+        If an array has a wrong shape, or `out` a wrong dtype or memory order.
 
     Notes
     -----

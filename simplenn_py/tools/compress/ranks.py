@@ -170,7 +170,8 @@ def ranks_by_size(
     Raises
     ------
     OptionError
-        If `times` is not above 1, or if even ranks of 1 leave more parameters.
+        If `times` is not above 1, or if too many parameters remain even with rank 1 in every
+        layer.
 
     Notes
     -----

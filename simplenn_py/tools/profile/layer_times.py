@@ -148,7 +148,7 @@ def time_layers(
     Raises
     ------
     OptionError
-        If an option is out of its range, or there is not enough memory.
+        If an option is out of range, or there is not enough memory.
 
     Notes
     -----
