@@ -19,34 +19,32 @@ from .vectors import copy_row, fill_row, transpose_square
 _FEW = 14
 
 
-class Matrix(NamedTuple):
-    """A matrix in any memory order: entry (i, p) is ``values[i*row_stride + p*column_stride]``."""
+class ProductSizes(NamedTuple):
+    """Sizes of a product of A (m x k) and B (k x n), strides of both, and its blocks.
 
-    values: Any  # 1-d float array
-    rows: int
-    columns: int
-    row_stride: int
-    column_stride: int
+    Both may be in any memory order: entry (i, p) of A is ``A[i*a_row + p*a_column]``, entry (p, j)
+    of B is ``B[p*b_row + j*b_column]``.  A block of A has m_c rows and k_c columns, a block of B
+    k_c rows and n_c columns.
+    """
 
-
-class Blocks(NamedTuple):
-    """Rows, depth and columns of the blocks of a product."""
-
+    m: int
+    n: int
+    k: int
+    a_row: int
+    a_column: int
+    b_row: int
+    b_column: int
     m_c: int
     k_c: int
     n_c: int
 
 
-class Packed(NamedTuple):
-    """Memory for packed operands, and for the tiles that reach beyond the last column of C.
+class Matrix(NamedTuple):
+    """A matrix in any memory order: entry (i, p) is ``values[i*row_stride + p*column_stride]``."""
 
-    `A` or `B`, whichever is packed chunk by chunk, has one row per chunk; so has `edge`.
-    """
-
-    A: Any  # 2-d float array
-    B: Any  # 2-d float array
-    edge: Any  # 2-d float array
-    lists: Any  # int64 array, shape (chunks, 3, rows + ROWS)
+    values: Any  # 1-d float array
+    row_stride: int
+    column_stride: int
 
 
 @compiled(parallel=True)
@@ -143,9 +141,8 @@ def _pack_rows(A, i_first, i_last, p_first, p_last, out, out_start, stride):
 
 
 @compiled()
-def _pack_panel(B, p_first, p_last, j, width, out, out_start):
-    """A panel of B, `width` columns from j on: ``out[p, column]``, filled up with 0."""
-    count = min(width, B.columns - j)
+def _pack_panel(B, p_first, p_last, j, count, width, out, out_start):
+    """A panel of B, `count` columns from j on: ``out[p, column]``, filled up to `width` with 0."""
     if B.column_stride == 1:
         for p in range(p_first, p_last):
             target = out_start + (p - p_first) * width
@@ -195,7 +192,7 @@ def _multiply_panel(n_rows, rows, panel, lanes, columns, target, edge, add):
 
 
 @compiled(parallel=True)
-def tiled(A, B, C, blocks, packed):
+def tiled(A, B, C, sizes, packed_A, packed_B, edges, lists):
     """Goto and van de Geijn's loops around the register tile.
 
         for a panel of n_c columns of B              (its packed block: the last-level cache)
@@ -206,49 +203,55 @@ def tiled(A, B, C, blocks, packed):
 
     Parameters
     ----------
-    A, B : Matrix
-        (m, k) and (k, n).
+    A, B : 1-d float arrays
+        In any memory order.
     C : 1-d float array
         (m, n) row-major; written.
-    blocks : Blocks
-    packed : Packed
-        ``A`` has room for m_c rows per chunk, ``B`` one row for the block of B, ``edge`` m_c*n_r
-        numbers per chunk, and ``lists`` m_c + ROWS per list.
+    sizes : ProductSizes
+    packed_A : float array, shape (chunks, ...)
+        For m_c rows of A per chunk.
+    packed_B : 1-d float array
+        For a block of B.
+    edges : float array, shape (chunks, m_c*n_r)
+        For the tiles that reach beyond the last column of C.
+    lists : int64 array, shape (chunks, 3, m_c + ROWS)
     """
-    m, k, n = A.rows, A.columns, B.columns
+    m, n, k, k_c = sizes.m, sizes.n, sizes.k, sizes.k_c
+    left = Matrix(A, sizes.a_row, sizes.a_column)
+    right = Matrix(B, sizes.b_row, sizes.b_column)
     lanes = FLOAT32_LANES * 4 // C.itemsize
     n_r = VECTORS * lanes
-    chunks = packed.A.shape[0]
-    packs = A.column_stride > 1 or n > _FEW * n_r
-    stride = -(-blocks.k_c // lanes) * lanes if packs else A.row_stride
-    packed_B = packed.B[0]
-    for j_c in range(0, n, blocks.n_c):
-        j_last = min(j_c + blocks.n_c, n)
+    chunks = packed_A.shape[0]
+    packs = sizes.a_column > 1 or n > _FEW * n_r
+    stride = -(-k_c // lanes) * lanes if packs else sizes.a_row
+    for j_c in range(0, n, sizes.n_c):
+        j_last = min(j_c + sizes.n_c, n)
         panels = -(-(j_last - j_c) // n_r)
-        for p_c in range(0, k, blocks.k_c):
-            p_last = min(p_c + blocks.k_c, k)
+        for p_c in range(0, k, k_c):
+            p_last = min(p_c + k_c, k)
             for j in prange(panels):
-                start = j * n_r * blocks.k_c
-                _pack_panel(B, p_c, p_last, j_c + j * n_r, n_r, packed_B, start)
+                column, start = j_c + j * n_r, j * n_r * k_c
+                count = min(n_r, n - column)
+                _pack_panel(right, p_c, p_last, column, count, n_r, packed_B, start)
             for chunk in prange(chunks):
-                lists, room = packed.lists[chunk], packed.A[chunk]
-                offsets, targets, beside = lists[0], lists[1], lists[2]
-                edge = Target(at(packed.edge[chunk], 0), at(beside, 0))
+                room = packed_A[chunk]
+                offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
+                edge = Target(at(edges[chunk], 0), at(beside, 0))
                 end = (chunk + 1) * m // chunks
-                for first in range(chunk * m // chunks, end, blocks.m_c):
-                    last = min(first + blocks.m_c, end)
+                for first in range(chunk * m // chunks, end, sizes.m_c):
+                    last = min(first + sizes.m_c, end)
                     n_rows = last - first
-                    own = at(A.values, first * A.row_stride + p_c)
+                    own = at(A, first * sizes.a_row + p_c)
                     if packs:
                         own = at(room, 0)
-                        _pack_rows(A, first, last, p_c, p_last, room, 0, stride)
+                        _pack_rows(left, first, last, p_c, p_last, room, 0, stride)
                     for r in range(n_rows + ROWS):
                         i = min(r, n_rows - 1)
                         offsets[r], targets[r], beside[r] = i * stride, (first + i) * n, i * n_r
                     rows = Rows(own, at(offsets, 0), 1, 0, p_last - p_c)
                     for j in range(panels):
                         column = j_c + j * n_r
-                        panel = Panel(at(packed_B, j * n_r * blocks.k_c), n_r)
+                        panel = Panel(at(packed_B, j * n_r * k_c), n_r)
                         target = Target(at(C, column), at(targets, 0))
                         _multiply_panel(
                             n_rows, rows, panel, lanes, n - column, target, edge, int(p_c > 0)
@@ -256,7 +259,7 @@ def tiled(A, B, C, blocks, packed):
 
 
 @compiled(parallel=True)
-def tiled_flat(A, B, C, k_c, packed):
+def tiled_flat(A, B, C, sizes, packed_A, panel_B, edges, lists):
     """The same for few rows of A: all of them stay in the caches, and B is read once.
 
         for a block of k_c rows of B                 A's columns packed once (L2)
@@ -265,39 +268,42 @@ def tiled_flat(A, B, C, k_c, packed):
 
     Parameters
     ----------
-    A, B, C
-        As in :func:`tiled`.
-    k_c : int
-        Rows of a block of B.
-    packed : Packed
-        ``A`` has one row with room for all m rows, ``B`` k_c*n_r numbers per chunk, ``edge`` m*n_r
-        per chunk, and ``lists`` m + ROWS per list.
+    A, B, C, sizes
+        As in :func:`tiled`; m_c and n_c are not used.
+    packed_A : 1-d float array
+        For all m rows.
+    panel_B : float array, shape (chunks, k_c*n_r)
+        For a panel of B per chunk.
+    edges : float array, shape (chunks, m*n_r)
+    lists : int64 array, shape (chunks, 3, m + ROWS)
     """
-    m, k, n = A.rows, A.columns, B.columns
+    m, n, k, k_c = sizes.m, sizes.n, sizes.k, sizes.k_c
+    left = Matrix(A, sizes.a_row, sizes.a_column)
+    right = Matrix(B, sizes.b_row, sizes.b_column)
     lanes = FLOAT32_LANES * 4 // C.itemsize
     n_r = VECTORS * lanes
-    chunks = packed.B.shape[0]
-    packs = B.column_stride > 1
+    chunks = panel_B.shape[0]
+    packs = sizes.b_column > 1
     stride = -(-k_c // lanes) * lanes
     panels = -(-n // n_r)
-    packed_A = packed.A[0]
     for p_c in range(0, k, k_c):
         p_last = min(p_c + k_c, k)
         for chunk in prange(chunks):
             first, last = chunk * m // chunks, (chunk + 1) * m // chunks
-            _pack_rows(A, first, last, p_c, p_last, packed_A, first * stride, stride)
+            _pack_rows(left, first, last, p_c, p_last, packed_A, first * stride, stride)
         for chunk in prange(chunks):
-            lists, room = packed.lists[chunk], packed.B[chunk]
-            offsets, targets, beside = lists[0], lists[1], lists[2]
-            edge = Target(at(packed.edge[chunk], 0), at(beside, 0))
+            room = panel_B[chunk]
+            offsets, targets, beside = lists[chunk, 0], lists[chunk, 1], lists[chunk, 2]
+            edge = Target(at(edges[chunk], 0), at(beside, 0))
             for r in range(m + ROWS):
                 i = min(r, m - 1)
                 offsets[r], targets[r], beside[r] = i * stride, i * n, i * n_r
             rows = Rows(at(packed_A, 0), at(offsets, 0), 1, 0, p_last - p_c)
             for j in range(chunk * panels // chunks, (chunk + 1) * panels // chunks):
-                panel = Panel(at(B.values, p_c * B.row_stride + j * n_r), B.row_stride)
+                panel = Panel(at(B, p_c * sizes.b_row + j * n_r), sizes.b_row)
                 if packs or (j + 1) * n_r > n:  # nothing is read behind a row of B
                     panel = Panel(at(room, 0), n_r)
-                    _pack_panel(B, p_c, p_last, j * n_r, n_r, room, 0)
+                    count = min(n_r, n - j * n_r)
+                    _pack_panel(right, p_c, p_last, j * n_r, count, n_r, room, 0)
                 target = Target(at(C, j * n_r), at(targets, 0))
                 _multiply_panel(m, rows, panel, lanes, n - j * n_r, target, edge, int(p_c > 0))

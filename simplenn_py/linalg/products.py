@@ -119,7 +119,7 @@ def packed_tile(A: Array, B: Array) -> Array:
     if 0 in (m, n, k):
         C[...] = 0
         return C
-    left, right = gemm.Matrix(*_flat(A)), gemm.Matrix(*_flat(B))
+    (left, a_row, a_column), (right, b_row, b_column) = _flat(A), _flat(B)
     lanes = lanes_of(A.itemsize)
     n_r = VECTORS * lanes
     threads = numba.get_num_threads()
@@ -127,26 +127,28 @@ def packed_tile(A: Array, B: Array) -> Array:
     stride = -(-k_c // lanes) * lanes
     if m <= M_C:
         chunks = min(-(-n // n_r), threads)
-        packed = gemm.Packed(
-            A=_kept.rows("A", 1, m * stride + ROWS, A.dtype),
-            B=_kept.rows("B", chunks, k_c * n_r, A.dtype),
-            edge=_kept.rows("edge", chunks, m * n_r, A.dtype),
-            lists=np.empty((chunks, 3, m + ROWS), np.int64),
-        )
-        gemm.tiled_flat(left, right, C.reshape(-1), k_c, packed)
+        sizes = gemm.ProductSizes(m, n, k, a_row, a_column, b_row, b_column, m, k_c, n)
+        gemm.tiled_flat(
+            left, right, C.reshape(-1), sizes,
+            _kept.rows("A", 1, m * stride + ROWS, A.dtype)[0],
+            _kept.rows("B", chunks, k_c * n_r, A.dtype),
+            _kept.rows("edge", chunks, m * n_r, A.dtype),
+            np.empty((chunks, 3, m + ROWS), np.int64),
+        )  # fmt: skip
         return C
     chunks = min(-(-m // ROWS), threads)
     # Each thread's rows in blocks of about the same height, all but the last of whole tiles.
     rows = -(-m // chunks)
     m_c = -(-rows // (-(-rows // M_C) * ROWS)) * ROWS
     n_c = min(N_C, -(-n // n_r) * n_r)
-    packed = gemm.Packed(
-        A=_kept.rows("A", chunks, m_c * stride + ROWS, A.dtype),
-        B=_kept.rows("B", 1, k_c * n_c, A.dtype),
-        edge=_kept.rows("edge", chunks, m_c * n_r, A.dtype),
-        lists=np.empty((chunks, 3, m_c + ROWS), np.int64),
-    )
-    gemm.tiled(left, right, C.reshape(-1), gemm.Blocks(m_c, k_c, n_c), packed)
+    sizes = gemm.ProductSizes(m, n, k, a_row, a_column, b_row, b_column, m_c, k_c, n_c)
+    gemm.tiled(
+        left, right, C.reshape(-1), sizes,
+        _kept.rows("A", chunks, m_c * stride + ROWS, A.dtype),
+        _kept.rows("B", 1, k_c * n_c, A.dtype)[0],
+        _kept.rows("edge", chunks, m_c * n_r, A.dtype),
+        np.empty((chunks, 3, m_c + ROWS), np.int64),
+    )  # fmt: skip
     return C
 
 
@@ -220,9 +222,8 @@ def _row_major(A: Array, B: Array) -> tuple[Array, Array]:
     return np.ascontiguousarray(A), np.ascontiguousarray(B)
 
 
-def _flat(X: Array) -> tuple[Array, int, int, int, int]:
-    """Return the numbers as they lie, the rows and columns, and the strides of both."""
-    rows, columns = X.shape
+def _flat(X: Array) -> tuple[Array, int, int]:
+    """Return the numbers as they lie, and the distances of neighbouring rows and columns."""
     if X.flags.f_contiguous and not X.flags.c_contiguous:
-        return X.T.reshape(-1), rows, columns, 1, rows
-    return np.ascontiguousarray(X).reshape(-1), rows, columns, columns, 1
+        return X.T.reshape(-1), 1, X.shape[0]
+    return np.ascontiguousarray(X).reshape(-1), X.shape[1], 1
