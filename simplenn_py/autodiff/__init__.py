@@ -45,7 +45,7 @@ __all__ = [
     "Dual",
     "jvp",
     "derivative",
-    # of functions
+    # derivatives of functions
     "gradient",
     "value_and_gradient",
     "jacobian",
@@ -58,7 +58,7 @@ __all__ = [
     "JacobianMemory",
     "jacobian_experiment",
     "JacobianCost",
-    # a picture
+    # drawing
     "graph_svg",
     # rules
     "RULES",

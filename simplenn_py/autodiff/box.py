@@ -241,11 +241,35 @@ class Box:
         return handle(operator.getitem, (self, key), {})
 
     def reshape(self, *shape: Any, order: str = "C") -> Value:
-        """Return :func:`numpy.reshape` of the box; `shape` is one tuple or several numbers."""
+        """Return :func:`numpy.reshape` of the box.
+
+        Parameters
+        ----------
+        *shape : int, or one tuple of int
+            New shape.
+        order : {"C", "F"}
+            Order in which the entries are read and placed.
+
+        Returns
+        -------
+        Box
+            Result on the trace.
+        """
         return handle(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {"order": order})
 
     def transpose(self, *axes: Any) -> Value:
-        """Return :func:`numpy.transpose` of the box; `axes` is one tuple or several numbers."""
+        """Return :func:`numpy.transpose` of the box.
+
+        Parameters
+        ----------
+        *axes : int, or one tuple of int
+            New order of the axes; reversed if omitted.
+
+        Returns
+        -------
+        Box
+            Result on the trace.
+        """
         return handle(np.transpose, (self, (axes[0] if len(axes) == 1 else axes) or None), {})
 
     def __repr__(self) -> str:

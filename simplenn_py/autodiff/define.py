@@ -67,7 +67,7 @@ def unbroadcast(delta: Value, shape: tuple[int, ...]) -> Value:
 
     Returns
     -------
-    ndarray or Box, of the shape `shape`
+    ndarray or Box, shape `shape`
         Cotangent of the input.
 
     Examples

@@ -51,7 +51,7 @@ class Expression:
     text : str
         The formula.
     names : tuple of str
-        Its variables, sorted by the alphabet and by their numbers: x1, x2, x10, y.
+        Its variables, sorted alphabetically, with numbers in increasing order: x1, x2, x10, y.
     tree : ast.expr
         Syntax tree, checked: it has only nodes that may be computed.
     """

@@ -37,7 +37,22 @@ class ForwardTrace(Trace):
     """Run operations on dual numbers: the value by the function, the tangent by the rule's jvp."""
 
     def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
-        """Compute an operation and its tangent; see ``Trace.run``."""
+        """Compute an operation and its tangent.
+
+        Parameters
+        ----------
+        rule : Rule
+            The operation.
+        inputs : tuple of ndarray, number or Box
+            Its inputs; boxes of outer traces are handled as plain arrays.
+        options : dict
+            Keyword arguments of the rule's functions.
+
+        Returns
+        -------
+        Dual
+            The result and its tangent.
+        """
         own = [x if isinstance(x, Dual) and x.trace is self else None for x in inputs]
         values = tuple(x if v is None else v.value for x, v in zip(inputs, own, strict=True))
         result = apply(rule, values, options)

@@ -83,9 +83,14 @@ def gradient(f: Function, argnum: int | tuple[int, ...] = 0) -> Function:
     callable
         Function of the arguments of `f`; it returns the gradient, or a list of gradients.
 
+    Raises
+    ------
+    ValueError, TypeError
+        In the same cases as :func:`value_and_gradient`.
+
     Examples
     --------
-    The talk's example, df/dx at (2, 5):
+    The example of section E of the lecture, df/dx at (2, 5):
 
     >>> f = lambda x, y: np.log(x) + x * y - np.sin(y)
     >>> float(gradient(f)(2.0, 5.0))
@@ -169,6 +174,12 @@ def hvp(f: Function) -> Function:
     callable
         Function of `x` and `v`, of the same shape; it returns an array of that shape.
 
+    Raises
+    ------
+    ValueError
+        When the returned function is called, if the result of `f` is not a scalar, or `v` does
+        not have the shape of `x`.
+
     Notes
     -----
     Section E of the lecture.
@@ -202,6 +213,11 @@ def hessian(f: Function) -> Function:
     -------
     callable
         Function of `x`; it returns an array of shape ``x.shape + x.shape``.
+
+    Raises
+    ------
+    ValueError
+        When the returned function is called, if the result of `f` is not a scalar.
 
     Notes
     -----
@@ -240,6 +256,8 @@ def finite_difference(f: Function, x: Any, v: Any = None, step: float | None = N
     ------
     ValueError
         If the shapes of `v` and `x` differ, or `step` is not positive and finite.
+    TypeError
+        If `x` or `v` is not real.
 
     Notes
     -----

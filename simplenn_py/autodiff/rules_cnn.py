@@ -204,8 +204,8 @@ def maxpool(S: Value, g: ConvGeometry) -> Value:
     Notes
     -----
     Section A of the lecture, equation (3).  The selection P_pool is made from the values and
-    then held fixed; of equal maxima the FIRST in the order ``u + h_pool*w`` has the whole
-    derivative (``np.max`` splits it).
+    then held fixed.  If a maximum is attained more than once, the FIRST place in the order
+    ``u + h_pool*w`` has the whole derivative (``np.max`` splits it).
     """
     _, idx_pool = pooling.maxpooling(_matrix(plain(S)), g)
     return apply(_SELECT, (S,), {"idx_pool": idx_pool, "g": g})

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 CHARACTER = 7.5  # width of one character of 12 px monospace text, rounded up
 LINE, LEAST = 15.0, 40.0  # height of a line of text; minimum height of a node
-MARGIN = 20.0  # around the picture
+MARGIN = 20.0  # around the drawing
 GAP_MAIN, GAP_CROSS = {True: 34.0, False: 50.0}, 20.0  # gaps of layers (down or not); of nodes
 FREE = 8.0  # size of the free place of an arrow in a layer that it passes
 FILL = {"input": "#dbeafe", "constant": "#eeeeee", "operation": "#ffffff", "result": "#dcfce7"}
@@ -23,7 +23,7 @@ ADJOINT = "#b3400a"  # colour of the line with a node's adjoint
 
 @dataclass
 class Node:
-    """A node of the picture.
+    """A node of the drawing.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Node:
     adjoint : str
         Last line, in another colour; "" for none.
     x, y, width, height : float
-        Left upper corner and size in pixels, set by :func:`draw`.
+        Upper left corner and size in pixels, set by :func:`draw`.
     """
 
     kind: str
@@ -136,7 +136,7 @@ def _size(layers: list[list[Node]], down: bool) -> None:
 def _place(
     layers: list[list[Node]], children: dict[int, list[tuple[Node, float]]], down: bool
 ) -> tuple[float, float]:
-    """Set the corner of every node; return the size of the picture."""
+    """Set the corner of every node; return the size of the drawing."""
     cross = {id(n): n.width if down else n.height for layer in layers for n in layer}
     centre: dict[int, float] = {}
     for layer in layers:
@@ -208,7 +208,7 @@ def _write(nodes: list[Node], width: float, height: float, down: bool) -> str:
 
 
 def _arrows(node: Node, down: bool) -> list[str]:
-    """Write the arrows into a node; each ends at another point."""
+    """Write the arrows into a node; each ends at a different point."""
     lines = []
     for k, parent in enumerate(node.parents):
         share = (k + 1) / (len(node.parents) + 1)

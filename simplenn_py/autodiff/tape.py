@@ -152,7 +152,22 @@ class GradientTape(Trace):
         return Variable(self, record.result, len(self.records) - 1)
 
     def run(self, rule: Rule, inputs: tuple[Value, ...], options: dict[str, Any]) -> Value:
-        """Compute an operation; record it while the tape is recording."""
+        """Compute an operation; record it while the tape is recording.
+
+        Parameters
+        ----------
+        rule : Rule
+            The operation.
+        inputs : tuple of ndarray, number or Box
+            Its inputs; boxes of outer traces are handled as plain arrays.
+        options : dict
+            Keyword arguments of the rule's functions.
+
+        Returns
+        -------
+        Variable, or ndarray, number or Box
+            The result, as a Variable if it is recorded.
+        """
         own = [x if isinstance(x, Variable) and x.trace is self else None for x in inputs]
         values = tuple(x if v is None else v.value for x, v in zip(inputs, own, strict=True))
         result = apply(rule, values, options)

@@ -115,7 +115,13 @@ class TapeObjective:
         return int(self._labels.size)
 
     def start_epoch(self, epoch: int) -> None:
-        """Do nothing: there is nothing to draw again in a new epoch."""
+        """Do nothing: there is nothing to draw again in a new epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        """
 
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
         """Write the estimate ``theta/C + mean of dxi_i/dtheta`` over a batch into `out`.

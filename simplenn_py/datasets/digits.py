@@ -54,8 +54,8 @@ def split(y: Array, every: int = EVERY) -> tuple[Array, Array]:
     y : ndarray of int, shape (l,)
         Labels.
     every : int
-        Period of the test images: in each class, the images number `every`, ``2*every``,
-        ... in the order of `y` are test images.
+        Period of the test images: in each class, in the order of `y`, image `every`, image
+        ``2*every`` and so on are test images, counted from 1.
 
     Returns
     -------

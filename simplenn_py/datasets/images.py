@@ -64,7 +64,7 @@ def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int)
         images = np.empty((len(files), b, a, d), np.uint8)
     except MemoryError:
         raise DataError(
-            f"out of memory for {len(files)} images of {a}x{b}x{d}; use fewer, or a smaller "
+            f"out of memory for {len(files)} images of {a}x{b}x{d}; use fewer images, or a smaller "
             "--image-shape"
         ) from None
     for image, path in zip(images, files, strict=True):

@@ -107,7 +107,7 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     folder : path
-        No other process may be writing into it.
+        Folder to clean; no other process may be writing into it.
     """
     for path in Path(folder).glob(".*.tmp"):
         if _TEMPORARY.fullmatch(path.name):

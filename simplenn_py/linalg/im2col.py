@@ -33,7 +33,7 @@ numbers that can be gathered in one run from images in the layout's own order (:
 For phi it is one number, or ``h`` if there is one channel: the channel runs slowest in its rows
 and fastest in the images.
 
-Sources: section C of the lecture on matrix products.  phi is simpleNN's layout, nhwc is
+Sources: section C of the lecture, on matrix products.  phi is simpleNN's layout, nhwc is
 TensorFlow's buffer, nchw is the layout that Theano used and that PyTorch's ``unfold`` returns.
 """
 
@@ -210,7 +210,7 @@ def convert(
     if P.shape != wanted or l == 0:
         raise DataError(
             f"P has shape {P.shape}; {source!r} patches of these sizes have "
-            f"{_rule(source, sizes)}, give the sizes with which P was formed"
+            f"{_rule(source, sizes)}; give the sizes with which P was formed"
         )
     memory = P.T if source == "phi" else P  # the array whose C order is the layout's memory
     six = memory.reshape([(sizes | {"n": l})[axis] for axis in axes])
@@ -346,13 +346,13 @@ def _windows(images: Array, order: str, h: int, s: int, p: int) -> tuple[Array, 
     images = np.asarray(images)
     if images.ndim != 4:
         axes = "(l, a, b, d)" if order == "nabc" else "(l, d, a, b)"
-        raise DataError(f"images has shape {images.shape}; it must be {axes}, add the missing axis")
+        raise DataError(f"images has shape {images.shape}; it must be {axes}; add the missing axis")
     spatial = (order.index("a"), order.index("b"))
     padded = _pad(images, [p if axis in spatial else 0 for axis in range(4)])
     if min(padded.shape[axis] for axis in spatial) < h:
         raise DataError(
             f"images has shape {images.shape}, too small for filters of width {h} with padding "
-            f"{p}; a filter must fit, pad more or take a smaller filter"
+            f"{p}; pad more, or take a smaller filter"
         )
     step = tuple(slice(None, None, s if axis in spatial else 1) for axis in range(4))
     windows = sliding_window_view(padded, (h, h), axis=spatial)[step]

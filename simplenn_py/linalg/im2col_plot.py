@@ -25,7 +25,18 @@ _TITLES = {  # the title of the image, and the title of its patches
 
 
 def sizes_of(g: ConvGeometry) -> str:
-    """Name a layer's filters and channels, such as ``"3x3, 32 -> 64"``."""
+    """Name a layer's filters and channels, such as ``"3x3, 32 -> 64"``.
+
+    Parameters
+    ----------
+    g : ConvGeometry
+        Sizes of the layer.
+
+    Returns
+    -------
+    str
+        Filter size, then input and output channels.
+    """
     return f"{g.h}x{g.h}, {g.d} -> {g.d_next}"
 
 
@@ -128,7 +139,8 @@ def _draw_costs(
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_ylabel("ms per batch")
     axes.set_title(
-        "What each costs on this machine; above each bar its run: the count copied in one go",
+        "What each layout costs on this machine; above each bar its run: how many numbers are "
+        "copied in one go",
         fontsize=10,
     )
     axes.grid(axis="y", color="0.9", linewidth=0.8)

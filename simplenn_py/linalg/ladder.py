@@ -58,7 +58,13 @@ class Ladder:
     foreign: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the attributes as a dict."""
+        """Return the attributes as a dict.
+
+        Returns
+        -------
+        dict
+            Values by the names of the attributes.
+        """
         return asdict(self)
 
 

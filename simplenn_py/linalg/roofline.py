@@ -123,11 +123,28 @@ class Machine:
         return self.peak / self.bandwidth
 
     def attainable(self, intensity: float) -> float:
-        """Return the maximum number of operations per second at the given intensity."""
+        """Return the maximum number of operations per second at the given intensity.
+
+        Parameters
+        ----------
+        intensity : float
+            Operations per byte.
+
+        Returns
+        -------
+        float
+            Operations per second: ``min(peak, intensity*bandwidth)``.
+        """
         return min(self.peak, intensity * self.bandwidth)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the attributes and the balance as a dict."""
+        """Return the attributes and the balance as a dict.
+
+        Returns
+        -------
+        dict
+            Values by the names of the attributes, and ``balance``.
+        """
         return asdict(self) | {"balance": self.balance}
 
 

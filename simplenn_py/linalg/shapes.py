@@ -46,7 +46,13 @@ class ShapeRate:
         return self.tile / self.blas
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the attributes and the ratio as a dict."""
+        """Return the attributes and the ratio as a dict.
+
+        Returns
+        -------
+        dict
+            Values by the names of the attributes, and ``ratio``.
+        """
         return asdict(self) | {"ratio": self.ratio}
 
 

@@ -379,13 +379,13 @@ def _matrix(A: ArrayLike) -> Array:
     matrix = np.asarray(A)
     if matrix.dtype.kind not in "biuf":
         raise DataError(
-            f"A has dtype {matrix.dtype}; it must be real, pass A.real and A.imag separately, "
+            f"A has dtype {matrix.dtype}; it must be real; pass A.real and A.imag separately, "
             "or convert it with A.astype(float)"
         )
     if matrix.ndim != 2:
-        raise DataError(f"A has shape {matrix.shape}; it must be a matrix, reshape it to (m, n)")
+        raise DataError(f"A has shape {matrix.shape}; it must be a matrix; reshape it to (m, n)")
     if matrix.size == 0:
-        raise DataError(f"A has shape {matrix.shape}; it must have entries, pass 1 x 1 or more")
+        raise DataError(f"A has shape {matrix.shape}; it must not be empty; pass 1 x 1 or more")
     if matrix.dtype not in (np.float32, np.float64):
         matrix = matrix.astype(np.float64)
     if not (matrix.flags.c_contiguous or matrix.flags.f_contiguous):
@@ -401,11 +401,11 @@ def _check_finite(product: Array, A: Array) -> None:
     if bad.size:
         i, j = bad[0]
         raise DataError(
-            f"A[{i}, {j}] is {A[i, j]}; all entries must be finite, replace the {len(bad)} that "
+            f"A[{i}, {j}] is {A[i, j]}; all entries must be finite; replace the {len(bad)} that "
             f"{'are' if len(bad) > 1 else 'is'} not"
         )
     largest = float(np.abs(A).max())
-    raise DataError(f"A has entries up to {largest:g}; its products overflow, scale it down")
+    raise DataError(f"A has entries up to {largest:g}; its products overflow; scale it down")
 
 
 def _fitting(A: Array, U: Array, s: Array, Vt: Array) -> None:
@@ -413,7 +413,7 @@ def _fitting(A: Array, U: Array, s: Array, Vt: Array) -> None:
     if (U.shape, s.shape, Vt.shape) != ((A.shape[0], k), (k,), (k, A.shape[1])):
         raise DataError(
             f"U, s, Vt have shapes {U.shape}, {s.shape}, {Vt.shape}; they must be (m, k), (k,), "
-            f"(k, n) for A of shape {A.shape}, pass the result of randomized_svd for this A"
+            f"(k, n) for A of shape {A.shape}; pass the result of randomized_svd for this A"
         )
 
 
@@ -422,10 +422,10 @@ def _spectrum(sigma: ArrayLike, least: int) -> Array:
     if values.ndim != 1 or values.size < least:
         raise DataError(
             f"sigma has shape {values.shape}; it must be a vector of {least} or more singular "
-            "values, pass numpy.linalg.svd(A, compute_uv=False)"
+            "values; pass numpy.linalg.svd(A, compute_uv=False)"
         )
     if not (np.isfinite(values).all() and values[-1] >= 0 and (np.diff(values) <= 0).all()):
-        raise DataError("sigma is not a descending list of numbers >= 0, sort it: -numpy.sort(-x)")
+        raise DataError("sigma must be descending and not negative; sort it: -numpy.sort(-sigma)")
     return values
 
 

@@ -26,19 +26,37 @@ class InterruptHook(Hook):
         self._previous: dict[int, Any] = {}
 
     def on_start(self, state: Any) -> None:
-        """Install the signal handlers."""
+        """Install the signal handlers.
+
+        Parameters
+        ----------
+        state : object
+            State of the solver, not used.
+        """
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._handle)
 
     def on_batch(self, state: Any) -> None:
-        """End the run if a signal has arrived."""
+        """End the run if a signal has arrived.
+
+        Parameters
+        ----------
+        state : object
+            State of the solver; its ``stop`` is set.
+        """
         if self.requested:
             state.stop = True
 
     def on_stop(self, state: Any) -> None:
-        """Restore the previous signal handlers."""
+        """Restore the previous signal handlers.
+
+        Parameters
+        ----------
+        state : object
+            State of the solver, not used.
+        """
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()

@@ -40,7 +40,7 @@ def test_the_network_is_named_in_table_and_figure(
     assert main(["im2col", "--size", "4x4x1", *out]) == 0
     named = [title.splitlines()[0] for title in titles]
     assert named[:2] == ["layer4", "digits"]
-    assert named[2].startswith("What each costs")
+    assert named[2].startswith("What each layout costs")
 
 
 def test_help_says_that_an_older_figure_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
