@@ -281,7 +281,7 @@ def test_negative_options(name: str) -> None:
     [
         (np.ones(5), r"shape \(5,\)"),
         (np.ones((2, 3, 4)), "must be a matrix"),
-        (np.ones((0, 4)), "must have entries"),
+        (np.ones((0, 4)), "must not be empty"),
         (np.ones((3, 3), complex), "complex128; it must be real"),
         (np.array([["a", "b"]]), "must be real"),
         (np.diag([1.0, np.nan, 1.0]), r"A\[1, 1\] is nan.*finite"),
