@@ -153,9 +153,9 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("given", "message"),
         [
-            ({"solver": "newton", "lr": 0.1}, "lr is given, but the solver newton does not use it"),
+            ({"solver": "newton", "lr": 0.1}, "lr is given, but the newton solver does not use it"),
             ({"solver": "adam", "momentum": 0.5}, "momentum is given.*choose the solver sgd"),
-            ({"xi": 0.5}, "xi is given, but the solver sgd.*choose the solver newton"),
+            ({"xi": 0.5}, "xi is given, but the sgd solver.*choose the solver newton"),
             ({"lambda_": 0.5}, "lambda is given"),
         ],
     )
