@@ -291,7 +291,7 @@ for name, broken in engines.items():
     print(f"{name}: layers {', '.join(verdicts)}")
     for worst in (layer.worst for layer in report.layers if layer.worst):
         print(
-            f"    worst: {worst.place}, {worst.computed / worst.expected:.3g} times the correct value"
+            f"    worst: {worst.place}, {worst.computed / worst.expected:.3g} times the right value"
         )
     for hint in report.hints:
         print(f"    hint: {hint.text}")
