@@ -66,8 +66,8 @@ for name, A in matrices.items():
 # The range finder
 # ----------------
 # Stage 1: multiply A by a few random vectors. Every product lies in the range of A, and the
-# directions with large singular values are stretched most. We compute a sample of ``k + p``
-# products, a few more than k. The number p is called the oversampling. The span of the sample
+# directions with large singular values are stretched most. We compute ``k + p`` products, the
+# sample. The number p of extra products is called the oversampling. The span of the sample then
 # nearly contains the first k left singular vectors. Five lines compute an orthonormal basis Q of
 # this span.
 

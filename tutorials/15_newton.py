@@ -7,8 +7,8 @@ SGD uses the slope. Newton's method also uses the curvature, through the Gauss-N
 :math:`J_i` the Jacobian of the network's outputs for image i, and :math:`B_i` the Hessian of the
 loss. The method never forms G, only products of G with vectors. This tutorial builds such a
 product, checks it, solves a linear system with it by conjugate gradients, adds damping and a line
-search, runs the method on the digits, and compares it with SGD, against iterations and against
-time.
+search, runs the method on the digits, and compares it with SGD in plots against iterations and
+against time.
 """
 
 # %%
@@ -221,10 +221,10 @@ assert np.all(np.diff(by_hand) < 0)
 
 # %%
 # ``nn.newton`` does the same. It also has stopping rules and keeps a record of each iteration. It
-# calls hooks, which are methods of your own that run after each CG step or each iteration, for
-# instance to print or to save. The hook here, ``Hook()``, does nothing. Here the subsample S holds
-# all images. By default, training draws a new S of 5 % of the images in each iteration, but
-# computes f and its gradient on all images.
+# also calls a hook after each CG step and each iteration. A hook is an object of your own whose
+# methods can, for instance, print or save the state. The hook here, ``Hook()``, does nothing. Here
+# the subsample S holds all images. By default, training draws a new S of 5 % of the images in each
+# iteration, but computes f and its gradient on all images.
 
 theta[:] = start
 state = NewtonState(lambda_=1.0, seed=0)

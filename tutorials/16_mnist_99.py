@@ -76,7 +76,7 @@ for record in history.records[every - 1 :: every]:
           f"{record['seconds']:.2f} s")  # fmt: skip
 
 # %%
-# The accuracy that counts is the accuracy on the test images. We compute it only once, after
+# The accuracy that counts is the accuracy on the test images. We look at it only once, after
 # training.
 
 accuracy = history.report["test_accuracy"]

@@ -133,9 +133,9 @@ show()
 # %%
 # All images
 # ----------
-# Now we train on all training images. For CIFAR-10, the options are the defaults of ``simplenn
-# train cifar10``, but with fewer epochs. (At its reduced size, ``SIMPLENN_SMALL=1``, this tutorial
-# uses fewer images.)
+# Now we train on all training images. For CIFAR-10, the options are the defaults of
+# ``simplenn train cifar10``, but with fewer epochs. (At its reduced size, ``SIMPLENN_SMALL=1``,
+# this tutorial uses fewer images.)
 
 model, history = nn.train(data, preset, options, progress=False)
 accuracy = history.report["test_accuracy"]
