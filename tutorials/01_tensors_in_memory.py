@@ -2,24 +2,25 @@ r"""
 Tensors in memory: why d x abl
 ==============================
 
-A batch of images has four indices: instance, row, column and channel. Memory has one. The lecture
-stores a batch as ONE matrix of :math:`d` rows and :math:`abl` columns, equation (1), in Fortran
-order. This tutorial compares that choice with two others. We count the cache lines that a patch
-touches, measure how long it takes to gather all patches, and see which copies a network then needs.
+A batch of images has four indices: instance, row, column and channel. Memory has only one, the
+address. The lecture stores a batch as a single matrix with :math:`d` rows and :math:`abl` columns,
+equation (1), in Fortran order. This tutorial compares that choice with two others. We count the
+cache lines that a patch touches, measure how long it takes to gather all patches (to copy their
+entries into one array), and see which copies a network then needs.
 """
 
 # %%
-# Three storages
-# --------------
-# We compare three ways to order the numbers of a batch in memory:
+# Three storage orders
+# --------------------
+# We compare three orders in which the numbers of a batch can be stored:
 #
 # * ``d x abl`` (the lecture's): each row is a channel, each column a pixel of one instance. Fortran
-#   order stores one column after another, so the channel index runs fastest, then the row
+#   order stores one column after another, so the channel index varies fastest, then the row
 #   :math:`i`, then the column :math:`j`, then the instance.
-# * ``NCHW``: the instance index runs slowest, then channel, row, column. One channel of one image
+# * ``NCHW``: the instance index varies slowest, then channel, row, column. One channel of one image
 #   is contiguous.
 # * ``l x abd``: one row per instance, as in a table of data. In Fortran order, which MATLAB uses,
-#   the INSTANCE index runs fastest.
+#   the instance index varies fastest.
 #
 # (``l x abd`` in C order would be NCHW with :math:`i` and :math:`j` exchanged. We do not count it
 # separately.)
@@ -68,9 +69,9 @@ assert steps["d x abl"] == [64, 1, 4, 16]
 # Where one patch lies
 # --------------------
 # A convolution needs patches: the :math:`h \times h` pixels under a filter, in all channels. A
-# processor fetches memory in cache lines. On most processors a line has 64 bytes, which is 16
-# numbers in float32. In the figure each row is one cache line. The patch at pixel (1, 1) of the
-# first image is dark, the rest of that image is light.
+# processor fetches memory in cache lines. On most processors a line is 64 bytes long, which is 16
+# numbers in float32. In the figure, each row is one cache line. The patch at pixel (1, 1) of the
+# first image is dark, and the rest of that image is light.
 h = 2
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True)
 touched = {}
@@ -94,9 +95,9 @@ assert touched == {"d x abl": 2, "NCHW": 4, "l x abd": 8}
 show()
 
 # %%
-# A layer of ordinary size
-# ------------------------
-# Now a layer with 32 channels and a 3 x 3 filter. For every patch of an image we count the
+# A layer of realistic size
+# -------------------------
+# Now a layer with 32 channels and a 3 x 3 filter. For every patch of an image, we count the
 # contiguous runs of memory and the cache lines, assuming that the array starts at the beginning of
 # a line. The printed values are means over the patches.
 l, d, a, b, h = (16 if reduced() else 64), 32, 28, 28, 3
@@ -118,10 +119,10 @@ assert counts["d x abl"] < counts["NCHW"] / 4 < counts["l x abd"] / 4
 # column of the filter covers :math:`h d` neighbouring numbers. In NCHW a run has only :math:`h`
 # numbers, and in ``l x abd`` only one.
 #
-# How much time does that cost? The counts alone do not say, because a line that was fetched for one
-# patch is often still in the cache for the next. So we measure. ``np.take`` gathers all patches of
-# the batch into the same :math:`\phi(Z)` from each storage. Only the places that it reads from
-# differ.
+# How much time do the additional cache lines cost? The counts alone do not say, because a line that
+# was fetched for one patch is often still in the cache for the next. So we measure. ``np.take``
+# gathers all patches of the batch into the same :math:`\phi(Z)` from each storage order. Only the
+# positions from which it reads differ.
 rng = np.random.default_rng(0)
 Z = np.asfortranarray(rng.standard_normal((d, a * b * l), dtype=np.float32))
 phiZ = nn.padding_and_phiZ(Z, g)
@@ -142,8 +143,8 @@ for layout in LAYOUTS:
     print(f"{layout}: {1e3 * times[layout]:6.2f} ms for {out.size:,} numbers")
 
 # %%
-# The numbers of cache lines are the same on every machine with lines of 64 bytes. The times are
-# those of the machine that ran this.
+# The numbers of cache lines are the same on every machine with lines of 64 bytes. The times depend
+# on the machine.
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.6), sharey=True)
 colours = ["#0072B2", "#E69F00", "#999999"]
 for ax, values, label in (
@@ -164,12 +165,12 @@ show()
 # No copy after the product
 # -------------------------
 # There is a stronger reason for ``d x abl``. The result :math:`S = W \phi(Z)` has :math:`d^{m+1}`
-# rows and :math:`a_{conv} b_{conv} l` columns, which IS storage (1) of the next layer's input. One
-# product handles the whole batch, and nothing has to be moved.
+# rows and :math:`a_{conv} b_{conv} l` columns, which is exactly the storage order (1) of the next
+# layer's input. One product handles the whole batch, and nothing has to be moved.
 #
 # One detail is specific to NumPy: ``W @ phiZ`` returns its result in C order. The transposed
 # product :math:`S' = \phi(Z)' W'` in C order has the same bytes as :math:`S` in Fortran order, so
-# we compute that one.
+# we compute :math:`S'`.
 W = rng.standard_normal((g.d_next, g.hhd), dtype=np.float32)
 S = (phiZ.T @ W.T).T
 assert S.flags.f_contiguous
@@ -177,9 +178,9 @@ assert S.shape == (g.d_next, g.a_conv * g.b_conv * l)
 assert np.shares_memory(S, pixels(S, g.a_conv, g.b_conv))  # the next layer can read it
 
 # %%
-# In NCHW the channel index runs faster than the instance index. One product for the whole batch
-# gives them in the other order, so a transposing copy must follow. The alternative is :math:`l`
-# small products, one per instance. (``l x abd`` needs a copy in every layer.)
+# In NCHW the channel index varies faster than the instance index. One product for the whole batch
+# gives the two indices in the opposite order, so a transposing copy must follow. The alternative is
+# :math:`l` small products, one per instance. (``l x abd`` needs a copy in every layer.)
 grid = g.a_conv * g.b_conv
 P = np.ascontiguousarray(phiZ.reshape((g.hhd, grid, l), order="F").transpose(2, 0, 1))
 one = seconds(lambda: phiZ.T @ W.T)
@@ -191,8 +192,8 @@ print(f"one product {1e3 * one:.2f} ms, its copy to NCHW {1e3 * copy:.2f} ms")
 print(f"{l} products, one per instance: {1e3 * many:.2f} ms")
 
 # %%
-# Where it must be reshaped, and where that is free
-# -------------------------------------------------
+# When a batch must be reshaped, and when that is free
+# ----------------------------------------------------
 # The first fully connected layer needs one column per instance, :math:`z = \mathrm{vec}(Z^{i})`. In
 # ``d x abl`` an instance is contiguous, so this is the same memory with another shape: a view.
 z = S.reshape((-1, l), order="F")
@@ -208,11 +209,11 @@ assert wrong.shape == z.shape
 assert not np.array_equal(wrong, z)
 
 # %%
-# Three more changes of storage, and what each costs:
+# Three more changes of the storage order, and the cost of each:
 #
-# * from ``d x abl`` to NHWC images, to look at them: a view with other strides;
-# * from data that arrive as ``l x abd``: one copy, once, before training;
-# * ``vec`` of a C-order array, which reads it in Fortran order: NumPy must copy.
+# * From ``d x abl`` to NHWC images, to show them: this is a view with other strides.
+# * From data that arrive as ``l x abd``: this needs one copy before training.
+# * ``vec`` of a C-order array: NumPy must copy it, because ``vec`` reads in Fortran order.
 table = rng.standard_normal((l, a * b * d), dtype=np.float32)
 Z = from_rows(table, a, b, d)
 print(f"d x abl to NHWC is a view:        {np.shares_memory(to_nhwc(Z, a, b), Z)}")
@@ -226,15 +227,16 @@ assert not np.shares_memory(vec(in_c_order), in_c_order)
 # %%
 # What to take away
 # -----------------
-# In ``d x abl`` with Fortran order, a patch is :math:`h` runs of :math:`h d` numbers. The result of
-# the product is already the next layer's input, and the fully connected layer reads the same memory
-# as a view. The data are copied once, when they arrive. Memory order is not an implementation
-# detail: it decides how many products, copies and cache lines a layer needs.
+# In ``d x abl`` with Fortran order, a patch consists of :math:`h` runs of :math:`h d` numbers. The
+# result of the product is already the next layer's input, and the fully connected layer reads the
+# same memory as a view. The data are copied once, when they arrive. Memory order is not an
+# implementation detail, because it determines how many products, copies and cache lines a layer
+# needs.
 #
 # Try it yourself
 # ---------------
 # 1. The first layer of a network for grey images has :math:`d = 1`. Count the lines again. Which
-#    two storages now agree, and why?
-# 2. With stride 2, how many runs does a patch have in each storage?
-# 3. A mini-batch takes 128 of 60,000 instances at random. How many runs of memory is that in
-#    ``d x abl``, and how many in ``l x abd`` in Fortran order?
+#    two storage orders now agree, and why?
+# 2. With stride 2, how many runs does a patch have in each storage order?
+# 3. A mini-batch takes 128 of 60,000 instances at random. How many contiguous runs of memory is
+#    that in ``d x abl``, and how many in ``l x abd`` in Fortran order?

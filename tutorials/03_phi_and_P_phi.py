@@ -4,9 +4,9 @@ phi and P_phi: which pixel lands where
 
 Each column of the matrix :math:`\phi(\mathrm{pad}(Z))` is one patch of the padded images. This
 turns a convolution into a single matrix product. This tutorial shows which pixel goes to which
-entry and writes the map as a 0/1 matrix :math:`P_\phi`. It then forms
-:math:`\phi(\mathrm{pad}(Z))` by four methods: an index gather, a sparse product, our own compiled
-loop, and the package's loop.
+entry and writes the map as a 0/1 matrix :math:`P_\phi`. It then forms :math:`\phi(\mathrm{pad}(Z))`
+by four methods: an index gather (copying the entries that a list of indices names), a sparse
+product, our own compiled loop, and the package's loop.
 """
 
 # %%
@@ -195,7 +195,10 @@ print(f"fastest here: {fastest}")
 print(f"{slowest} takes {times[slowest] / times[fastest]:.1f} times as long")
 
 # %%
-# Now the product for which we need :math:`\phi(\mathrm{pad}(Z))`:
+# Now we time the product for which we need :math:`\phi(\mathrm{pad}(Z))`. NumPy computes it with
+# BLAS, a library of fast routines for vectors and matrices. In its innermost step, BLAS keeps a
+# small block of the result in the processor's registers. This block is called a register tile
+# (tutorial 2).
 W = rng.standard_normal((g.d_next, g.hhd), dtype=np.float32)
 times["W phi (BLAS)"] = seconds(lambda: phiZ.T @ W.T)
 operations = 2 * W.size * phiZ.shape[1]

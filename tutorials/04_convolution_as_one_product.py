@@ -2,10 +2,11 @@ r"""
 Convolution as one product, in three layouts
 ============================================
 
-A convolution is seven nested loops, or one matrix product with the matrix of patches. There are
-three usual layouts of that matrix: simpleNN's :math:`\phi`, the NHWC layout with one row per patch,
-and the NCHW layout with one matrix per instance. They hold the same numbers in different orders.
-Here we form all three, convert them into each other exactly, and compare and time their products.
+A convolution can be computed by seven nested loops, or by one product with the matrix of patches.
+There are three usual layouts of that matrix: simpleNN's :math:`\phi`, the NHWC layout with one row
+per patch, and the NCHW layout with one matrix per instance. They hold the same numbers in different
+orders. Here we form all three, convert each of them exactly into the others, and compare and time
+their products.
 """
 
 # %%
@@ -15,9 +16,9 @@ Here we form all three, convert them into each other exactly, and compare and ti
 #
 # .. math:: S_{n,k,i,j} = \sum_{c,w,u} W_{k,(u,w,c)} \; \mathrm{pad}(Z)_{n,c,\, is+u,\, js+w}.
 #
-# What networks call a convolution is a correlation: the filter is not mirrored. Python runs loops
-# slowly, so the batch is small. The four outer loops are written out, and the three inner ones are
-# a sum.
+# Networks call this a convolution. In mathematics it is a correlation, because the filter is not
+# mirrored. Python runs loops slowly, so the batch is small. The four outer loops are written out,
+# and the three inner ones are a sum.
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -65,8 +66,8 @@ print(f"loops against SciPy: {np.abs(witness - naive[1, 2]).max():.1e}")
 # simpleNN: one column per patch
 # ------------------------------
 # Rows of :math:`\phi(\mathrm{pad}(Z))` are ordered as :math:`u + hw + hhc`. The columns of
-# :math:`W` must have the same order, so its axes are :math:`[k, c, w, u]`. The result is in storage
-# (1), ready for the next layer.
+# :math:`W` must have the same order, so its axes are :math:`[k, c, w, u]`. The result has the
+# storage order (1), ready for the next layer.
 Z = from_nhwc(nhwc)
 phiZ = im2col_phi(nhwc, h, s, p)
 assert np.array_equal(phiZ, nn.padding_and_phiZ(Z, g))
@@ -80,8 +81,8 @@ assert error < 1e-10
 # %%
 # NHWC: one row per patch
 # -----------------------
-# TensorFlow's buffer holds one patch per row: the channel runs fastest, then the column of the
-# filter, then its row. The filters are the columns of the right-hand factor. The patches are
+# TensorFlow's buffer holds one patch per row. The channel index varies fastest, then the column of
+# the filter, then its row. The filters are the columns of the right-hand factor. The patches are
 # ordered by instance, then row, then column, so the result is an NHWC batch again.
 rows = im2col_nhwc(nhwc, h, s, p)
 W_right = filters.transpose(2, 3, 1, 0).reshape(-1, d_next)  # [u, w, c, k]
@@ -92,13 +93,14 @@ assert error < 1e-10
 
 # %%
 # In memory these two matrices are nearly the same. A Fortran-order matrix with one column per patch
-# IS a C-order matrix with one row per patch. There are two differences. simpleNN counts the pixels
-# down the columns, and within a patch its channel runs slowest instead of fastest.
+# has the same memory as a C-order matrix with one row per patch. There are two differences.
+# simpleNN counts the output pixels down the columns, and within a patch its channel index varies
+# slowest instead of fastest.
 #
 # NCHW: one matrix per instance
 # -----------------------------
-# Here the output pixels run fastest, and the instances slowest. One product per instance gives
-# NCHW.
+# Here the index of the output pixel varies fastest, and the instance index slowest. One product per
+# instance gives the result in NCHW order.
 matrices = im2col_nchw(nchw, h, s, p)
 W_left = filters.reshape(d_next, -1)  # [k, c, u, w], as it is stored
 product = (W_left @ matrices).reshape(l, d_next, g.a_conv, g.b_conv)
@@ -109,8 +111,8 @@ assert error < 1e-10
 # %%
 # Converting is a permutation
 # ---------------------------
-# The three matrices hold the same numbers, so a conversion is exact: every entry is equal bit for
-# bit.
+# The three matrices hold the same numbers, so a conversion is exact: the entries are bit-for-bit
+# identical.
 made = {"phi": phiZ, "nhwc": rows, "nchw": matrices}
 sizes = {"h": h, "d": d, "a_conv": g.a_conv, "b_conv": g.b_conv}
 for source in made:
@@ -131,9 +133,9 @@ one_patch = permutation("phi", "nhwc", h=h, d=d, a_conv=1, b_conv=1, l=1)
 assert np.array_equal(W[:, one_patch].T, W_right)
 
 # %%
-# The figure shows where one patch lies in memory, for a batch of 2 images of 3 x 4 pixels with
-# 2 channels, and a 2 x 2 filter. Memory runs from left to right and then down, with 24 numbers per
-# row.
+# The figure shows where one patch lies in memory, for a batch of 2 images of 3 x 4 pixels with 2
+# channels, and a 2 x 2 filter. Addresses increase from left to right and then down, with 24 numbers
+# per row.
 small = nn.ConvGeometry(a=3, b=4, d=2, p=0, h=2, s=1, d_next=1, h_pool=1)
 six = {"h": 2, "d": 2, "a_conv": small.a_conv, "b_conv": small.b_conv, "l": 2}
 marked = np.zeros(small.hhd * small.a_conv * small.b_conv * 2)
@@ -153,10 +155,11 @@ fig.tight_layout()
 show()
 
 # %%
-# What each costs
-# ---------------
-# Now a layer of ordinary size in float32. To be fair, we form all three matrices with the same
-# NumPy function, each from images in its own order, and multiply them with the same BLAS.
+# The cost of each layout
+# -----------------------
+# Now we take a layer of realistic size in float32. To be fair, we form all three matrices with the
+# same NumPy function, each from images in its own order, and multiply them with the same BLAS, the
+# library of fast matrix routines that NumPy calls.
 l = 8 if reduced() else 64
 a, b, d, d_next = 28, 28, 32, 64
 nhwc = rng.standard_normal((l, a, b, d), dtype=np.float32)
@@ -194,8 +197,8 @@ print(f"form phi by the package's compiled loop: {compiled_ms:.1f} ms")
 
 # %%
 # A layer needs both steps, so the figure adds their times. (The product of ``nchw`` consists of
-# :math:`l` small products. A busy machine disturbs small products most, so this time may vary a lot
-# between runs.)
+# :math:`l` small products. Other work on the machine affects small products most, so this time may
+# vary a lot between runs.)
 fig, ax = plt.subplots(figsize=(6.5, 2.4))
 ax.barh(list(made), form_ms.values(), color="#56B4E9", label="form the patches")
 bars = ax.barh(
@@ -213,8 +216,8 @@ show()
 # %%
 # A copy is fast if it moves long runs that are contiguous in both the source and the result. With
 # stride 1 such a run has :math:`d` numbers or more for ``nhwc``, :math:`b_{conv}` for ``nchw``, and
-# only one for ``phi``, because there the channel runs fastest in the image and slowest in the
-# patch. This is the price of storing filters in MATLAB's order.
+# only one for ``phi``, because there the channel index varies fastest in the image and slowest in
+# the patch. This is the price of storing filters in MATLAB's order.
 #
 # The figure does not show another difference. In the gradient (4), :math:`\partial\xi/\partial W =
 # \partial\xi/\partial S \, \phi(\mathrm{pad}(Z))'`, the product itself sums over the instances for
@@ -232,14 +235,14 @@ assert difference < 1e-3
 # What to take away
 # -----------------
 # A convolution is a matrix product in every layout. The layouts differ by a permutation of the
-# patches and the same permutation of the filters, so the results agree up to rounding. If images,
-# patches, filters and result fit together, nothing must be reordered between layers. With ``phi``
-# and ``nhwc`` the whole batch is also a single product.
+# patches and the same permutation of the filters, so the results agree up to rounding. If the
+# images, patches, filters and results use the same layout, nothing has to be reordered between
+# layers. With ``phi`` and ``nhwc`` the whole batch is also a single product.
 #
 # Try it yourself
 # ---------------
-# 1. Are the results of ``nhwc`` and ``phi`` equal bit for bit? Why may they differ, although each
-#    sum has the same terms?
+# 1. Are the results of ``nhwc`` and ``phi`` bit-for-bit identical? Why might they differ, although
+#    each sum has the same terms?
 # 2. Take a 1 x 1 filter with stride 1 and no padding. What is :math:`\phi(Z)`? Which layouts need
 #    no copy at all?
 # 3. You want to run a model here that was trained with NCHW. Write down the permutation of the

@@ -2,10 +2,11 @@ r"""
 Pooling and P_pool
 ==================
 
-Max pooling keeps the largest entry of every window. Which entry that is depends on the data. Once
-it is known, pooling is a selection: a matrix :math:`P_{\mathrm{pool}}` with one 1 in each row. This
-tutorial pools by hand, writes the selection as indices and as a sparse matrix, uses its transpose
-in the backward pass as equation (3) does, and looks at ties and at windows that do not fit.
+Max pooling keeps the largest entry of every window. Which entry is the largest depends on the data.
+Once it is known, pooling is a selection, described by a matrix :math:`P_{\mathrm{pool}}` with a
+single 1 in each row. This tutorial pools by hand, writes the selection as indices and as a sparse
+matrix, uses its transpose in the backward pass as equation (3) does, and examines ties and
+incomplete windows.
 """
 
 # %%
@@ -44,9 +45,9 @@ assert Z_next.max() == 7  # the 9s of the incomplete windows are gone
 # For each entry of :math:`\mathrm{vec}(Z^{m+1})`, ``idx_pool`` holds the index of the entry of
 # :math:`\mathrm{vec}(S)` that it is copied from. Entry 0 is a tie: its window has a 3 at (0, 1) and
 # at (1, 0). A window is scanned in the order :math:`u + h_{pool} w`, down the columns, and the
-# first of equal entries is kept: here (1, 0), index 1. PyTorch scans along the rows and would take
-# (0, 1). Entries 1 and 2 are ties too: the window of entry 1 is all zeros, so its first pixel is
-# kept, and the window of entry 2 has two 5s.
+# first of several equal entries is kept. Here this is (1, 0), with index 1. PyTorch scans along the
+# rows and would take (0, 1). Entries 1 and 2 are ties too: the window of entry 1 is all zeros, so
+# its first pixel is kept, and the window of entry 2 has two 5s.
 assert idx_pool[:, 0].tolist() == [1, 2, 11, 12]
 
 
@@ -99,8 +100,9 @@ print(f"S {S.shape} -> Z {Z_next.shape}; idx_pool {idx_pool.shape}, one column p
 # P_pool
 # ------
 # For one instance, :math:`\mathrm{vec}(Z^{m+1}) = P_{\mathrm{pool}} \, \mathrm{vec}(\sigma(S))`.
-# Each row has one 1, in the column that ``idx_pool`` gives. Each column has at most one, because
-# windows do not overlap. Unlike :math:`P_\phi`, this matrix differs from instance to instance.
+# Each row has a single 1, in the column that ``idx_pool`` gives. Each column has at most one,
+# because windows do not overlap. Unlike :math:`P_\phi`, this matrix differs from instance to
+# instance.
 
 
 def P_pool(idx, g):
@@ -118,9 +120,9 @@ assert P.sum(axis=0).max() == 1
 assert np.array_equal((P @ P.T).toarray(), np.eye(idx_pool.shape[0]))
 
 # %%
-# The figure shows one channel of the first image with the entry that wins in each window, and
-# :math:`P_{\mathrm{pool}}` of all four channels. Crosses mark the pixels that belong to no complete
-# window.
+# The figure shows one channel of the first image with the largest entry of each window (the winner)
+# marked, and :math:`P_{\mathrm{pool}}` for all four channels. Crosses mark the pixels that belong
+# to no complete window.
 channel = 1
 grid = to_nhwc(S, g.a_conv, g.b_conv)[n, :, :, channel]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), width_ratios=[1, 1.9])
@@ -146,9 +148,9 @@ show()
 # The backward pass
 # -----------------
 # Equation (3) needs :math:`v' P_{\mathrm{pool}}`. It writes each number of :math:`v` to the entry
-# that pooling took, and zeros elsewhere. No two numbers go to the same entry, so this is an
-# assignment, not a sum. (``nn.P_pool`` applies the kept selection to any matrix of the shape of
-# :math:`S`, not only to the one that was pooled.)
+# that pooling selected, and zeros elsewhere. No two numbers go to the same entry, so this is an
+# assignment, not a sum. (``nn.P_pool`` applies the stored selection to any matrix of the same shape
+# as :math:`S`, not only to the one that was pooled.)
 V = np.asfortranarray(rng.standard_normal(Z_next.shape))
 back = nn.vTP_pool(V, idx_pool, g)
 
@@ -165,10 +167,10 @@ print(f"<v, P_pool s> = {left:.12f}, <P_pool' v, s> = {right:.12f}")
 assert abs(left - right) < 1e-10 * max(1, abs(left))
 
 # %%
-# Ties, and why most do no harm
-# -----------------------------
+# Ties, and why most are harmless
+# -------------------------------
 # If the largest entry of a window is not unique, the maximum has no derivative, and a package must
-# choose an entry. After a ReLU ties are frequent, because whole windows are zero. But (3) first
+# choose an entry. After a ReLU, ties are frequent, because whole windows are zero. But (3) first
 # multiplies by the indicator :math:`I[Z^{m+1}]`, which is 0 for such a window. So the window adds
 # nothing to the gradient, whichever entry was chosen.
 images = to_nhwc(S, g.a_conv, g.b_conv)[:, : 2 * g.a_next, : 2 * g.b_next]
@@ -184,10 +186,10 @@ masked = nn.vTP_pool(np.asfortranarray(V * nn.indicator(Z_next)), idx_pool, g)
 assert np.array_equal(masked, back * nn.indicator(S))
 
 # %%
-# So (3) may mask with :math:`Z^{m+1}` before it applies :math:`P_{\mathrm{pool}}`. The last line
-# has checked that masking with :math:`S` afterwards, which has more entries, gives the same result.
-# In the forward pass the ReLU and the maximum may also be exchanged, because the ReLU never puts a
-# smaller number above a larger one.
+# So (3) may mask with :math:`Z^{m+1}` before it applies :math:`P_{\mathrm{pool}}`. The last
+# assertion above checks that masking afterwards with :math:`S`, which has more entries, gives the
+# same result. In the forward pass, the ReLU and the maximum may also be exchanged, because the ReLU
+# is a nondecreasing function.
 raw = (nn.padding_and_phiZ(Z, g).T @ W.T).T
 assert np.array_equal(nn.relu(nn.maxpooling(raw, g)[0]), Z_next)
 print("pool(relu(S)) = relu(pool(S)): every entry equal")
@@ -223,8 +225,8 @@ print(f"{l} images 28 x 28 x 32: NumPy {1e3 * in_numpy:.1f} ms, compiled {1e3 * 
 # -----------------
 # Pooling is a selection. It is stored as one index per window and channel in the forward pass, and
 # used in the backward pass. As a matrix it is :math:`P_{\mathrm{pool}}`, which we never need to
-# form. A fixed order of scanning decides ties, so two packages may differ there although both are
-# right.
+# form. The order of scanning decides ties, so two packages may differ at a tie although both are
+# correct.
 #
 # Try it yourself
 # ---------------

@@ -4,16 +4,17 @@ The gradient by hand
 
 Equations (3), (4) and (5) completely describe back-propagation through a convolutional layer. Here
 we carry them out line by line for a network of one convolutional and one fully connected layer. We
-compute the product :math:`v' P_\phi` of (5) in four ways. We then compare the gradient with that of
-the package and with finite differences.
+compute the product :math:`v' P_\phi` of (5) by four methods. We then compare the gradient with that
+of the package and with finite differences.
 """
 
 # %%
 # The network and its data
 # ------------------------
 # The images are digits of 8 x 8 pixels. The convolutional layer has six 3 x 3 filters, padding 1,
-# ReLU and 2 x 2 pooling. A fully connected layer to ten classes follows. The loss is the squared
-# loss :math:`\xi = \|z^{L+1} - y\|^2` with :math:`y` one-hot. Everything is in float64.
+# ReLU and 2 x 2 pooling. A fully connected layer with one output for each of the ten classes
+# follows. The loss is the squared loss :math:`\xi = \|z^{L+1} - y\|^2` with :math:`y` one-hot.
+# Everything is in float64.
 #
 # The ReLU has a kink at 0, and pooling has a kink wherever a window has a tie. Both are frequent in
 # the flat areas of the digits. At a kink a finite difference would prove nothing, so we add a
@@ -70,8 +71,8 @@ assert np.shares_memory(z2, Z2)
 # ---------------------------------------------------------
 # The derivative of the loss is :math:`\partial\xi/\partial z^{L+1} = 2(z^{L+1} - y)`. The last
 # layer is linear, so this is its :math:`\partial\xi/\partial s`, and :math:`\partial\xi/\partial W
-# = \partial\xi/\partial s\, z'`. The instances stand side by side, so the product also sums over
-# them.
+# = \partial\xi/\partial s\, z'`. Each instance is one column, so the product also sums over the
+# instances.
 ds = 2 * (z3 - y)
 dW2 = ds @ z2.T
 dbias2 = ds.sum(axis=1)
@@ -131,7 +132,7 @@ looped = vTP_phi(V, g)
 
 
 def places(g, l):
-    """Return the place in vec(pad(Z)) of each entry of vec(phi(pad(Z))), for l instances."""
+    """Return the position in vec(pad(Z)) of each entry of vec(phi(pad(Z))), for l instances."""
     return (nn.find_index_phiZ(g) + g.d * g.a_pad * g.b_pad * np.arange(l)[:, None]).ravel()
 
 
@@ -173,13 +174,13 @@ assert np.allclose(multiplied(V, sparse_P_phi(g).T), looped, atol=1e-10)
 dpad = nn.vTP_phi(V, g)
 assert np.allclose(vec(dpad), looped, atol=1e-10)
 dZ1 = nn.unpad(dpad, g)  # and v' P_pad: drop the border
-print("v'P_phi: the four ways agree to 1e-10")
+print("v'P_phi: the four methods agree to 1e-10")
 
 # %%
 # The comparison
 # --------------
 # The package orders the gradient layer by layer: ``vec(W)``, then the bias. We run its backward
-# pass on the lecture engine. The result must be the same.
+# pass with the lecture engine. The result must be the same.
 gradient = np.concatenate([vec(np.asfortranarray(dW1)), dbias1, dW2.ravel("F"), dbias2])
 mean = np.zeros(data.a * data.b)  # no mean image is subtracted
 problem = nn.Problem(Z1, labels, nn.SquaredLoss(), C=np.inf, scale=1.0, offset=mean)
@@ -192,7 +193,7 @@ assert abs(packages_loss - loss) < 1e-10 * loss
 assert error < 1e-10
 
 # %%
-# The package could have the same mistakes as we do, but finite differences could not. Along a
+# The package could contain the same mistakes as our code, but finite differences could not. Along a
 # random direction :math:`v`, the central difference must agree with :math:`g'v`, where :math:`g` is
 # the gradient.
 v = rng.standard_normal(model.theta.size)
@@ -235,11 +236,11 @@ fig.colorbar(drawn, ax=axes, shrink=0.8, label="change of loss\nper unit of ink"
 show()
 
 # %%
-# How long each way takes
-# -----------------------
-# Now a layer of ordinary size. The loops in Python would take too long here. We do not time the
-# preparation of the indices for ``bincount`` and of the matrix for the sparse product. The compiled
-# loop needs neither.
+# How long each method takes
+# --------------------------
+# Now we take a layer of realistic size. The loops in Python would take too long here. We do not
+# time the preparation of the indices for ``bincount`` and of the matrix for the sparse product. The
+# compiled loop needs neither.
 l = 8 if reduced() else 64
 g = nn.ConvGeometry(a=28, b=28, d=32, p=1, h=3, s=1, d_next=32, h_pool=1)
 V = np.asfortranarray(rng.standard_normal((g.hhd, g.a_conv * g.b_conv * l)))
@@ -274,7 +275,7 @@ show()
 # %%
 # What to take away
 # -----------------
-# The backward pass mirrors the forward pass. It applies the transpose of each step, in the reverse
+# The backward pass mirrors the forward pass. It applies the transpose of each step in reverse
 # order, and uses :math:`\phi(\mathrm{pad}(Z))`, :math:`Z^{m+1}` and ``idx_pool`` from the forward
 # pass. Two products and two index operations give the gradient of a layer. A gradient written by
 # hand is not finished until a finite difference along a random direction has confirmed it.

@@ -41,12 +41,12 @@ config = nn.NetConfig.build(
 #    = \nabla f' v + O(\epsilon^2).
 #
 # The first quotient is the one-sided difference, the second the central difference. The
-# :math:`O(\cdot)` terms are truncation errors: they come from cutting off Taylor's series. In the
+# :math:`O(\cdot)` terms are truncation errors: they come from truncating the Taylor series. In the
 # central difference the terms with :math:`\epsilon^2` cancel before the division. There is also a
 # rounding error. Each value of :math:`f` is rounded by about :math:`10^{-16} |f|`, and the division
-# by :math:`\epsilon` enlarges this error, the more so the smaller the step is. As the step gets
-# smaller, the truncation error falls and the rounding error rises. On logarithmic scales their sum
-# looks like a V, with the best step at its bottom.
+# by :math:`\epsilon` magnifies this error. As the step gets smaller, the truncation error falls and
+# the rounding error rises. On logarithmic scales their sum looks like a V, with the best step at
+# its bottom.
 #
 # First we take a smooth function of two numbers whose derivative is known,
 # :math:`f(x, y) = \log x + xy - \sin y` with :math:`\partial f / \partial x = 1/x + y = 5.5` at
@@ -69,7 +69,7 @@ assert central[2] < 1e-2 * one_sided[2]  # at step 0.01 the truncation error dom
 # %%
 # The network's objective
 # -----------------------
-# Now the objective :math:`f(\theta)` over a few digits, as the package computes it.
+# Now we take the objective :math:`f(\theta)` of a few digits, as the package computes it.
 # ``fungrad_minibatch`` returns :math:`f`. If it is given an array for the gradient, it also writes
 # the gradient there. We draw random biases. With zero biases, the ReLU would be exactly at its kink
 # for every patch that is all zeros.
@@ -97,9 +97,9 @@ print(f"f = {f(engine, theta, gradient):.4f}, {theta.size} parameters")
 # One random direction
 # --------------------
 # With :math:`n` parameters, central differences along every axis would take :math:`2n` evaluations
-# of :math:`f`. One random direction takes two evaluations and still misses no error: if the
-# gradient is wrong by a vector :math:`e \ne 0`, the check sees :math:`e'v`, which is zero with
-# probability zero.
+# of :math:`f`. One random direction takes only two evaluations and still detects every error: if
+# the gradient is wrong by a vector :math:`e \ne 0`, the check sees :math:`e'v`, which is nonzero
+# with probability one.
 
 
 def difference(v, step):
@@ -120,9 +120,9 @@ assert relative(1.001 * gradient @ v, slope) > 5e-4  # an error of one thousandt
 
 # %%
 # ReLU and pooling have kinks, where no derivative exists. Between the two ends of a difference, a
-# unit may change its sign, or a pooling window may take another entry as its maximum. Then the two
-# values of :math:`f` belong to two different smooth pieces. We record the steps for which that
-# happens.
+# unit may change its sign, or the maximum of a pooling window may move to a different entry. Then
+# the two values of :math:`f` belong to two different smooth pieces. We record the steps for which
+# that happens.
 winners = {}
 
 
@@ -174,8 +174,8 @@ assert not kinked[-1]
 # Identities that need no step
 # ----------------------------
 # The identity :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` holds for every linear map. We
-# compute both sides. They differ by rounding errors only, so ten digits or more agree. This is the
-# sharpest check of a backward pass against the forward pass. It holds for each operator alone:
+# compute both sides. They differ only by rounding errors, so ten digits or more agree. This is the
+# sharpest check of a backward pass against the forward pass. It also holds for each operator alone:
 # ``vTP_phi`` followed by ``unpad`` is the adjoint of ``padding_and_phiZ``, and ``vTP_pool`` is the
 # adjoint of :math:`P_{\mathrm{pool}}`. For the whole network, ``JTv`` is the adjoint of ``Jv``.
 g = config.conv_layers[1]
@@ -215,8 +215,8 @@ assert error < 1e-6
 # there. A central difference across the kink gives a value between 0 and 1, depending on how far
 # :math:`s` is from the kink. At the kink itself it gives 0.5, however small the step is. A tie in a
 # pooling window is the same kind of kink, as a function of the difference of the two entries.
-# Equation (3) gives the whole derivative to the first of them, a central difference gives half of
-# it to each.
+# Equation (3) gives the whole derivative to the first of the two entries, whereas a central
+# difference gives half of it to each.
 distances, step = np.array([0.0, 1e-4, 1e-2]), 1e-3
 quotients = (nn.relu(distances + step) - nn.relu(distances - step)) / (2 * step)
 for s, indicated, quotient in zip(distances, nn.indicator(distances), quotients, strict=True):
@@ -228,7 +228,7 @@ assert np.allclose(quotients, [0.5, 0.55, 1.0], atol=1e-10)
 # Three faults
 # ------------
 # The first fault is a missing factor 1/l: the gradient is the sum over the batch instead of the
-# mean. We write our own engine, which scales the derivatives that it writes.
+# mean. We write our own engine, which multiplies its derivatives by :math:`l`.
 
 
 class WithoutMean(LectureEngine):
@@ -240,10 +240,10 @@ class WithoutMean(LectureEngine):
 
 
 # %%
-# The other two are in :math:`v'P_\phi` of (5). For each channel and each filter offset
-# :math:`(u, w)`, this operator adds one row of :math:`V` to the pixels that the offset reads. One
-# fault is to exchange the offsets, the other is to write ``=`` instead of ``+=``. We put our
-# routine into the table of operators in place of the package's.
+# The other two are in :math:`v'P_\phi` of (5). For each channel and each filter offset :math:`(u,
+# w)`, this operator adds one row of :math:`V` to the pixels that the offset reads. One fault is to
+# exchange the offsets, and the other is to write ``=`` instead of ``+=``. We put our routine into
+# the table of operators in place of the package's.
 
 
 def vTP_phi(V, g, fault=""):
@@ -279,8 +279,8 @@ engines = {
 # %%
 # The package's checker
 # ---------------------
-# ``check_derivatives`` makes the checks that we made by hand. It goes layer by layer,
-# with directions that change one layer only. If a sign or a pooling index differs between the two
+# ``check_derivatives`` makes the checks that we made by hand. It checks one layer after another,
+# with directions that change only that layer. If a sign or a pooling index differs between the two
 # ends of a difference, it draws another direction. It reports a verdict for each layer, the worst
 # entry of each wrong layer and, if it knows the pattern, the likely cause. On the command line it
 # is ``simplenn gradcheck NETWORK``. Here we run it on the right engine and on the three wrong ones.
@@ -291,7 +291,7 @@ for name, broken in engines.items():
     print(f"{name}: layers {', '.join(verdicts)}")
     for worst in (layer.worst for layer in report.layers if layer.worst):
         print(
-            f"    worst: {worst.place}, {worst.computed / worst.expected:.3g} times the right one"
+            f"    worst: {worst.place}, {worst.computed / worst.expected:.3g} times the right value"
         )
     for hint in report.hints:
         print(f"    hint: {hint.text}")
@@ -299,10 +299,10 @@ for name, broken in engines.items():
     assert report.ok == (name == "right")
 
 # %%
-# A fault in (5) of layer 2 shows in layer 1, because (5) carries the derivative to layer 1. Layer 2
-# and the layers after it are right. So look for the fault between the last wrong layer and the
-# first right one. Each fault can also be seen in the difference quotients: instead of a V there is
-# a plateau, at the height of the error of the gradient.
+# A fault in (5) of layer 2 appears in layer 1, because (5) carries the derivative to layer 1. Layer
+# 2 and the layers after it are right. So look for the fault between the last wrong layer and the
+# first correct one. Each fault can also be seen in the difference quotients: instead of a V there
+# is a plateau, whose height is the error of the gradient.
 figure, panel = plt.subplots(figsize=(7, 4), layout="constrained")
 styles = (("o-", BLUE), ("s--", VERMILLION), ("^-.", GREEN), ("v:", GREY))
 for (name, broken), (style, colour) in zip(engines.items(), styles, strict=True):
@@ -319,10 +319,10 @@ show()
 # What to take away
 # -----------------
 # Compare the gradient with a central difference along a random direction, in double precision and
-# for several steps. A V means that the gradient is right, a plateau that it is wrong. Identities
-# such as :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` are sharper, but do not show that J
-# is the right map. A kink disturbs a difference only if the step reaches it. In that case draw
-# another direction.
+# for several steps. A V means that the gradient is right, and a plateau means that it is wrong.
+# Identities such as :math:`\langle u, Jv \rangle = \langle J'u, v \rangle` are sharper, but do not
+# show that J is the right map. A kink disturbs a difference only if the step reaches the kink. In
+# that case, draw another direction.
 #
 # Try it yourself
 # ---------------

@@ -2,20 +2,21 @@ r"""
 Training the digits
 ===================
 
-Stochastic gradient descent with momentum is four lines around a gradient. This tutorial writes them
-by hand and applies them to the 1,797 handwritten digits that come with the package. It follows the
-loss from batch to batch, and compares the parameters with those of the package's own solver. Then
-``nn.train`` does the whole job, and we look at the learning curves and at the digits that the
-network still gets wrong.
+Stochastic gradient descent with momentum takes only a few lines once the gradient is available.
+This tutorial writes these lines by hand and applies them to the 1,797 handwritten digits that come
+with the package. It follows the loss from batch to batch, and compares the parameters with those of
+the package's own solver. Then ``nn.train`` does the whole job, and we examine the learning curves
+and the digits that the network still gets wrong.
 """
 
 # %%
 # The images
 # ----------
-# ``Images.Z`` is the lecture's storage (1), here 1 x 64 l: one channel, and one column per pixel.
-# The values are those of the original data set: whole numbers from 0 to 16. We scale them to [0, 1]
-# and subtract the mean image of the training set, as simpleNN's example does. (``nn.train`` does
-# this by itself, and stores the scaling and the mean in the model.)
+# ``Images.Z`` has the lecture's storage order (1). Here it is a 1 x 64 l matrix, with one row for
+# the only channel and one column per pixel. The values are those of the original data set: whole
+# numbers from 0 to 16. We scale them to [0, 1] and subtract the mean image of the training set, as
+# simpleNN's example does. (``nn.train`` does this by itself, and stores the scaling and the mean in
+# the model.)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,8 +52,10 @@ assert train.Z.shape == (1, 64 * l)
 # The problem
 # -----------
 # We minimise :math:`f(\theta) = \theta'\theta/(2C) + \frac{1}{l} \sum_i \xi_i`, with the
-# cross-entropy as the loss :math:`\xi`. The network has two convolutional layers, each with 2 x 2
-# max pooling, and one fully connected layer.
+# cross-entropy as the loss :math:`\xi`. ``nn.Problem`` takes this C itself. The option ``C`` of
+# ``nn.train`` is multiplied by the number of training images, so the option ``C=c`` means :math:`C
+# = c\,l`. We use ``c = 1.0`` both here and below. The network has two convolutional layers, each
+# with 2 x 2 max pooling, and one fully connected layer.
 
 config = nn.NetConfig.preset("digits", train.a, train.b, train.d)
 problem = nn.Problem(
@@ -79,8 +82,8 @@ print(f"{config.L} layers, {config.n_parameters} parameters")
 # The loop
 # --------
 # In each epoch, a random permutation of the training images is cut into batches. For each batch,
-# ``lossgrad_subset`` gathers the images, runs the forward pass, and runs the backward pass (3)-(5).
-# It returns the loss and writes the gradient, both summed over the batch. The update is
+# ``lossgrad_subset`` collects the images, runs the forward pass, and runs the backward pass
+# (3)-(5). It returns the loss and writes the gradient, both summed over the batch. The update is
 #
 # .. math::
 #    v \leftarrow \mu v - \eta \, \nabla f, \qquad \theta \leftarrow \theta + v,
@@ -133,8 +136,8 @@ for (label, values), colour, style in zip(
     print(f"{label}: mean loss {means[0]:.3f} in epoch 1, {means[-1]:.3f} in epoch {epochs}")
     k = updates + int(np.argmax(values[updates:]))
     this, before = sizes[k % updates], sizes[k % updates - 1]
-    print(f"    highest loss after epoch 1: {values[k]:.2f} at update {k + 1},",
-          f"a batch of {this} images that follows a batch of {before}")  # fmt: skip
+    print(f"    highest loss after epoch 1: {values[k]:.2f} at update {k + 1}",
+          f"({this} images, after a batch of {before})")  # fmt: skip
     assert means[-1] < 0.5 * np.log(10)
 axes.axhline(np.log(10), color="0.4", linestyle=":", linewidth=1, label="guessing: log 10")
 axes.set_yscale("log")

@@ -5,8 +5,8 @@ Where the time goes
 The lecture says that a training step spends nearly all its time in the convolutional and the fully
 connected layers. This tutorial measures it with the lecture engine. We time every layer in every
 pass, then every operator. The roofline then shows how fast the machine could run each layer at
-best, whether arithmetic or memory is the bound, and how near the forward passes of both engines
-come to that bound.
+best, whether arithmetic or memory is the limit, and how close the forward passes of both engines
+come to that limit.
 """
 
 # %%
@@ -33,11 +33,11 @@ config = nn.NetConfig.preset("layer4", side, side, 1)
 # %%
 # Counting first
 # --------------
-# We know the number of operations before anything runs: each product takes :math:`2mnk` operations.
-# A training step has three products per layer: :math:`W \phi(\mathrm{pad}(Z))` in the forward pass,
-# :math:`\partial\xi/\partial S \; \phi(\mathrm{pad}(Z))'` for (4), and :math:`W'
-# \partial\xi/\partial S` for (5). Layer 1 does not need (5), because training does not use the
-# derivative with respect to the images.
+# We know the number of operations before anything runs: the product of an :math:`m \times k` and a
+# :math:`k \times n` matrix takes :math:`2mnk` operations. A training step has three products per
+# layer: :math:`W \phi(\mathrm{pad}(Z))` in the forward pass, :math:`\partial\xi/\partial S \;
+# \phi(\mathrm{pad}(Z))'` for (4), and :math:`W' \partial\xi/\partial S` for (5). Layer 1 does not
+# need (5), because training does not use the derivative with respect to the images.
 
 costs = summarise(config, batch_size)
 for layer in costs.layers:
@@ -51,8 +51,8 @@ assert convolutional > 0.9 * costs.step_operations
 # %%
 # Layer by layer
 # --------------
-# ``time_layers`` runs the forward pass, (4) and (5) of each layer on random images. It
-# keeps the shortest of several times, because other work on the computer can only make a run
+# ``time_layers`` runs the forward pass, (4) and (5) of each layer on random images. It measures
+# several times and keeps the shortest time, because other work on the computer can only make a run
 # slower. The times of (4) and of (5), called dW and dZ below, both include (3). The command
 # ``simplenn profile`` uses the same function.
 
@@ -87,9 +87,9 @@ print(f"layer {longest.m} takes the most time, layer {most.m} has the most opera
 # Operator by operator
 # --------------------
 # In the lecture engine, a layer is a product and a few operators: phi, ReLU and pooling in the
-# forward pass, their adjoints in the backward pass. The engine takes the operators from a table, so
-# we can replace each of them by a timed one. The rest of the step is the time of the products and
-# of the code around them.
+# forward pass, and their adjoints in the backward pass. The engine takes the operators from a
+# table, so we can replace each of them by a timed one. The rest of the step is the time of the
+# products and of the code around them.
 
 spent: dict[str, float] = {}
 
@@ -116,7 +116,7 @@ table = Operators(
 )
 
 # %%
-# We run several steps with this table on random images, and keep the shortest.
+# We run several steps with this table on random images, and keep the shortest step.
 
 rng = np.random.default_rng(0)
 engine = LectureEngine(config, batch_size, np.float32, operators=table)
@@ -144,7 +144,8 @@ print(f"phi and its adjoint (no multiplications): {100 * moving / total:.0f} % o
 assert all(t > 0 for t in parts.values())
 
 # %%
-# The figure shows the time of each operator in that step, in ms and as a share:
+# The figure shows the time of each operator in the shortest step, in ms and as a percentage of the
+# step:
 
 figure, panel = plt.subplots(figsize=(8, 3.6), layout="constrained")
 names = sorted(parts, key=lambda name: parts[name])
@@ -171,7 +172,7 @@ show()
 # .. math::  \min(\text{peak}, \; I \cdot \text{bandwidth})
 #
 # operations per second. The balance of the machine is peak / bandwidth. If :math:`I` is below the
-# balance, memory is the bound, otherwise arithmetic.
+# balance, memory limits the rate. Otherwise, arithmetic does.
 
 with limit_threads(0):
     machine = measure_machine("float32")
@@ -180,10 +181,10 @@ print(f"balance: {machine.balance:.1f} operations per byte")
 assert abs(machine.attainable(machine.balance / 2) / machine.peak - 0.5) < 1e-10
 
 # %%
-# We count the numbers of layer 1 by hand: Z has :math:`d\,a\,b\,l` numbers, W has
-# :math:`d_{next} h h d` and S has :math:`d_{next} a_{conv} b_{conv} l`, with 4 bytes each. An
-# engine that forms phi also writes and then reads :math:`h h d\,a_{conv} b_{conv} l` numbers. The
-# direct engine, which is the package's default, does not form phi (tutorial 10).
+# We count the numbers of layer 1 by hand: Z has :math:`d\,a\,b\,l` numbers, W has :math:`d_{next} h
+# h d` and S has :math:`d_{next} a_{conv} b_{conv} l`, each of 4 bytes. An engine that forms phi
+# also writes and then reads :math:`h h d\,a_{conv} b_{conv} l` numbers. The direct engine, which is
+# the package's default, does not form phi (tutorial 10).
 
 g = config.conv_layers[0]
 phi_entries = g.hhd * g.a_conv * g.b_conv * batch_size
@@ -205,8 +206,8 @@ for layer in range(1, config.LC + 1):
     assert lost > 0
 
 # %%
-# How near do the engines come to these bounds? We run the layers of the direct engine's forward
-# pass one after another, and time each. For the lecture engine we have the times already.
+# How close do the engines come to these limits? We run the layers of the direct engine's forward
+# pass one after another, and time each. We already have the times of the lecture engine.
 
 direct = nn.make_engine("direct", config, batch_size, np.float32)
 direct.load(problem.images, batch, problem.scale, problem.offset)
@@ -240,7 +241,8 @@ show()
 #
 # Try it yourself
 # ---------------
-# 1. Use ``measure`` to time the direct engine. What share of its time is in the backward pass?
+# 1. Use ``time_layers`` to time the direct engine. What fraction of its time is in the backward
+#    pass?
 # 2. Use a batch of 8 images instead of 128. Which layer loses most of its rate?
-# 3. Put your own ``vTP_phi``, written in NumPy, into the table. What share of the step does it
+# 3. Put your own ``vTP_phi``, written in NumPy, into the table. What fraction of the step does it
 #    take?

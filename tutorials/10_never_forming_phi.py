@@ -6,13 +6,12 @@ Never forming phi
 engine never forms it, but convolves :math:`\mathrm{pad}(Z)` itself. This tutorial counts the memory
 that this saves, writes such a convolution in NumPy and as compiled loops, and explains the three
 ideas that make it fast: keep a tile of sums in registers, skip the zeros that max pooling leaves in
-the gradient, and use Winograd's algorithm, which needs fewer multiplications. At the end both
-engines must agree up to rounding.
+the gradient, and use Winograd's algorithm, which needs fewer multiplications. At the end, we check
+that both engines agree up to rounding.
 """
 
 # %%
-# We work in double precision, so that different ways to compute the same result can be compared
-# closely.
+# We work in double precision, so that the results of different methods can be compared closely.
 
 from functools import partial
 
@@ -63,13 +62,13 @@ assert total["direct"] < total["lecture"]
 #
 # For one offset, the pixels that the patches read are a shifted view of :math:`\mathrm{pad}(Z)`. So
 # S is a sum of :math:`h^2` small matrix products, and phi is not needed. In the code, ``pixels``
-# views storage (1) as [instance, column, row, channel], ``storage`` is its inverse, and W is viewed
-# as [k, c, w, u].
+# views a matrix in the storage order (1) as [instance, column, row, channel], and ``storage`` is
+# the inverse of ``pixels``. W is viewed as [k, c, w, u].
 
 g = config.conv_layers[1]  # 3x3, 32 -> 64
 Z = np.asfortranarray(rng.standard_normal((g.d, g.a * g.b * l)))
 W = np.asfortranarray(rng.standard_normal((g.d_next, g.hhd)))
-S = W @ nn.padding_and_phiZ(Z, g)  # the lecture's way, our reference
+S = W @ nn.padding_and_phiZ(Z, g)  # the lecture's method, our reference
 
 
 def convolve(W: np.ndarray, Z: np.ndarray, g: nn.ConvGeometry) -> np.ndarray:
@@ -92,7 +91,7 @@ assert error < 1e-10
 # Now the same sum as compiled loops. The order of the loops matters. The innermost loop runs over
 # the output channels k, which lie side by side in S and, once W is transposed, in W. So the
 # compiler can process several channels at once. The value z of the pixel is the same for all of
-# them. (These loops run on one core; the instances could be divided among several cores.)
+# them. (These loops run on one core. The instances could be divided among several cores.)
 
 
 @numba.njit
@@ -122,9 +121,10 @@ assert error < 1e-10
 # -------------------
 # The innermost line reads one entry of ``out`` and one of ``filters``, and writes the sum back:
 # three memory accesses for one multiply-add. The remedy is the same as in tutorial 2. The sums for
-# P pixels and V vectors of output channels stay in registers. Each step multiplies a column of P
-# numbers by a row of V vectors and adds the product, a matrix of rank 1, to the sums. S is written
-# once, at the end.
+# P pixels and V vectors of output channels stay in registers. (A vector holds as many channels as
+# one instruction processes at once.) This block of sums is called a register tile. Each step
+# multiplies a column of P numbers by a row of V vectors and adds the product, a matrix of rank 1,
+# to the sums. S is written once, at the end.
 #
 # The registers must hold the sums, the V loaded vectors, and one vector for the value of the pixel.
 # There is room for 14 pixels and 2 vectors in 32 registers (AVX-512, NEON), and for 6 pixels and 2
@@ -144,10 +144,10 @@ assert 14 * 2 + 2 + 1 <= 32
 assert 6 * 2 + 2 + 1 <= 16
 
 # %%
-# Now we time four ways to compute this layer: the lecture's way (phi, then one product), the two
-# ways above, and the direct engine, whose kernel also adds the bias and applies ReLU and pooling.
-# The operations per second are computed from the operations of :math:`W \phi` in all four cases,
-# even if the direct engine needs fewer.
+# Now we time four methods for this layer: the lecture's method (phi, then one product), the two
+# methods above, and the direct engine, whose kernel also adds the bias and applies ReLU and
+# pooling. The operations per second are computed from the operations of :math:`W \phi` in all four
+# cases, even if the direct engine needs fewer.
 
 model = nn.Model.initialise(config, np.arange(10), rng, np.float64)
 direct = nn.make_engine("direct", config, l, np.float64)
@@ -224,10 +224,11 @@ show()
 # %%
 # Winograd in one dimension
 # -------------------------
-# F(2, 3) computes two outputs of a filter g with three entries from four pixels d. The direct sums
-# take six multiplications. Winograd's formula :math:`A'[(Gg) \circ (B'd)]` gives both outputs with
-# four. The pixels are transformed by additions and subtractions, the filter also by halving, and
-# the filter's transform is computed once for all pixels.
+# Winograd's algorithm F(2, 3) computes two outputs of a filter g with three entries from four
+# pixels d. The direct sums take six multiplications. Winograd's formula :math:`A'[(Gg) \circ
+# (B'd)]`, with the matrices below and the entrywise product :math:`\circ`, gives both outputs with
+# four. The pixels are transformed only by additions and subtractions. The transform of the filter
+# also includes halving, but it is computed only once for all pixels.
 
 B_T = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], float)
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -258,8 +259,9 @@ assert np.abs(directly - winograd).max() < 1e-10
 # ------------
 # Skipping, reordering and transforming must not change the result. The outputs :math:`z^{L+1}` of
 # both engines agree up to rounding, and so do the gradients. The direct engine's backward pass
-# takes longest to compile. So the reduced size of this tutorial compares only the outputs and times
-# only the forward pass. The full size also compares the gradients and times a whole training step.
+# takes longest to compile. So at its reduced size, ``SIMPLENN_SMALL=1``, this tutorial compares
+# only the outputs and times only the forward pass. At full size, it also compares the gradients and
+# times a whole training step.
 
 loss = {"lecture": nn.lossgrad_subset(lecture_engine, small, problem, batch, gradient)}
 z = lecture_engine.Z(digits.L).copy()
@@ -291,13 +293,13 @@ print(f"the lecture engine takes {ratio:.1f} times as long as the direct engine"
 # %%
 # What to take away
 # -----------------
-# A convolution is a sum over filter offsets. Forming phi is one way to compute this sum, at the
-# cost of memory and memory traffic. The sums belong in registers. The products with the zeros that
-# max pooling leaves, and the multiplications that Winograd's algorithm saves, need not be computed
-# at all. The result is the same up to rounding.
+# A convolution is a sum over filter offsets. Forming phi is one method of computing this sum, at
+# the cost of memory and memory traffic. The sums belong in registers. The products with the zeros
+# that max pooling leaves, and the multiplications that Winograd's algorithm saves, need not be
+# computed at all. The result is the same up to rounding.
 #
 # Try it yourself
 # ---------------
 # 1. Exchange the loops over c and k in ``convolve_loops``. How much slower is the function then?
-# 2. How large is phi of a 1x1 convolution, and what does it gain or cost to form it?
-# 3. What share of dxi/dS can be nonzero with 3x3 pooling, and without pooling?
+# 2. How large is phi of a 1x1 convolution, and what is gained or lost by forming it?
+# 3. What fraction of dxi/dS can be nonzero with 3x3 pooling, and without pooling?

@@ -29,9 +29,9 @@ rng = np.random.default_rng(0)
 # %%
 # Matrices with known singular values
 # -----------------------------------
-# Two random factors with orthonormal columns and singular values of our choice make a matrix whose
-# SVD we know: :math:`A = U\,\mathrm{diag}(\sigma)\,V'`. The singular values of our first matrix
-# fall fast, by the factor 0.8 from each one to the next. Those of the second fall slowly, like
+# From two random factors with orthonormal columns and singular values of our choice, we build a
+# matrix whose SVD we know: :math:`A = U\,\mathrm{diag}(\sigma)\,V'`. The singular values of our
+# first matrix fall fast: each is 0.8 times the previous one. Those of the second fall slowly, like
 # :math:`1/\sqrt{j}`.
 
 
@@ -50,9 +50,9 @@ matrices = {name: matrix(sigma, m) for name, sigma in spectra.items()}
 # %%
 # The best approximation of rank k
 # --------------------------------
-# Keep the k largest singular values and their vectors: no matrix of rank k is closer to A. The
-# error is :math:`\sigma_{k+1}` in the spectral norm and
-# :math:`(\sum_{j>k} \sigma_j^2)^{1/2}` in the Frobenius norm.
+# If we keep the k largest singular values and their vectors, no matrix of rank k is closer to A.
+# The error is :math:`\sigma_{k+1}` in the spectral norm and :math:`(\sum_{j>k} \sigma_j^2)^{1/2}`
+# in the Frobenius norm.
 for name, A in matrices.items():
     sigma = spectra[name]
     U, s, Vt = np.linalg.svd(A, full_matrices=False)
@@ -66,9 +66,10 @@ for name, A in matrices.items():
 # The range finder
 # ----------------
 # Stage 1: multiply A by a few random vectors. Every product lies in the range of A, and the
-# directions with large singular values are stretched most. So the span of ``k + p`` products, the
-# sample, nearly contains the first k left singular vectors. Five lines compute an orthonormal
-# basis Q of this span.
+# directions with large singular values are stretched most. We compute ``k + p`` products, the
+# sample. The number p of extra products is called the oversampling. The span of the sample then
+# nearly contains the first k left singular vectors. Five lines compute an orthonormal basis Q of
+# this span.
 
 
 def range_finder(A, columns, q, rng):
@@ -108,8 +109,8 @@ assert np.allclose(ours.s, sigma[:k], rtol=1e-3)
 # ---------------------------------
 # A power iteration multiplies the sample by :math:`AA'`. After q of them we have sampled
 # :math:`(AA')^q A`, a matrix with the singular vectors of A but the singular values
-# :math:`\sigma^{2q+1}`: a slow decay has become a faster one. Each power iteration costs two more
-# products with A; oversampling by p costs p more columns. The figure shows the mean error at rank k
+# :math:`\sigma^{2q+1}`, so a slow decay becomes a faster one. Each power iteration costs two more
+# products with A. Oversampling by p costs p more columns. The figure shows the mean error at rank k
 # over a few seeds, divided by the smallest possible error.
 ps = [0, 2, 5, 10, 20, 40]
 seeds = range(3 if SMALL else 10)
@@ -183,7 +184,7 @@ assert lost > 1e3 * kept
 # .. math:: E\,\|A - QQ'A\|_F \le
 #           \sqrt{1 + k/(p-1)}\;\Bigl(\sum_{j>k}\sigma_j^2\Bigr)^{1/2}.
 #
-# Neither bound uses more of the matrix than its size and its singular values. We compare both with
+# Both bounds depend only on the size and the singular values of the matrix. We compare both with
 # the mean error of a few runs.
 A, sigma = matrices["1/sqrt(j)"], spectra["1/sqrt(j)"]
 qs = [0, 1, 2, 3]
@@ -229,18 +230,19 @@ for axes in (left, right):
 show()
 
 # %%
-# With p extra columns the range can even beat the best matrix of rank k, because it has more than
-# k dimensions. If the singular values are not known, ten random products give an upper bound on
-# the error of given factors. This bound holds with probability :math:`1 - 10^{-10}`.
+# With p extra columns, the error of the range can even be smaller than that of the best matrix of
+# rank k, because the range has more than k dimensions. If the singular values are not known, ten
+# random products give an upper bound on the error of given factors. This bound holds with
+# probability :math:`1 - 10^{-10}`.
 factors = randomized_svd(A, 2 * k)
 true = np.linalg.norm(A - (factors.U * factors.s) @ factors.Vt, 2)
 print(f"spectral error {true:.3f}, upper bound {error_estimate(A, *factors, rng=1):.3f}")
 assert error_estimate(A, *factors, rng=1) >= true
 
 # %%
-# Three routes to 15 singular triplets
-# ------------------------------------
-# The talk compares three libraries at rank 15. We compare three routes that need nothing beyond
+# Three methods for 15 singular triplets
+# --------------------------------------
+# The talk compares three libraries at rank 15. We compare three methods that need nothing beyond
 # NumPy, SciPy and the package: all singular triplets by LAPACK, 15 of them by a Krylov method
 # (ARPACK), and the randomized SVD. The last column is the Frobenius error divided by the smallest
 # possible one.
@@ -269,9 +271,9 @@ for name, route in routes.items():
 # %%
 # A photograph at low rank
 # ------------------------
-# A grey image is a matrix too. Its approximation of rank k stores :math:`k(m + n + 1)` numbers
-# instead of :math:`mn`, and the number of operations for a product with a vector shrinks in the
-# same proportion. (The photograph shows Grace Hopper and comes with Matplotlib.)
+# A grey image is a matrix too. Its rank-k approximation stores :math:`k(m + n + 1)` numbers instead
+# of :math:`mn`, and the number of operations for a product with a vector shrinks in the same
+# proportion. (The photograph shows Grace Hopper and comes with Matplotlib.)
 with get_sample_data("grace_hopper.jpg") as file:
     picture = plt.imread(file, format="jpg").mean(axis=2) / 255
 m, n = picture.shape

@@ -2,9 +2,9 @@ r"""
 Compressing a network
 =====================
 
-Replace a layer's matrix W by the product U V of two thin matrices: the layer becomes two, with
-fewer parameters and fewer operations. How thin may the factors be? This tutorial trains a small
-network on the digits, looks at the singular values of its layers, and finds that a good
+If a layer's matrix W is replaced by the product U V of two thin matrices, the layer becomes two
+layers with fewer parameters and fewer operations. How thin can the factors be? This tutorial trains
+a small network on the digits, examines the singular values of its layers, and finds that a good
 approximation of W and a good classifier are not the same thing. It then measures the error in the
 layer's outputs instead of its weights, and recovers most of the lost accuracy by training the
 factors for a few more epochs.
@@ -15,7 +15,7 @@ factors for a few more epochs.
 # -----------------
 # The network has two convolutional and two fully connected layers, in double precision. The
 # tutorial trains many small networks for a short time each, so it uses the lecture engine, which
-# has less to compile.
+# takes less time to compile.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,9 +98,9 @@ assert np.abs(apart).max() < 1e-10
 # The error of W
 # --------------
 # By the theorem of Eckart and Young, U V is the matrix of rank r that is nearest to W, and
-# :math:`\|W - UV\|_F^2 = \sum_{j > r} \sigma_j^2`. The share of :math:`\sum_j \sigma_j^2` that a
+# :math:`\|W - UV\|_F^2 = \sum_{j > r} \sigma_j^2`. The fraction of :math:`\sum_j \sigma_j^2` that a
 # rank keeps is called its energy. Does a small rank keep most of the energy of a trained layer? For
-# comparison we also look at the random W before training, drawn from the same seed.
+# comparison, we also examine the random W before training, drawn from the same seed.
 
 assert abs(np.linalg.norm(W - U @ V) - np.linalg.norm(sigma[rank:])) < 1e-10
 initial = nn.Model.initialise(config, np.arange(10), np.random.default_rng(0), np.float64)
@@ -143,12 +143,12 @@ assert one_layer[5][1] > accuracy(model) - 4
 
 # %%
 # At rank 32 the relative error of W is about one half in the Frobenius norm, yet the accuracy has
-# hardly changed. The norm weighs all directions equally; the network does not.
+# hardly changed. The norm weighs all directions equally, but the network does not.
 #
 # The error of the outputs
 # ------------------------
-# A layer passes on the product :math:`W \phi(\mathrm{pad}(Z))`. If the patches lie mostly in a few
-# directions of their space, W has to be accurate only in these directions. With
+# The output of a layer is computed from the product :math:`W \phi(\mathrm{pad}(Z))`. If the patches
+# lie mostly in a few directions of their space, W has to be accurate only in these directions. With
 # :math:`R R' = \phi\phi'/n` over n patches,
 #
 # .. math:: \tfrac{1}{n} \|(W - UV)\, \phi\|_F^2 = \|(W - UV) R\|_F^2,
@@ -179,7 +179,7 @@ assert errors["outputs"][1] < errors["weights"][1]
 
 # %%
 # Each product U V is the best in its own measure, and a small rank approximates the outputs much
-# better than it approximates W. Any images of the same kind can be used to compute R; here we take
+# better than it approximates W. Any images of the same kind can be used to compute R. Here we take
 # the first 500 training images. The package's ``roots`` computes R for every layer. All routines
 # that choose ranks or factors take the result as their last argument.
 
@@ -193,13 +193,13 @@ print("outputs: 90 % of the energy needs rank", needed)
 # %%
 # A rank for each layer
 # ---------------------
-# ``ranks_by_energy`` keeps the same share of energy in every layer. ``ranks_by_size`` takes the
-# factor by which the network is to shrink, and weighs the energy that each layer loses against the
-# parameters that it saves. A layer keeps its W if the factors would save too few parameters.
+# ``ranks_by_energy`` keeps the same fraction of the energy in every layer. ``ranks_by_size`` takes
+# the factor by which the network should shrink, and weighs the energy that each layer loses against
+# the parameters that it saves. A layer keeps its W if the factors would save too few parameters.
 
 layers = ranks_by_size(model, 4, measure)
 figure, panels = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
-plot_ranks(layers, name="the digits' network, 4 times smaller", of="outputs", axes=panels)
+plot_ranks(layers, name="the digits network, 4 times smaller", of="outputs", axes=panels)
 show()
 small = factor_layers(model, layers, measure)
 ratio = config.n_parameters / small.config.n_parameters
@@ -249,9 +249,9 @@ axes.legend(frameon=False)
 show()
 
 # %%
-# Without fine-tuning the outputs are, on average, the better guide, above all for the smallest
-# networks. Fine-tuning recovers most of the lost accuracy and leaves little difference between the
-# two. (One test image is 0.28 %, so small differences mean nothing.)
+# Without fine-tuning, the factors chosen by the outputs are better on average, especially in the
+# smallest networks. Fine-tuning recovers most of the lost accuracy and leaves little difference
+# between the two choices. (One test image is 0.28 %, so small differences mean nothing.)
 
 mean = {name: rows[:, 1:].mean(axis=0) for name, rows in results.items()}
 for name, (factored, tuned) in mean.items():

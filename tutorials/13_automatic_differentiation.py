@@ -1,9 +1,9 @@
 r"""
-Automatic differentiation: four ways to a derivative
-====================================================
+Automatic differentiation: four methods compared
+================================================
 
 A derivative can be computed by hand, by finite differences, symbolically, and automatically
-(section E of the lecture). We differentiate one function in all four ways, write both modes of
+(section E of the lecture). We differentiate one function by all four methods, write both modes of
 automatic differentiation in a few lines each, count what they cost, and end by training a network
 whose activation function nobody has differentiated by hand.
 """
@@ -56,11 +56,12 @@ else:
     assert float(df_dx.subs({x: 2, y: 5})) == 5.5
 
 # %%
-# Here the result is exact and readable. Now nest an expression: :math:`l_1 = x` and
-# :math:`l_{d+1} = 4\,l_d\,(1 - l_d)`. A program computes it with three operations per level. But a
-# formula must repeat :math:`l_d` wherever it is used, and its derivative repeats even more. This is
-# called expression swell. Automatic differentiation avoids it: it records operations on numbers, on
-# a tape that is explained below. The table shows how the tape and the formula grow with the depth.
+# Here the result is exact and readable. Now nest an expression: :math:`l_1 = x` and :math:`l_{d+1}
+# = 4\,l_d\,(1 - l_d)`. A program computes it with three operations per level. But a formula must
+# repeat :math:`l_d` wherever it is used, and its derivative repeats even more. This is called
+# expression swell. Automatic differentiation avoids this swell, because it records operations on
+# numbers instead. The record is called a tape and is explained below. The table shows how the tape
+# and the formula grow with the depth.
 
 
 def nested(x, depth):
@@ -138,8 +139,8 @@ assert abs(both - sum(by_hand)) < 1e-12
 # Reverse mode first records the operations on a tape. Each record holds its result and, for each of
 # its inputs, the position on the tape and the local derivative. Then the tape is read backwards, by
 # the chain rule: each record multiplies the derivative of f with respect to its result by the local
-# derivatives, and adds the products to the derivatives of f with respect to its inputs. Here is all
-# of reverse mode for the example:
+# derivatives, and adds the products to the derivatives of f with respect to its inputs. Here is the
+# whole of reverse mode for the example:
 x0, y0 = 2.0, 5.0
 records = [  # result, [(position of an input, local derivative), ...]
     (x0, []),
@@ -191,8 +192,8 @@ assert ad.graph_svg(z, {"x": x, "y": y}).startswith("<svg")
 # One output, many inputs
 # -----------------------
 # A loss has one value and millions of parameters. How often must the function run to give all n
-# derivatives? Forward mode gives the derivative along one direction per run, reverse mode the
-# derivatives in all inputs at once. We count the runs and measure the time.
+# derivatives? Forward mode gives the derivative along one direction per run. Reverse mode gives the
+# derivatives with respect to all inputs at once. We count the runs and measure the time.
 calls = 0
 
 
@@ -315,8 +316,9 @@ assert np.allclose(slope, [ad.finite_difference(mish, t) for t in s], rtol=0, at
 # -----------------
 # Automatic differentiation applies the chain rule to numbers. It is as exact as symbolic
 # differentiation, up to rounding, and as general as differences. Forward mode costs one run per
-# direction. Reverse mode costs one run and one backward pass for the derivatives of a scalar in all
-# inputs; back-propagation is reverse mode. Combined, the two modes give products with the Hessian.
+# direction. Reverse mode costs one run and one backward pass for the derivatives of a scalar with
+# respect to all inputs. Back-propagation is reverse mode. Combined, the two modes give products
+# with the Hessian.
 #
 # Try it yourself
 # ---------------

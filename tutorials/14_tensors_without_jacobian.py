@@ -3,10 +3,10 @@ Back-propagation on tensors, without a Jacobian
 ===============================================
 
 The derivative of a layer's output with respect to its weights is a tensor with four indices. For a
-layer of realistic size it takes terabytes. Back-propagation never forms it, but differentiates one
-scalar instead, a projection of the output (section E of the lecture). This tutorial shows that
-nothing is lost in this way, how much it saves, and that the lecture's equations (4) and (5) are
-such derivatives.
+layer of realistic size, this tensor takes terabytes. Back-propagation never forms it, but
+differentiates one scalar instead, a projection of the output (section E of the lecture). This
+tutorial shows that the gradient stays the same, how much memory and time the projection saves, and
+that the lecture's equations (4) and (5) are such derivatives.
 """
 
 import tracemalloc
@@ -26,9 +26,9 @@ rng = np.random.default_rng(0)
 # %%
 # How large is a Jacobian?
 # ------------------------
-# The last linear layer is :math:`S = X W'`, with a batch of N = 100, m = 4096 inputs and
-# K = 1000 classes. S has NK entries, W has Km, and each entry of S has a derivative with respect to
-# each entry of W.
+# Section E of the lecture considers the last linear layer of a network, :math:`S = X W'`, with a
+# batch of N = 100, m = 4096 inputs and K = 1000 classes. S has NK entries, W has Km, and each entry
+# of S has a derivative with respect to each entry of W.
 
 N, m, K = 100, 4096, 1000
 gradient_entries, jacobian_entries = K * m, (N * K) * (K * m)
@@ -40,15 +40,15 @@ assert memory.gradient_entries == gradient_entries == 4_096_000
 assert memory.jacobian_entries == jacobian_entries == 409_600_000_000
 
 # %%
-# Convolutional layers are no better, because their S is large. Here are the layers of the network
-# ``layer4`` on MNIST, for a batch of 128.
+# Convolutional layers are no better, because their S is large. Here are the layers of the
+# ``layer4`` network on MNIST, for a batch of 128.
 
 for number, g in enumerate(nn.NetConfig.preset("layer4").conv_layers, start=1):
     S_shape = (g.d_next, g.a_conv * g.b_conv * 128)
     print(f"layer {number}:", jacobian_memory(S_shape, (g.d_next, g.hhd)))
 
 # %%
-# A Jacobian small enough to look at
+# A Jacobian small enough to inspect
 # ----------------------------------
 # With N = 3, m = 4 and K = 2 we can form the Jacobian. Since
 # :math:`S_{nk} = \sum_j X_{nj} W_{kj}`,
@@ -89,8 +89,8 @@ assert zeros == 1 - 1 / K
 #
 # .. math:: s_P(W) = \langle S(W), \delta \rangle = \sum_{n,k} \delta_{nk} S_{nk}(W).
 #
-# Its gradient in W is the same sum. It has the shape of W, and the tensor with four indices never
-# appears.
+# Its gradient with respect to W is the same sum. It has the shape of W, and the tensor with four
+# indices never appears.
 
 delta = rng.standard_normal((N, K))
 contracted = np.einsum("nk,nkqj->qj", delta, J)
@@ -98,17 +98,17 @@ by_hand = delta.T @ X
 s_P = gradient(lambda W: np.sum((X @ W.T) * delta))(W)
 dX, dW = projection_gradient(lambda X, W: X @ W.T, delta, X, W)
 largest = max(np.abs(other - by_hand).max() for other in (contracted, s_P, dW))
-print(f"largest difference between the four routes: {largest:.1e}")
+print(f"largest difference between the four methods: {largest:.1e}")
 for other in (contracted, s_P, dW):
     assert np.allclose(other, by_hand, rtol=0, atol=1e-10)
 assert np.allclose(dX, delta @ W, rtol=0, atol=1e-10)
 
 # %%
-# ``projection_gradient`` gives the gradients in all arguments. The gradient in X is
-# :math:`\delta W`, which is the :math:`\delta` of the previous layer. So a chain of layers needs
-# nothing more. Here L is the squared loss of a network with two layers. Each layer receives its
-# :math:`\delta` and computes that of the previous layer. The result equals the gradient of the
-# whole network.
+# ``projection_gradient`` gives the gradients with respect to all arguments. The gradient with
+# respect to X is :math:`\delta W`, which is the :math:`\delta` of the previous layer. So a chain of
+# layers needs nothing more. Here L is the squared loss of a network with two layers. Each layer
+# receives its :math:`\delta` and computes that of the previous layer. The result equals the
+# gradient of the whole network.
 
 W1, W2 = rng.standard_normal((5, m)), rng.standard_normal((K, 5))
 target = rng.standard_normal((N, K))
@@ -165,7 +165,7 @@ for ours, theirs in zip(
 # Flattened by ``vec``, in Fortran order, the second tensor becomes the matrix
 # :math:`\partial\,\mathrm{vec}(S) / \partial\,\mathrm{vec}(Z)'`. Multiplied from the left by
 # :math:`\mathrm{vec}(\delta)'`, it gives (5). Most entries of the matrix are zero, because each
-# pixel is in few patches.
+# pixel is in only a few patches.
 
 matrix = dS_dZ.reshape(S.size, Z.size, order="F")
 print(f"the matrix has shape {matrix.shape} and {100 * np.mean(matrix == 0):.0f} % zeros")
@@ -242,13 +242,13 @@ show()
 # What to take away
 # -----------------
 # A layer only has to answer one question: given :math:`\delta = \partial L / \partial S`, what is
-# the gradient of :math:`\langle S, \delta\rangle` in its weights and its inputs? The answer has the
-# shapes of the weights and the inputs. For a linear layer it is :math:`\delta' X` and
-# :math:`\delta W`, for a convolutional layer (4) and (5).
+# the gradient of :math:`\langle S, \delta\rangle` with respect to its weights and its inputs? The
+# answer has the shapes of the weights and the inputs. For a linear layer it is :math:`\delta' X`
+# and :math:`\delta W`. For a convolutional layer it is (4) and (5).
 #
 # Try it yourself
 # ---------------
-# 1. Which layer of ``vgg11`` has the largest Jacobian for a batch of 32? Ask ``jacobian_memory``.
+# 1. Which layer of ``vgg11`` has the largest Jacobian for a batch of 32? Use ``jacobian_memory``.
 # 2. Max pooling is :math:`\mathrm{vec}(Z) = P_{\mathrm{pool}} \, \mathrm{vec}(S)`. Which gradient
 #    does its projection give, and which of the lecture's routines computes it?
 # 3. Let :math:`\delta` depend on W, as it does in a real loss, and differentiate

@@ -2,11 +2,13 @@ r"""
 Newton's method
 ===============
 
-SGD uses the slope; Newton's method also uses the curvature, through the Gauss-Newton matrix
-:math:`G = I/C + \frac{1}{|S|} \sum_{i \in S} J_i' B_i J_i`. It never forms G, only products of G
-with vectors. This tutorial builds such a product, checks it, solves a linear system with it by
-conjugate gradients, adds damping and a line search, runs the method on the digits, and compares it
-with SGD, over iterations and over time.
+SGD uses the slope. Newton's method also uses the curvature, through the Gauss-Newton matrix
+:math:`G = I/C + \frac{1}{|S|} \sum_{i \in S} J_i' B_i J_i`. Here S is a subsample of the images,
+:math:`J_i` the Jacobian of the network's outputs for image i, and :math:`B_i` the Hessian of the
+loss. The method never forms G, only products of G with vectors. This tutorial builds such a
+product, checks it, solves a linear system with it by conjugate gradients, adds damping and a line
+search, runs the method on the digits, and compares it with SGD in plots against iterations and
+against time.
 """
 
 # %%
@@ -55,9 +57,10 @@ print(f"{n} parameters, {l} images")
 # :math:`J_i = \partial z^{L+1,i} / \partial\theta'` has one row per output. A forward pass computes
 # :math:`J_i v` by :math:`R\{S\} = W\phi(\mathrm{pad}(R\{Z\})) + V\phi(\mathrm{pad}(Z)) + v_b`, and
 # a backward pass computes :math:`J_i' u_i` by (3)-(5). Here :math:`R\{X\}` is the derivative of X
-# in the direction v, and V and :math:`v_b` are the parts of v that belong to W and to the bias.
-# Neither pass forms J. We check Jv against a finite difference, and J'u against Jv: :math:`\langle
-# u, Jv \rangle = \langle J'u, v \rangle`.
+# in the direction v, and V and :math:`v_b` are the parts of v that belong to W and to the bias. (In
+# this formula, S is the output of the convolution, not the subsample.) Neither pass forms J. We
+# check Jv against a finite difference, and J'u against Jv: :math:`\langle u, Jv \rangle = \langle
+# J'u, v \rangle`.
 
 
 def forward() -> np.ndarray:
@@ -119,13 +122,12 @@ assert eigenvalues[0] > 1 / problem.C - 1e-10
 # %%
 # Conjugate gradients
 # -------------------
-# The conjugate gradient method solves :math:`(G + \lambda I) s = -\nabla f` using only products of
-# the matrix with vectors. Each step
-# minimises the quadratic :math:`\nabla f' s + \frac{1}{2} s' (G + \lambda I) s` along a direction
-# that is conjugate to all previous ones. The loop stops when the residual is small,
-# :math:`\|r\| \le \xi \|\nabla f\|` with :math:`\xi = 0.1`. That is far from an exact solution, but
-# close enough for a good direction. (The code calls the tolerance ``cg_tol``, because ``xi`` also
-# stands for the loss.)
+# The conjugate gradient method solves :math:`(G + \lambda I) s = -\nabla f` using only
+# matrix-vector products. Each step minimises the quadratic :math:`\nabla f' s + \frac{1}{2} s' (G +
+# \lambda I) s` along a direction that is conjugate to all previous ones. The loop stops when the
+# residual is small, :math:`\|r\| \le \xi \|\nabla f\|` with :math:`\xi = 0.1`. That is far from an
+# exact solution, but close enough for a good direction. (The code calls the tolerance ``cg_tol``,
+# because ``xi`` also stands for the loss.)
 
 
 def conjugate_gradients(product, gradient, cg_tol=0.1, CGmax=250):
@@ -218,9 +220,11 @@ for _ in range(6):
 assert np.all(np.diff(by_hand) < 0)
 
 # %%
-# ``nn.newton`` does the same. It also has stopping rules and hooks, and keeps a record of each
-# iteration. Here its subsample S holds all images. By default, training draws a new S of 5 % of the
-# images in each iteration, but computes f and its gradient on all images.
+# ``nn.newton`` does the same. It also has stopping rules and keeps a record of each iteration. It
+# also calls a hook after each CG step and each iteration. A hook is an object of your own whose
+# methods can, for instance, print or save the state. The hook here, ``Hook()``, does nothing. Here
+# the subsample S holds all images. By default, training draws a new S of 5 % of the images in each
+# iteration, but computes f and its gradient on all images.
 
 theta[:] = start
 state = NewtonState(lambda_=1.0, seed=0)
@@ -233,7 +237,7 @@ assert np.abs(np.array(by_hand) - package).max() < 1e-8
 # On the digits
 # -------------
 # Now ``nn.train`` runs the method with ``solver="newton"``, on all training images and with the
-# preset network ``digits``. (At its reduced size, ``SIMPLENN_SMALL=1``, this tutorial uses the
+# preset ``digits`` network. (At its reduced size, ``SIMPLENN_SMALL=1``, this tutorial uses the
 # small network from above and the lecture engine, so that nothing more has to be compiled.) The
 # four panels show (1) f and its gradient, (2) the CG residuals, one line per iteration, (3)
 # :math:`\lambda` and (4) :math:`\rho`.

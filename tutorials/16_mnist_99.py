@@ -4,7 +4,7 @@ MNIST to 99 %
 
 A network with three convolutional layers and one fully connected layer recognises 99 of 100
 handwritten digits that it has never seen, after four epochs on 60,000 images. This tutorial trains
-it and looks at its training curves, its filters and its mistakes. If MNIST is not on this machine,
+it and examines its training curves, its filters and its mistakes. If MNIST is not on this machine,
 the small bundled digits take its place, and the output says so.
 """
 
@@ -55,10 +55,10 @@ print(f"{config.n_parameters:,} parameters")
 # --------
 # ``default_options`` returns the default options of a data set. They were chosen with a validation
 # set, taken from the training images. For MNIST they are SGD with momentum 0.9, batches of 128,
-# five epochs (four here, to save time), and a learning rate with one cycle. The learning rate rises
-# to its peak in the first fifth of the run, so that the first steps from random weights are small.
-# Then it falls to 0, so that the last steps average out the noise of the batches. (The reduced size
-# of this tutorial trains on fewer images.)
+# five epochs (four here, to save time), and the one-cycle schedule of the learning rate. The
+# learning rate rises to its peak in the first fifth of the run, so that the first steps from random
+# weights are small. Then it falls to 0, so that the last steps average out the noise of the
+# batches. (At its reduced size, ``SIMPLENN_SMALL=1``, this tutorial trains on fewer images.)
 
 CHANGED = {
     ("mnist", False): {"epochs": 4},
@@ -76,7 +76,8 @@ for record in history.records[every - 1 :: every]:
           f"{record['seconds']:.2f} s")  # fmt: skip
 
 # %%
-# The accuracy that counts is the accuracy on the test images. We look at it once, after training.
+# The accuracy that counts is the accuracy on the test images. We look at it only once, after
+# training.
 
 accuracy = history.report["test_accuracy"]
 print(f"test accuracy {100 * accuracy:.2f} %")
@@ -89,14 +90,15 @@ show()
 
 # %%
 # The training accuracy of an epoch is a mean over its batches, each measured before its update. In
-# the first epochs, the network learns much within one epoch, and most batches meet a network that
-# has learnt less. That is why the training accuracy can be below the test accuracy.
+# the first epochs, the network improves much within one epoch, so most batches are measured with a
+# network that is worse than the one at the end of the epoch. That is why the training accuracy can
+# be below the test accuracy.
 #
 # The filters
 # -----------
-# The figure shows the 32 filters of the first layer; grey is zero. A filter responds most where
-# the image looks like it. After training on all of MNIST, some filters are bright on one side and
-# dark on the other: they detect the edges of strokes in one direction.
+# The figure shows the 32 filters of the first layer. Grey is zero. A filter responds most where the
+# image looks like the filter. After training on all of MNIST, some filters are bright on one side
+# and dark on the other: they detect the edges of strokes in one direction.
 
 figure, axes = plt.subplots(figsize=(8, 5.2), layout="constrained")
 plot_filters(model, data=name, axes=axes)

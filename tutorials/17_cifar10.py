@@ -4,9 +4,9 @@ CIFAR-10: colour images, one cycle, and mirrored copies
 
 CIFAR-10 has ten classes of animals and vehicles in colour photographs of 32 x 32 pixels. They are
 much harder to classify than digits: a network fits the images that it has seen and fails on others.
-This tutorial trains for a few epochs, shows the one cycle of the learning rate, and measures the
-gain from mirroring images at random. If CIFAR-10 is not on this machine, the small bundled digits
-take its place. For digits, mirroring does harm.
+This tutorial trains for a few epochs, shows the one-cycle schedule of the learning rate, and
+measures the gain from mirroring images at random. If CIFAR-10 is not on this machine, the small
+bundled digits take its place. For digits, mirroring does harm.
 """
 
 import matplotlib.pyplot as plt
@@ -57,10 +57,10 @@ show()
 # One cycle
 # ---------
 # The default options for CIFAR-10 are SGD with ``schedule="one-cycle"``: the learning rate rises to
-# its peak in the first fifth of the updates and falls to 0 in the others. Large learning rates move
-# the weights far, but with the noise of the batches. The small ones at the end let the weights
-# settle. The schedule depends on the length of the run, so a short run is not the beginning of a
-# long one.
+# its peak in the first fifth of the updates and falls to 0 in the remaining updates. Large learning
+# rates move the weights far, but they also follow the noise of the batches. The small ones at the
+# end let the weights settle. The schedule depends on the length of the run, so a short run is not
+# the beginning of a long one.
 #
 # With and without mirrored images
 # --------------------------------
@@ -134,8 +134,8 @@ show()
 # All images
 # ----------
 # Now we train on all training images. For CIFAR-10, the options are the defaults of
-# ``simplenn train cifar10``, but with fewer epochs. (The reduced size of this tutorial uses fewer
-# images.)
+# ``simplenn train cifar10``, but with fewer epochs. (At its reduced size, ``SIMPLENN_SMALL=1``,
+# this tutorial uses fewer images.)
 
 model, history = nn.train(data, preset, options, progress=False)
 accuracy = history.report["test_accuracy"]

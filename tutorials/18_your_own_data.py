@@ -2,8 +2,8 @@ r"""
 Your own data
 =============
 
-A folder of picture files is enough: one sub-folder per class, whose name is the label. This
-tutorial makes such a folder, reads it, looks at the images, trains on them, predicts the label of a
+A folder of picture files is enough. It has one sub-folder per class, whose name is the label. This
+tutorial makes such a folder, reads it, shows the images, trains on them, predicts the label of a
 new picture file, saves the model and loads it again. Then it reads the same data from arrays, and
 shows the messages that the package gives if data are wrong.
 """
@@ -65,8 +65,8 @@ for part, count in (("train", 60 if SMALL else 200), ("test", 40 if SMALL else 1
 # Read the images and look at them
 # --------------------------------
 # ``load_dataset`` takes the path of the folder. The labels are the names of the sub-folders. ``Z``
-# is the lecture's storage (1), with one row per channel, and holds the bytes of the files. Nothing
-# is scaled yet: training does that and keeps the scaling in the model.
+# has the lecture's storage order (1), with one row per channel, and holds the bytes of the files.
+# Nothing is scaled yet: training does that and keeps the scaling in the model.
 
 data = nn.load_dataset(root)
 print(f"{data.name}: {data.train.l} training and {data.test.l} test images,",
