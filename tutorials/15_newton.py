@@ -150,7 +150,7 @@ f, _ = objective.fungrad(gradient)
 s, residuals = conjugate_gradients(lambda x: Gv(x, z) + x, gradient)
 theirs = nn.CG(lambda x: Gv(x, z) + x, gradient)
 print(f"our CG: {len(residuals) - 1} steps, nn.CG: {theirs.steps} steps")
-assert np.linalg.norm(s - theirs.s) < 1e-10 * np.linalg.norm(s)
+assert np.linalg.norm(s - theirs.step) < 1e-10 * np.linalg.norm(s)
 assert gradient @ s < 0  # downhill
 
 # %%
