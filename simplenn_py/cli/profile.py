@@ -133,7 +133,7 @@ def _table(times: LayerTimes) -> Table:
     everything = sum(map(times.total, PASSES))
     table.add_column("m", justify="right")
     table.add_column("layer", "total", no_wrap=True)
-    table.add_column("path", overflow="fold")
+    table.add_column("forward / backward", overflow="fold")
     table.add_column("pass", no_wrap=True)
     table.add_column("ms", f"{1e3 * everything:.2f}", justify="right", no_wrap=True)
     table.add_column("operations", justify="right", no_wrap=True)

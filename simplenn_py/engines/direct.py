@@ -235,7 +235,7 @@ class DirectEngine(Engine):
         layer = self._sizes[m]
         ahead = "Winograd 4x4" if layer.winograd else "direct"
         back = "winners" if layer.h_pool > 1 else "lists" if plan.is_sparse(layer) else "dense"
-        return f"{ahead}, backward {back}"
+        return f"{ahead} / {back}"
 
     def gradient_S(self, m: int, columns: int = 1) -> Array:
         layer, count = self._sizes[m], self.l * columns

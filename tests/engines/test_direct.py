@@ -85,9 +85,7 @@ def test_the_networks_take_every_path():
     taken = set()
     for config in NETS.values():
         engine = Setting(config, 1, np.float64).engine()
-        taken |= {
-            engine.path(m).split(", backward ")[k] for m in range(config.stages.L) for k in (0, 1)
-        }
+        taken |= {engine.path(m).split(" / ")[k] for m in range(config.stages.L) for k in (0, 1)}
     assert taken >= {"direct", "Winograd 4x4", "dense", "winners", "lists"}
 
 

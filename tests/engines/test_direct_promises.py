@@ -247,9 +247,9 @@ def test_path_says_what_runs():
     )
     engine = DirectEngine(config, 2, np.float32, winograd=True)
     assert [engine.path(m) for m in range(config.L)] == [
-        "direct, backward winners",
-        "Winograd 4x4, backward lists",
-        "Winograd 4x4, backward dense",
-        "direct, backward lists",
-        "direct, backward lists",
+        "direct / winners",
+        "Winograd 4x4 / lists",
+        "Winograd 4x4 / dense",
+        "direct / lists",
+        "direct / lists",
     ]
