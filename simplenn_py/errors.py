@@ -5,9 +5,59 @@ and the remedy.  The command line prints that line and exits with status 2.  Any
 other exception is a bug in simplenn_py and keeps its traceback.
 """
 
+#: Maximum length of a whole message.
+_MESSAGE = 1000
+
+
+def shown(value: object, most: int = 120) -> str:
+    """Return a name, label or text of the user or of a file, safe to print on one line.
+
+    Parameters
+    ----------
+    value : object
+        What to show; its ``str`` is taken.
+    most : int
+        Maximum length; the middle of a longer text is left out.
+
+    Returns
+    -------
+    str
+        The text with every character escaped that is not printable: ends of lines, terminal
+        controls, controls of the writing direction, and bytes of file names that are not UTF-8.
+
+    Examples
+    --------
+    >>> from simplenn_py.errors import shown
+    >>> print(shown("two\\nlines \\x1b[31m"))
+    two\\nlines \\x1b[31m
+    >>> shown("9" * 500, most=20)
+    '99999999 ... 9999999'
+    """
+    text = str(value)
+    if len(text) > most:
+        tail = (most - 5) // 2
+        text = f"{text[: most - 5 - tail]} ... {text[len(text) - tail :]}"
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte of a file name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
 
 class UserError(ValueError):
-    """A mistake in the user's input; the message says how to correct it."""
+    """A mistake in the user's input; the message says how to correct it.
+
+    Parameters
+    ----------
+    message : str
+        It is kept on one line of printable characters, see :func:`shown`.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown(message, _MESSAGE))
 
 
 class ConfigError(UserError):

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import UserError
+from ..runtime.console import print_anything
 from ..runtime.threads import polite_waiting
 from . import (
     compare,
@@ -77,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         130 if interrupted; 141 if the reader of the output has gone.
     """
     polite_waiting()  # before NumPy loads its BLAS
+    print_anything()
     args = parser().parse_args(argv)
     try:
         return int(args.run(args))

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -121,11 +123,7 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
 def _print(names: Sequence[str], runs: Sequence[Run], warnings: list[str]) -> None:
     from functools import partial
 
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
+    console = make_console(plain_width=120)
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     console.print(_table(names, runs))
     for name, run in zip(names, runs, strict=True):

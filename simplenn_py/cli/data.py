@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from ..runtime.console import make_console
+
 _DESCRIPTION = """\
 Find, download and verify the data sets digits, mnist and cifar10.
 
@@ -82,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(names: list[str], data_dir: str | None) -> int:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     from ..datasets.catalogue import catalogue
@@ -106,7 +107,7 @@ def _list(names: list[str], data_dir: str | None) -> int:
             "yes" if places[entry.name] else f"no ({megabytes:.0f} MB)",
             entry.about,
         )
-    Console().print(table)
+    make_console().print(table)
     for name, place in places.items():
         missing = f"not found; to download it: simplenn data fetch {name}"
         print(f"{name}: {place or missing}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..runtime.console import make_console
+
 _DESCRIPTION = """\
 Check everything that the package depends on: Python, NumPy, Numba, the processor's vector width,
 threads, BLAS and the kernels that it chose, memory, the cache of compiled code, data folders,
@@ -59,9 +61,8 @@ def run(args: argparse.Namespace) -> int:
         lines = [{**asdict(finding), "ok": finding.ok} for finding in findings]
         print(json.dumps({"ok": well, "findings": lines}, indent=2))
         return 0 if well else 1
-    from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = make_console(soft_wrap=True)
     width = max(len(finding.topic) for finding in findings)
     for finding in findings:
         state = "ok" if finding.ok else "warning"

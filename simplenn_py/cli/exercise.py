@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -286,10 +288,9 @@ def _wrapped(text: str) -> str:
 
 def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table: formatted by rich on a terminal, else plain columns for scripts."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = make_console()
     if not console.is_terminal:
         widths = [max(len(r[k]) for r in (titles, *rows)) for k in range(len(titles))]
         for row in (titles, *rows):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def run(args: argparse.Namespace) -> int:
     UserError
         If an option is out of range.
     """
-    from rich.console import Console
-
     from ..linalg.ladder import measure_ladder
     from ..linalg.plots import plot_ladder
     from ..linalg.shapes import measure_shapes
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
-    console = Console(stderr=args.json, highlight=False, markup=False)
+    console = make_console(stderr=args.json)
     with limit_threads(0), console.status("measuring the peak") as status:
         ladder = measure_ladder(args.sizes, args.dtype, say=status.update)
         status.update("measuring other shapes")
@@ -95,15 +94,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(ladder: Ladder) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from ..runtime.environment import cpu_name
     from ..runtime.threads import available
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = make_console(plain_width=100)
     table = Table(box=None, pad_edge=False)
     table.add_column("GFLOP/s")
     for n in ladder.sizes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -117,11 +119,7 @@ def run(args: argparse.Namespace) -> int:
 def _print(name: str, report: GradcheckReport) -> None:
     from functools import partial
 
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = make_console(plain_width=100)
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     say(
         f"{name}: {report.engine} engine, {report.loss} loss, {report.images} random images, "

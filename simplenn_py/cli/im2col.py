@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from ..layout import ConvGeometry
     from ..linalg.im2col_costs import LayoutCost
@@ -138,14 +140,11 @@ def _print(
     costs: Mapping[str, Sequence[LayoutCost]],
     args: argparse.Namespace,
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from ..linalg.im2col_plot import sizes_of
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = make_console(plain_width=100)
     if args.network:
         first = next(iter(layers.values()))
         console.print(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -95,13 +97,9 @@ def run(args: argparse.Namespace) -> int:
 def _print(name: str, times: LayerTimes) -> None:
     from functools import partial
 
-    from rich.console import Console
-
     from ..runtime.environment import cpu_name
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = make_console(plain_width=100)
     say = partial(console.print, markup=False, highlight=False)
     say(
         f"{name}: batches of {times.batch_size}, {times.dtype}, {times.engine} engine, "

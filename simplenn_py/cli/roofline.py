@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from ..linalg.roofline import Machine, Work
     from ..network.config import NetConfig
@@ -87,12 +89,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[int, float]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 100
+    console = make_console(plain_width=100)
     table = Table(box=None, pad_edge=False)
     for title in ("layer", "way", "MFLOP", "MB", "operations/byte", "bound", "max. GFLOP/s",
                   "measured"):  # fmt: skip

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -167,13 +169,10 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 
 def _print(name: str, config: NetConfig, summary: Summary) -> None:
-    from rich.console import Console
 
     from ..runtime.units import human_bytes
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+    console = make_console(plain_width=_PIPE_WIDTH)
     a, b, d = config.image_shape
     layers = f"{config.LC} convolutional and {config.LF} fully connected"
     say = partial(console.print, markup=False, highlight=False)

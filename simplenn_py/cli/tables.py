@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from ..runtime.console import make_console
+
 
 def print_table(
     headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()
@@ -20,7 +22,6 @@ def print_table(
         aligned right.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -29,7 +30,5 @@ def print_table(
         table.add_column(heading, justify="left" if k == 0 or heading in left else "right")
     for row in rows:  # Text: a label may look like rich's markup
         table.add_row(*map(Text, row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200  # a pipe or file has no width at which to cut names
-    console.print(table)
+    # A pipe or file has no width at which to cut names.
+    make_console(plain_width=200).print(table)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.console import make_console
 from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
@@ -103,15 +104,13 @@ def run(args: argparse.Namespace) -> int:
         If an option breaks its rule, the data set is missing or damaged, or the network, the
         data and the options are incompatible.
     """
-    from rich.console import Console
-
     from ..datasets import load_dataset
     from ..interfaces.student_routines import operators_of
     from ..io.strict_json import to_json
     from ..training.checkpoint import Checkpoint
     from ..training.training import train
 
-    console = Console(stderr=args.json, highlight=False, soft_wrap=True)
+    console = make_console(stderr=args.json, soft_wrap=True)
     given = {f.name: getattr(args, f.name) for f in fields(TrainOptions)}
     given = {name: value for name, value in given.items() if value is not None}
     own = _own_routines(args, given)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..runtime.console import make_console
+
 if TYPE_CHECKING:
     from ..network.config import NetConfig
 
@@ -57,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
     """
     from time import perf_counter
 
-    from rich.console import Console
-
     from ..engines import DEFAULT, engine_class
     from ..errors import OptionError
     from .summary import find_network
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         configs.append(find_network(wanted)[0])
     from ..kernels.policy import cache_folder, compilations
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     for name, config in zip(names, configs, strict=True):
         began, before = perf_counter(), compilations()
         with console.status(f"{name}: compiling"):

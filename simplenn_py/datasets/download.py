@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ..io.atomic import atomic_open
 from ..io.damage import reason
+from ..runtime.console import make_console
 from .catalogue import RemoteFile
 
 CONNECT_SECONDS = 10
@@ -123,11 +124,12 @@ def _meter(file: RemoteFile, host: str, progress: bool) -> Iterator[Callable[[in
         print(f"downloading {title} ({file.size / 1e6:.1f} MB)", file=sys.stderr, flush=True)
         yield lambda count: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    bar = Progress(
+        *columns, TimeRemainingColumn(), console=make_console(stderr=True), transient=True
+    )
     with bar:
         task = bar.add_task(title, total=file.size)
         yield lambda count: bar.advance(task, count)

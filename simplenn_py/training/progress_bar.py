@@ -58,7 +58,7 @@ class ProgressHook(Hook):
     def on_epoch(self, state: BatchState) -> None:
         line = self._line(state.history[-1])
         (self._bar.console if self._bar is not None else self._console).print(
-            line, highlight=False, soft_wrap=True
+            line, highlight=False, markup=False, soft_wrap=True
         )
 
     def on_stop(self, state: BatchState) -> None:
@@ -132,7 +132,7 @@ class NewtonProgressHook(Hook):
             parts.append(f"validation {100 * record['validation_accuracy']:.2f} %")
         parts.append(f"{record['seconds']:.1f} s")
         (self._bar.console if self._bar is not None else self._console).print(
-            "  ".join(parts), highlight=False, soft_wrap=True
+            "  ".join(parts), highlight=False, markup=False, soft_wrap=True
         )
 
     def on_stop(self, state: NewtonState) -> None:
@@ -145,7 +145,7 @@ def _make_bar(console: Console) -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),

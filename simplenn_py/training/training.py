@@ -21,6 +21,7 @@ from ..opt.adam import AdamState, adam
 from ..opt.hooks import Hook, Hooks
 from ..opt.newton import NewtonState, newton
 from ..opt.sgd import sgd
+from ..runtime.console import make_console
 from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
@@ -104,9 +105,7 @@ def train(
             raise OptionError("resume continues with the run's own network, folder and weights; "
                               "leave config, out and start out")  # fmt: skip
         job = resumed_job(data, options, resume)
-    from rich.console import Console
-
-    console = console or Console()
+    console = console or make_console()
     with limit_threads(job.options.threads) as threads:
         report = first_report(job, threads)
         try:
@@ -159,9 +158,7 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
     DivergedError, OptionError
         As :func:`train`.
     """
-    from rich.console import Console
-
-    console = Console()
+    console = make_console()
     with limit_threads(job.options.threads):
         engine = _engine(job)
         _compile(job, engine, console, progress)
