@@ -171,7 +171,7 @@ def normalise(args: argparse.Namespace, model: Model) -> None:
     import numpy as np
 
     from ..datasets import load_dataset
-    from ..errors import OptionError
+    from ..errors import DataError, OptionError
     from ..network.normalisation import Normalisation
     from ..training.job import check_size
 
@@ -192,6 +192,9 @@ def normalise(args: argparse.Namespace, model: Model) -> None:
     ).train
     check_size(images, model.config, "--normalise")
     model.normalisation = Normalisation.of(images.Z, np.arange(images.l), a * b * d)
+    problem = model.normalisation.problem(model.theta.dtype)
+    if problem:
+        raise DataError(f"--normalise {args.normalise} cannot be used: {problem}")
 
 
 def _is_dataset(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
@@ -74,7 +75,7 @@ class DirectEngine(Engine):
         kind = np.dtype(dtype)
         sizes = plan.sizes_of(config.stages, batch_size, kind, winograd)
         return {
-            role: int(np.prod(shape)) * (8 if role in plan.INT64 else kind.itemsize)
+            role: math.prod(shape) * (8 if role in plan.INT64 else kind.itemsize)
             for role, shape in plan.buffer_shapes(sizes, batch_size, kind, training).items()
         }
 

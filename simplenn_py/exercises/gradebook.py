@@ -11,6 +11,9 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.atomic import atomic_write_bytes
+from ..io.damage import reason
+from ..io.stored import Mismatch, record, text, told, whole
+from ..io.strict_json import from_json
 from .check import read_source
 from .course import EXERCISES, exercise_named
 from .exercise import Exercise
@@ -144,20 +147,32 @@ def load_gradebook(folder: Path) -> Gradebook:
     if not path.exists():
         return Gradebook(folder)
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
-        if content["format"] != _FORMAT:
-            raise ValueError
-        entries = {str(k): Entry(**v) for k, v in content["exercises"].items()}
-        for entry in entries.values():
-            if {k: type(v) for k, v in asdict(entry).items()} != _TYPES:
-                raise ValueError
-            if min(entry.points, entry.best, entry.hints) < 0:
-                raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
+        content = from_json(path.read_text("utf-8"))
+        entries = _CONTENT(content, "")["exercises"]
+    except (ValueError, OSError, Mismatch) as fault:
         raise DataError(
-            f"{path}: is not a progress file of this version; remove it and run the check again"
+            f"{path}: is not a progress file of this version; remove it and run the check again "
+            f"({reason(fault)})"
         ) from None
-    return Gradebook(folder, entries)
+    return Gradebook(folder, {name: Entry(**entry) for name, entry in entries.items()})
 
 
-_TYPES = {k: type(v) for k, v in asdict(Entry()).items()}
+def _flag(value: Any, name: str) -> bool:
+    if type(value) is not bool:
+        raise Mismatch(f"{name} is {told(value)}; it must be true or false")
+    return value
+
+
+_ENTRY = record(
+    {},
+    {
+        "points": whole(high=1000),
+        "best": whole(high=1000),
+        "passed": _flag,
+        "file": text(255, surrogates=True),
+        "sha256": text(64),
+        "checked": text(40),
+        "hints": whole(),
+    },
+)
+_CONTENT = record({"format": whole(_FORMAT, _FORMAT), "exercises": record({}, others=_ENTRY)})

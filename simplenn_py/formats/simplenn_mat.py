@@ -19,6 +19,8 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..io.atomic import atomic_write_bytes
 from ..io.mat5 import load_mat
+from ..io.stored import told
+from ..io.strict_json import from_json
 from ..layout import Array, from_rows, to_rows
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -128,9 +130,9 @@ def read_simplenn(path: Path) -> Model:
         return Model(config, theta, _labels(fields, config.nL))
     loss = fields.get_text(_PREFIX + "loss")
     if loss not in _LOSSES:
-        raise DataError(f"{where}.{_PREFIX}loss is {loss!r:.60}; it must be {' or '.join(_LOSSES)}")
+        raise DataError(f"{where}.{_PREFIX}loss is {told(loss)}; it must be {' or '.join(_LOSSES)}")
     classes = _classes(fields, config.nL)
-    return Model(config, theta, classes, _normalisation(fields, config), loss)
+    return Model(config, theta, classes, _normalisation(fields, config, dtype), loss)
 
 
 def not_square(config: NetConfig) -> bool:
@@ -336,11 +338,11 @@ def _labels(fields: _Fields, nL: int) -> Array:
 
 def _classes(fields: _Fields, nL: int) -> Array:
     try:
-        classes = json.loads(fields.get_text(_PREFIX + "classes"))
+        classes = from_json(fields.get_text(_PREFIX + "classes"))
         kinds = {type(label) for label in classes} if isinstance(classes, list) else set()
         good = kinds in ({int}, {str}) and len(classes) == nL == len(set(classes))
         array = np.array(classes) if good else None
-    except (ValueError, OverflowError, RecursionError):
+    except (ValueError, OverflowError):
         array = None
     if array is None or array.dtype.kind not in "iuU":
         raise DataError(
@@ -350,8 +352,12 @@ def _classes(fields: _Fields, nL: int) -> Array:
     return array
 
 
-def _normalisation(fields: _Fields, config: NetConfig) -> Normalisation:
+def _normalisation(fields: _Fields, config: NetConfig, dtype: Any) -> Normalisation:
     a, b, d = config.image_shape
     shift, scale = (float(fields.scaling(name, (1, 1))[0, 0]) for name in ("shift", "scale"))
     mean = from_rows(fields.scaling("mean", (1, a * b * d)), a, b, d, "column")
-    return Normalisation(shift, scale, mean.ravel(order="F"))
+    normalisation = Normalisation(shift, scale, mean.ravel(order="F"))
+    problem = normalisation.problem(dtype)
+    if problem:
+        raise DataError(f"{fields.where}: {problem}; convert the model again")
+    return normalisation

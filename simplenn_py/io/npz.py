@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,7 +166,13 @@ def _read_member(member: IO[bytes], size: int) -> Array:
         done += len(block)
     member.read(1)  # only a read at the end makes zipfile compare the CRC
     array = flat.reshape(shape, order="F" if fortran else "C")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    array = array.astype(dtype.newbyteorder("="), copy=False)
+    if dtype.kind == "U" and array.size:
+        # NumPy stores a text as code points, and fails later if one is none.
+        points = array.ravel(order="K").view(np.uint32)
+        if points.max() > sys.maxunicode:
+            raise _Damage(f"it holds the number {points.max():#x}, which is not a character")
+    return array
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

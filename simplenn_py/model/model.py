@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ConfigError, DataError, OptionError
+from ..io.stored import Mismatch
 from ..layout import Array, FullGeometry, from_nhwc
 from ..network.config import NetConfig
 from ..network.normalisation import Normalisation
 from ..network.weights import Weights, initial_theta
-
-FORMAT = "simplenn_py model 1"
+from ..runtime.memory import free_bytes
+from ..runtime.units import human_bytes
+from .stored import FORMAT, read_parts
 
 
 class Model(Weights):
@@ -39,7 +41,8 @@ class Model(Weights):
     Raises
     ------
     ConfigError
-        If the number of parameters or of classes does not fit the network.
+        If the number of parameters or of classes does not fit the network, or the normalisation
+        has no scale that the precision of `theta` can hold.
 
     Examples
     --------
@@ -72,6 +75,9 @@ class Model(Weights):
         self.classes = classes
         a, b, d = config.image_shape
         self.normalisation = normalisation or Normalisation.none(a * b * d)
+        problem = self.normalisation.problem(theta.dtype)
+        if problem:
+            raise ConfigError(f"{problem}; scale the images so that their values are near 1")
         self.loss = loss
 
     @classmethod
@@ -175,6 +181,7 @@ class Model(Weights):
         Z = self._storage(images)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         wide = Weights(self.config, self.theta.astype(np.float64))
+        self._require_memory("lecture", l, np.float64)
         engine = make_engine("lecture", self.config, l, np.float64, training=False)
         engine.load(Z, np.arange(l), self.normalisation.scale, self.normalisation.offset)
         feedforward(engine, wide)
@@ -244,13 +251,26 @@ class Model(Weights):
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         if batch_size < 1:
             raise OptionError(f"batch_size is {batch_size}; it must be 1 or more")
-        runner = make_engine(
-            engine or DEFAULT, self.config, min(batch_size, l), self.theta.dtype, training=False
-        )
+        name, most = engine or DEFAULT, min(batch_size, l)
+        self._require_memory(name, most, self.theta.dtype)
+        runner = make_engine(name, self.config, most, self.theta.dtype, training=False)
         for start in range(0, l, batch_size):
             indices = np.arange(start, min(start + batch_size, l))
             runner.load(Z, indices, self.normalisation.scale, self.normalisation.offset)
             yield start, feedforward(runner, self)
+
+    def _require_memory(self, engine: str, batch: int, dtype: DTypeLike) -> None:
+        """Raise OptionError if the buffers of an engine do not fit into the free memory."""
+        from ..engines import engine_class
+
+        sizes = engine_class(engine).forecast(self.config, batch, dtype, training=False)
+        needed, free = sum(sizes.values()), free_bytes()
+        if needed > free:
+            raise OptionError(
+                f"a batch of {batch} images needs {human_bytes(needed)} in this network, but "
+                f"{human_bytes(free)} of memory are free; give a smaller batch, or look for layers "
+                "that are too large with 'simplenn summary'"
+            )
 
     def save(self, path: str | Path) -> None:
         """Write the model as an .npz file, for :meth:`load`.
@@ -332,53 +352,9 @@ class Model(Weights):
             If the arrays are not a model.
         """
         try:
-            about = json.loads(str(arrays["about"][()]))
-            if about["format"] != FORMAT:
-                raise DataError(
-                    f"{path} has format {about['format']!r}; this version reads {FORMAT!r}"
-                )
-            config = NetConfig.parse(about["config"])
-            theta, mean = arrays["theta"], arrays["mean"]
-            shift, scale = (float(x) for x in arrays["range"])
-            loss, classes = str(about["loss"]), arrays["classes"]
-        except (LookupError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
+            return cls(*read_parts(arrays))
+        except Mismatch as fault:
             raise DataError(
-                f"{path} is not a model of simplenn_py; give the model.npz of a run folder"
+                f"{path} is not a model of simplenn_py that can be used: {fault}; give the "
+                "model.npz of a run folder, use another copy, or train again"
             ) from None
-        except (ConfigError, ValueError) as error:
-            raise DataError(f"{path}: {error}") from None
-        _check_arrays(path, config, theta, mean, classes, (shift, scale), loss)
-        return cls(config, theta.copy(), classes, Normalisation(shift, scale, mean), loss)
-
-
-def _check_arrays(
-    path: str | Path,
-    config: NetConfig,
-    theta: Array,
-    mean: Array,
-    classes: Array,
-    range_: tuple[float, float],
-    loss: str,
-) -> None:
-    """Raise DataError if the arrays of a model file are incompatible."""
-    a, b, d = config.image_shape
-    problem = ""
-    if theta.dtype not in (np.float32, np.float64) or theta.shape != (config.n_parameters,):
-        needed = f"float32 or float64, shape ({config.n_parameters},)"
-        problem = f"theta is {theta.dtype}, shape {theta.shape}, but its network needs {needed}"
-    elif mean.dtype != np.float64 or mean.shape != (a * b * d,):
-        needed = f"float64, shape ({a * b * d},)"
-        problem = f"mean is {mean.dtype}, shape {mean.shape}, but its network needs {needed}"
-    elif classes.dtype.kind not in "iuU" or classes.shape != (config.nL,):
-        needed = f"integers or strings, shape ({config.nL},)"
-        problem = (
-            f"classes is {classes.dtype}, shape {classes.shape}, but its network needs {needed}"
-        )
-    elif not (np.isfinite(theta).all() and np.isfinite(mean).all() and np.isfinite(range_).all()):
-        problem = "it holds numbers that are not finite"
-    elif loss not in ("squared", "cross-entropy"):
-        problem = f"its loss is {loss!r}"
-    if problem:
-        raise DataError(
-            f"{path} is not a usable model: {problem}; use another copy, or train again"
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..layout import Array
 
@@ -45,6 +46,29 @@ class Normalisation:
     def is_none(self) -> bool:
         """Whether the images stay unchanged, as in simpleNN, where the user scales them."""
         return self.shift == 0 and self.scale == 1 and not self.mean.any()
+
+    def problem(self, dtype: DTypeLike) -> str:
+        """Return why images cannot be scaled in a precision, for a message; "" if they can.
+
+        Parameters
+        ----------
+        dtype : {float32, float64}
+            Dtype of all arithmetic.
+        """
+        largest = float(np.finfo(dtype).max)
+        if not 0 < abs(self.scale) <= largest:
+            return (
+                f"the scale of the normalisation is {self.scale:g}; it must not be 0, and at most "
+                f"{largest:.2g} in {np.dtype(dtype).name}"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            offset = self.offset
+        if not (np.abs(offset) <= largest).all():  # also False for NaN
+            return (
+                f"the offset shift*scale + mean of the normalisation has an entry above "
+                f"{largest:.2g}, the most in {np.dtype(dtype).name}"
+            )
+        return ""
 
     @classmethod
     def of(cls, images: Array, chosen: Array, entries: int) -> Normalisation:

@@ -12,15 +12,18 @@ import numpy as np
 
 from ..errors import DataError
 from ..io.npz import read_arrays, write_arrays
+from ..io.stored import Mismatch
 from ..layout import Array
 from ..model.model import Model
+from ..model.stored import read_parts
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from . import stored
 from .options import TrainOptions
+from .stored import FORMAT
 
 State = SGDState | AdamState | NewtonState
-FORMAT = "simplenn_py checkpoint 2"
 FILE = "checkpoint.npz"
 #: The state class of each solver.
 STATES: dict[str, Any] = {"sgd": SGDState, "adam": AdamState, "newton": NewtonState}
@@ -98,37 +101,61 @@ class Checkpoint:
         Raises
         ------
         DataError
-            If there is no checkpoint, or it is damaged.
+            If there is no checkpoint, it is damaged, or one of its fields is missing or has another
+            type, size or range.
         """
         path = Path(folder) / FILE
         if not path.is_file():
             raise DataError(f"{folder} has no {FILE}; give a run folder to --resume")
         arrays = read_arrays(path)
-        model = Model.from_arrays(
-            {k.removeprefix("model_"): v for k, v in arrays.items() if k.startswith("model_")},
-            path,
-        )
         try:
-            about = json.loads(str(arrays["checkpoint"][()]))
-            if about["format"] != FORMAT:
-                raise DataError(
-                    f"{path} has the format {about['format']!r}, but this version reads "
-                    f"{FORMAT!r}; train again"
-                )
-            best = Best(arrays.get("best_theta"), *about["best"])
-            options = TrainOptions(**about["options"])
-            values = about["state"] | {
-                k.removeprefix("state_"): v for k, v in arrays.items() if k.startswith("state_")
-            }
-            if "rng" in values:
-                rng = np.random.default_rng()
-                rng.bit_generator.state = values["rng"]
-                values["rng"] = rng
-            state = STATES[options.solver](**values)
-            same = [values[k] for k in ("m", "v") if k in values]
-            same += [] if best.theta is None else [best.theta]
-            if any(x.shape != model.theta.shape or x.dtype != model.theta.dtype for x in same):
-                raise DataError(f"{path} is damaged: its vectors differ in length; train again")
-            return cls(path.parent, model, state, best, options, str(about["fingerprint"]))
-        except (LookupError, TypeError, AttributeError, json.JSONDecodeError):
-            raise DataError(f"{path} is not a checkpoint of simplenn_py; train again") from None
+            return cls._of(path.parent, arrays)
+        except Mismatch as fault:
+            raise DataError(
+                f"{path} is not a checkpoint of simplenn_py that can be continued: {fault}; copy "
+                "the run folder again, or train again"
+            ) from None
+
+    @classmethod
+    def _of(cls, folder: Path, arrays: dict[str, Array]) -> Checkpoint:
+        """Check the content of the file completely, then build what it describes."""
+        about = stored.read_about(arrays)
+        model = Model(
+            *read_parts(
+                {k.removeprefix("model_"): v for k, v in arrays.items() if k.startswith("model_")}
+            )
+        )
+        options = stored.read_options(about["options"])
+        values = stored.read_state(about["state"], arrays, options, model)
+        best = Best(*stored.read_best(about["best"], arrays, model, values["history"]))
+        state = STATES[options.solver](**values)
+        return cls(folder, model, state, best, options, about["fingerprint"])
+
+    def check_images(self, y: Array, l: int) -> None:
+        """Check that the run can continue on these images.
+
+        Parameters
+        ----------
+        y : ndarray
+            Labels of all images that the run was given.
+        l : int
+            Number of images to train on.
+
+        Raises
+        ------
+        DataError
+            If the classes are not those of the model, or the order of the images is for another
+            number of images.
+        """
+        known = {str(label) for label in self.model.classes.tolist()}
+        problem = ""
+        if {str(label) for label in np.unique(y).tolist()} != known:
+            problem = "its classes are not the labels of the images"
+        order = getattr(self.state, "order", np.empty(0))
+        if order.size not in (0, l):
+            problem = f"its order has {order.size} images, but the run trains on {l}"
+        if problem:
+            raise DataError(
+                f"{self.folder / FILE} does not fit the data set: {problem}; copy the run folder "
+                "again, or train again"
+            )

@@ -172,6 +172,7 @@ def resumed_job(
     remove_leftovers(previous.folder)
     y = np.unique(data.train.y, return_inverse=True)[1]
     training, validation = subsets(y, options)
+    previous.check_images(data.train.y, training.size)
     problem = _problem(data.train, y, model, options, training.size)
     return Job(
         model, problem, training, validation, options, state, previous.best,

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..errors import OptionError, closest
+from ..errors import OptionError, closest, shown
+
+#: Larger integers are mistakes; they would overflow in float arithmetic.
+_LARGEST = 2**256
 
 
 def _option(default: Any, help: str, rule: str, holds: Callable[[Any], bool]) -> Any:
@@ -140,13 +143,17 @@ class TrainOptions:
         problems = []
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.type == "float" and type(value) is int:
+            if f.type == "float" and type(value) is int and abs(value) <= _LARGEST:
                 value = float(value)
                 object.__setattr__(self, f.name, value)
             right_type = type(value).__name__ == f.type
-            if not right_type or not f.metadata["holds"](value):
+            if type(value) is int and abs(value) > _LARGEST:
+                rule = f.metadata["rule"]
+                problems.append(f"{f.name} is beyond 2^256; it must be {rule}, and smaller")
+            elif not right_type or not f.metadata["holds"](value):
                 near = closest(str(value), list(f.metadata.get("choices", ())))
-                problems.append(f"{f.name} is {value!r}; it must be {f.metadata['rule']}{near}")
+                found = shown(repr(value), 60)
+                problems.append(f"{f.name} is {found}; it must be {f.metadata['rule']}{near}")
         if problems:
             raise OptionError("; ".join(problems))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -12,10 +11,40 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, shown
+from ..io.stored import Mismatch, anything, number, one_of, optional, record, text, told, whole
+from ..io.strict_json import from_json
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
 
+
+def _loss(value: Any, name: str) -> float:
+    """Rule of a loss: JSON lacks infinities and NaN, so they are texts in the file."""
+    return number(finite=False)(float(value) if value in ("inf", "-inf", "nan") else value, name)
+
+
+_FRACTION = number(0, 1)
+#: What is read of run.json; it holds more.
+_REPORT = record(
+    {
+        "status": text(),
+        "dataset": record(
+            {"name": text(4096, surrogates=True), "training_images": whole(1)}, others=anything
+        ),
+        "options": record(
+            {"loss": one_of("squared", "cross-entropy")},
+            {"solver": one_of("sgd", "adam", "newton")},  # older reports do not name it
+            others=anything,
+        ),
+        "network": record({}, others=anything),  # NetConfig has the rules of its fields
+    },
+    {
+        "train_loss": optional(_loss),
+        "train_accuracy": optional(_FRACTION),
+        "test_accuracy": optional(_FRACTION),
+    },
+    others=anything,
+)
 _REMEDY = "copy the folder again, or train again"
 
 
@@ -170,44 +199,20 @@ def _report(path: Path) -> dict[str, Any]:
     """Read run.json and check its content."""
     text = _text(path)
     try:
-        report = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise DataError(f"{path} is damaged: it is not valid JSON{where}; {_REMEDY}") from None
-    needed: dict[str, dict[str, type]] = {
-        "": {"status": str, "dataset": dict, "options": dict, "network": dict},
-        "dataset": {"name": str, "training_images": int},
-        "options": {"loss": str},
-    }
-    for part, kinds in needed.items():
-        holder = report[part] if part else report
-        for key, kind in kinds.items():
-            if not isinstance(holder, dict) or type(holder.get(key)) is not kind:
-                name = f"{part}.{key}" if part else key
-                raise DataError(
-                    f"{path} is not the report of a run: it has no {name}; give a folder that "
-                    "'simplenn train' wrote"
-                )
-    solver = report["options"].get("solver", "sgd")  # older reports do not name it
-    if solver not in ("sgd", "adam", "newton"):
+        report: dict[str, Any] = from_json(text)
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}; {_REMEDY}") from None
+    try:
+        _REPORT(report, "")
+    except Mismatch as fault:
         raise DataError(
-            f"{path}: its solver is {solver!r}; it must be sgd, adam or newton in this version; "
-            f"{_REMEDY}"
-        )
-    for key in ("train_loss", "train_accuracy", "test_accuracy"):
-        value = report.get(key)
-        try:
-            # JSON lacks infinities: an infinite loss is a string in the file.
-            number = 0.0 if value is None else float(value)
-        except (TypeError, ValueError, OverflowError):
-            _wrong(path, key, value, "a number")
-        if key != "train_loss" and not 0 <= number <= 1:
-            _wrong(path, key, value, "a number from 0 to 1")
+            f"{path} is not the report of a run: {fault}; give a folder that 'simplenn train' wrote"
+        ) from None
     return report
 
 
 def _wrong(where: object, key: str, value: object, rule: str) -> NoReturn:
-    raise DataError(f"{where}: {key} is {value!r:.40}; it must be {rule}; {_REMEDY}")
+    raise DataError(f"{where}: {shown(key, 60)} is {told(value)}; it must be {rule}; {_REMEDY}")
 
 
 def _measured(source: Mapping[str, Any], key: str) -> float | None:
@@ -231,7 +236,7 @@ def _network(path: Path, fields: dict[str, Any]) -> str:
             "-".join(map(str, sizes)) for sizes in (config.ch_input[1:], config.full_neurons)
         )
         rank = ", rank " + "-".join(map(str, config.rank)) if config.rank else ""
-        return (f"conv {conv}, full {full}" if conv else f"full {full}") + rank
+        return shown((f"conv {conv}, full {full}" if conv else f"full {full}") + rank)
     except (TypeError, ConfigError):
         raise DataError(f"{path}: its network cannot be built; {_REMEDY}") from None
 
@@ -256,10 +261,10 @@ def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
     if len(lines) == 1:
         raise DataError(f"{path} has no line after the header; train for at least one {step}")
     records = []
-    for number, line in enumerate(lines[1:], 2):
-        where = f"{path}, line {number}"
-        records.append({k: _cell(where, k, v) for k, v in zip(columns, line, strict=True)})
-        before = records[-2][step] if number > 2 else 0.0
+    for k, line in enumerate(lines[1:], 2):
+        where = f"{path}, line {k}"
+        records.append({key: _cell(where, key, v) for key, v in zip(columns, line, strict=True)})
+        before = records[-2][step] if k > 2 else 0.0
         if not (records[-1][step] or 0.0) > (before or 0.0):
             _wrong(where, step, line[columns.index(step)], "larger than in the previous line")
     return tuple(records)

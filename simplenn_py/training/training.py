@@ -197,13 +197,14 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
         console.print("compiling once, up to half a minute ...", highlight=False)
     began, before = time.perf_counter(), compilations()
     gradient = np.empty_like(job.model.theta)
-    if job.options.solver == "newton":
-        full = FullObjective(engine, job.model, job.problem, job.training[:1])
-        full.fungrad(gradient)
-        full.gauss_newton(np.zeros(1, np.int64))(gradient)
-    else:
-        objective = BatchObjective(engine, job.model, job.problem, job.training)
-        objective.grad(np.zeros(1, np.int64), gradient)
+    with np.errstate(over="ignore", invalid="ignore"):  # the solvers check the loss themselves
+        if job.options.solver == "newton":
+            full = FullObjective(engine, job.model, job.problem, job.training[:1])
+            full.fungrad(gradient)
+            full.gauss_newton(np.zeros(1, np.int64))(gradient)
+        else:
+            objective = BatchObjective(engine, job.model, job.problem, job.training)
+            objective.grad(np.zeros(1, np.int64), gradient)
     seconds = time.perf_counter() - began
     compiled = compilations() - before
     if progress and compiled:
