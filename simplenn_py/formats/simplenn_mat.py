@@ -60,6 +60,7 @@ def write_simplenn(path: Path, model: Model) -> None:
     """
     from scipy.io import savemat
 
+    model = model.multiplied_out()  # simpleNN has no factored layers
     if not np.isfinite(model.theta).all():
         raise DataError(
             f"{os.fspath(path)}: the model holds weights that are not finite; train it again"
@@ -185,7 +186,6 @@ def matlab_lines(model: Model) -> tuple[str, str]:
 
 
 def _struct(model: Model) -> dict[str, Any]:
-    model = model.multiplied_out()  # simpleNN has no factored layers
     config, n = model.config, model.normalisation
     a, b, d = config.image_shape
     layers = config.conv_layers

@@ -173,7 +173,7 @@ class Model(Weights):
         Raises
         ------
         DataError
-            If the size of the images is not that of the network's input.
+            If the size of the images is not that of the network's input, or a number is not finite.
         """
         from ..cnn.feedforward import feedforward
         from ..engines import make_engine
@@ -184,12 +184,18 @@ class Model(Weights):
         self._require_memory("lecture", l, np.float64)
         engine = make_engine("lecture", self.config, l, np.float64, training=False)
         engine.load(Z, np.arange(l), self.normalisation.scale, self.normalisation.offset)
-        feedforward(engine, wide)
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
+            feedforward(engine, wide)
         inputs = []
         for m, g in enumerate(self.config.stages.geometries):
             Z = engine.Z(m)
             shape = (g.n_in, l) if isinstance(g, FullGeometry) else Z.shape
             inputs.append(Z.reshape(shape, order="F").copy(order="F"))
+            if not np.isfinite(inputs[-1]).all():
+                raise DataError(
+                    f"the input of layer {self.config.stage_names[m]} holds numbers that are not "
+                    "finite, because weights are too large; train again"
+                )
         return inputs
 
     def predict(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
@@ -257,7 +263,9 @@ class Model(Weights):
         for start in range(0, l, batch_size):
             indices = np.arange(start, min(start + batch_size, l))
             runner.load(Z, indices, self.normalisation.scale, self.normalisation.offset)
-            yield start, feedforward(runner, self)
+            with np.errstate(over="ignore", invalid="ignore"):  # as in training
+                z = feedforward(runner, self)
+            yield start, z
 
     def _require_memory(self, engine: str, batch: int, dtype: DTypeLike) -> None:
         """Raise OptionError if the buffers of an engine do not fit into the free memory."""

@@ -106,7 +106,8 @@ class Weights:
             factor, own_bias, is_V = next(stages)
             if is_V:
                 U, own_bias, _ = next(stages)
-                factor = U @ factor
+                with np.errstate(over="ignore", invalid="ignore"):  # as in training
+                    factor = U @ factor
             W[...] = factor
             bias[...] = own_bias
         return whole

@@ -290,6 +290,10 @@ def test_refuses_to_write_what_simplenn_cannot_run(tmp_path, monkeypatch):
     model.theta[5] = np.inf
     with pytest.raises(DataError, match="not finite; train it again"):
         write_simplenn(path, model)
+    factored = make(NetConfig.build((3, 4, 2), full=[3], rank=[2]), np.float32)
+    factored.theta[:] = 1e30  # finite, but the product of the factors is not
+    with pytest.raises(DataError, match="not finite; train it again"):
+        write_simplenn(path, factored)
     monkeypatch.setattr(simplenn_mat, "_MOST_BYTES", 2**20)
     with pytest.raises(DataError, match=r"2\*\*31 at most"):
         write_simplenn(path, make())

@@ -272,6 +272,64 @@ def test_nothing_is_unpickled(rng, tmp_path):
         Model.load(path)
 
 
+@pytest.mark.parametrize("label", [0x110000, 2**32 - 5])
+def test_labels_that_are_no_characters_are_refused(rng, tmp_path, label):
+    """NumPy raises a SystemError when such a label is used."""
+    arrays = make(rng, STRINGS).arrays()
+    arrays["classes"].view("u4")[0] = label
+    write_arrays(tmp_path / "model.npz", arrays)
+    with pytest.raises(DataError, match="classes.*which is not a character"):
+        Model.load(tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"range": np.array([0, 1e300])},
+        {"range": np.array([1e300, 1.0])},
+        {"range": np.array([1 + 2j, 3])},
+        {"range": np.array([0.0, 0.0])},
+        {"classes": np.array([1, 2, 1])},
+        {"theta": np.zeros(148, complex)},
+        {"about": np.array('{"format": "x' + "x" * 10_000 + '"}')},
+        {"about": np.array('{"format": "simplenn_py model 1", "config": "\\ud800", "loss": "squared"}')},
+        {"about": np.array('{"format": 1, "format": 2}')},
+        {"about": np.array("1" * 5000)},
+    ],
+    ids=["scale", "shift", "complex range", "no scale", "a class twice", "complex theta",
+         "long text", "surrogate", "a key twice", "digits"],
+)  # fmt: skip
+def test_values_out_of_range_are_refused_in_a_line(rng, tmp_path, changes):
+    write_arrays(tmp_path / "model.npz", make(rng, dtype=np.float32).arrays() | changes)
+    with pytest.raises(DataError, match=r"model\.npz") as caught:
+        Model.load(tmp_path / "model.npz")
+    assert len(str(caught.value).replace(str(tmp_path), "")) < 330
+
+
+def test_a_scale_that_overflows_is_refused_from_python(rng):
+    config = NetConfig.build((1, 2, 1), full=[2])
+    for scaling in (Normalisation(0.0, 1e39, np.zeros(2)), Normalisation(0.0, 0.0, np.zeros(2))):
+        with pytest.raises(ConfigError, match="the scale of the normalisation is"):
+            Model.initialise(config, np.arange(2), rng, np.float32, scaling)
+    Model.initialise(config, np.arange(2), rng, np.float64, Normalisation(0.0, 1e39, np.zeros(2)))
+
+
+def test_a_network_that_needs_more_memory_than_there_is(rng):
+    """A file of a few bytes can describe a padding of a million pixels."""
+    wide = NetConfig.build((8, 8, 1), [Conv(2, 1, pad=10**9, pool=2 * 10**9 + 8)], [10])
+    model = Model.initialise(wide, np.arange(10), rng)
+    for call in (model.predict, model.layer_inputs):
+        with pytest.raises(OptionError, match="TiB in this network, but .* of memory are free"):
+            call(np.zeros((1, 8, 8)))
+
+
+def test_layer_inputs_that_overflow_are_refused(rng):
+    config = NetConfig.build((1, 2, 1), full=[2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    theta = np.full(config.n_parameters, 1e38, np.float32)
+    with pytest.raises(DataError, match="the input of layer 10 holds numbers that are not finite"):
+        Model(config, theta, np.arange(2)).layer_inputs(np.ones((1, 1, 2)))
+
+
 def test_a_batch_of_nothing_is_refused(rng):
     config = NetConfig.preset("digits", 8, 8, 1)
     model = Model.initialise(config, np.arange(10), rng)

@@ -131,15 +131,12 @@ def test_many_changed_checkpoints(
 def use(model: Model, data: Dataset, folder: Path) -> None:
     """Do with a model what the commands do."""
     images = data.train.Z[:, :60]
-    with np.errstate(over="ignore", invalid="ignore"):  # weights may be huge
-        for engine in ("direct", "lecture"):
-            assert model.predict(images, engine=engine).shape == (2,)
-        model.multiplied_out()
+    for engine in ("direct", "lecture"):
+        assert model.predict(images, engine=engine).shape == (2,)
     model.save(folder / "again.npz")
     assert Model.load(folder / "again.npz").loss == model.loss
-    with np.errstate(over="ignore", invalid="ignore"):
-        write_simplenn(folder / "again.mat", model)
-        read_simplenn(folder / "again.mat")
+    write_simplenn(folder / "again.mat", model)
+    read_simplenn(folder / "again.mat")
 
 
 def fuzz_models(data: Dataset, model: Model, folder: Path, seed: int, count: int) -> int:
@@ -169,11 +166,11 @@ def fuzz_models(data: Dataset, model: Model, folder: Path, seed: int, count: int
 
 def run_commands(path: Path, data: Path) -> None:
     """Give a model to every command that takes one."""
-    folder, table = path.parent, str(path.parent / "labels.csv")
+    folder = path.parent
     shutil.rmtree(folder / "small", ignore_errors=True)
     for arguments in (
         ["summary", str(path)],
-        ["predict", str(path), str(data), "--normalise", "none", "--out", table, "--force"],
+        ["predict", str(path), str(data), "--normalise", "none"],
         ["convert", str(path), str(folder / "other.mat"), "--force"],
         ["convert", str(path), str(folder / "other.onnx"), "--force"],
         ["explain", str(path), "--dataset", str(data), "--out", str(folder / "x.html"), "--force"],

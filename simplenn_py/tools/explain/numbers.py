@@ -161,6 +161,7 @@ def backward_layer(g: ConvGeometry, steps: dict[str, Array], V: Array) -> dict[s
     }  # fmt: skip
 
 
+@np.errstate(over="ignore", invalid="ignore")  # they are refused at the end
 def network_numbers(model: Model, picture: Picture) -> tuple[list[dict[str, Array]], Array]:
     """Run the forward and backward pass of the whole network for one image.
 
