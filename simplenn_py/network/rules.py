@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from ..errors import shown
 from .fields import CONV_LISTS, Fields
 
 _LARGEST = 2**31 - 1
@@ -41,7 +42,8 @@ def _wrong_types(network: Fields) -> list[str]:
         expected = "an integer," if f.type == "int" else "a list of integers, each"
         ok = _is_int(value) if f.type == "int" else _is_int_tuple(value)
         if not ok:
-            problems.append(f"{f.name} is {value!r}; it must be {expected} at most {_LARGEST}")
+            found = shown(repr(value), 60)
+            problems.append(f"{f.name} is {found}; it must be {expected} at most {_LARGEST}")
     return problems
 
 

@@ -53,7 +53,9 @@ def parse_fields(text: str) -> dict[str, Any]:
             name, value = match.groups()
             known = ["L", *FIELD_ORDER]
             if name not in known:
-                raise ConfigError(f"line {number}: unknown field {name!r}{closest(name, known)}")
+                raise ConfigError(
+                    f"line {number}: unknown field {_shown(name)}{closest(name, known)}"
+                )
             if name in values:
                 raise ConfigError(f"line {number}: {name} is given twice; keep one")
             values[name] = _integers(value, name, number)

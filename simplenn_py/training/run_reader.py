@@ -16,6 +16,7 @@ from ..io.stored import Mismatch, anything, number, one_of, optional, record, te
 from ..io.strict_json import from_json
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
+from .stored import RECORDED
 
 
 def _loss(value: Any, name: str) -> float:
@@ -67,7 +68,7 @@ class Run:
     status : str
         "finished", "interrupted", "diverged", or "running"; a run that was killed stays "running".
     records : tuple of dict
-        Lines of the history in order; an empty cell is None.
+        Lines of the history in order, without what a user's hook added; an empty cell is None.
     report : mapping
         Content of run.json.
     """
@@ -263,7 +264,8 @@ def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
     records = []
     for k, line in enumerate(lines[1:], 2):
         where = f"{path}, line {k}"
-        records.append({key: _cell(where, key, v) for key, v in zip(columns, line, strict=True)})
+        cells = zip(columns, line, strict=True)
+        records.append({key: _cell(where, key, v) for key, v in cells if key in RECORDED})
         before = records[-2][step] if k > 2 else 0.0
         if not (records[-1][step] or 0.0) > (before or 0.0):
             _wrong(where, step, line[columns.index(step)], "larger than in the previous line")

@@ -39,38 +39,31 @@ _POSITIVE = number(0)
 _ANY = number(finite=False)
 _VALIDATION = {"validation_loss": _ANY, "validation_accuracy": _FRACTION}
 
-# A user's hook may add entries to a record of the history.
-_EPOCH = record(
-    {
-        "epoch": whole(1, _MOST),
-        "updates": whole(1),
-        "lr": _POSITIVE,
-        "loss": number(),
-        "train_accuracy": _FRACTION,
-        "seconds": _POSITIVE,
-    },
-    _VALIDATION,
-    others=plain,
-)
-_ITERATION = record(
-    {
-        "iteration": whole(1, _MOST),
-        "f": number(),
-        "gradient_norm": _ANY,
-        "alpha": _FRACTION,
-        "ratio": _ANY,
-        "lambda": _POSITIVE,
-        "cg_steps": whole(),
-        "actred": _ANY,
-        "prered": _ANY,
-        "loss": number(),
-        "train_accuracy": _FRACTION,
-        "seconds": _POSITIVE,
-        "cg_residuals": list_of(_ANY),
-    },
-    _VALIDATION,
-    others=plain,
-)
+_EPOCH = {
+    "epoch": whole(1, _MOST),
+    "updates": whole(1),
+    "lr": _POSITIVE,
+    "loss": number(),
+    "train_accuracy": _FRACTION,
+    "seconds": _POSITIVE,
+}
+_ITERATION = {
+    "iteration": whole(1, _MOST),
+    "f": number(),
+    "gradient_norm": _ANY,
+    "alpha": _FRACTION,
+    "ratio": _ANY,
+    "lambda": _POSITIVE,
+    "cg_steps": whole(),
+    "actred": _ANY,
+    "prered": _ANY,
+    "loss": number(),
+    "train_accuracy": _FRACTION,
+    "seconds": _POSITIVE,
+    "cg_residuals": list_of(_ANY),
+}
+#: Names of what training records; a user's hook may add more to a record.
+RECORDED = frozenset(_EPOCH) | frozenset(_ITERATION) | frozenset(_VALIDATION)
 _RNG = record(
     {
         "bit_generator": one_of("PCG64"),
@@ -87,14 +80,14 @@ _BATCHES = {
     "loss_sum": number(),
     "correct": whole(),
     "seconds": _POSITIVE,
-    "history": list_of(_EPOCH, _MOST),
+    "history": list_of(record(_EPOCH, _VALIDATION, others=plain), _MOST),
 }
 _NEWTON = {
     "lambda_": _POSITIVE,
     "seed": whole(),
     "iteration": whole(high=_MOST),
     "first_norm": _POSITIVE,
-    "history": list_of(_ITERATION, _MOST),
+    "history": list_of(record(_ITERATION, _VALIDATION, others=plain), _MOST),
     "reason": text(1000),
     "cg_steps": whole(),
 }

@@ -301,6 +301,30 @@ class TestDamage:
         assert message in one_line(sgd)
         assert str(path) in one_line(sgd)
 
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"status": "x" * 10_000}, "status is 'xxxx"),
+            ({"status": "\ud800"}, r"status is '\ud800'; it must be valid Unicode"),
+            ({"dataset": {"name": "x", "training_images": -1}}, "dataset.training_images is -1"),
+            ({"dataset": {"name": "x", "training_images": 10**400}}, "training_images is 1000"),
+            ({"options": {"loss": "hinge"}}, "options.loss is 'hinge'; it must be squared or"),
+            ({"network": {"LC": "x" * 10_000}}, "its network cannot be built"),
+            ({"train_loss": "0.5"}, "train_loss is '0.5'; it must be a number"),
+            ({"more": json.loads("[" * 50 + "]" * 50)}, "it is nested more than 32 deep"),
+        ],
+    )  # fmt: skip
+    def test_values_of_the_report(
+        self, changed: dict[str, Any], message: str, tmp_path: Path
+    ) -> None:
+        found = one_line(write_run(tmp_path / "run", epochs(1), a_report(**changed)))
+        assert message in found
+        assert len(found) < 400
+
+    def test_what_a_hook_recorded_is_left_out(self, tmp_path: Path) -> None:
+        records = [entry | {"a note": "of a hook"} for entry in epochs(2)]
+        assert read_run(write_run(tmp_path / "run", records)).records[1]["epoch"] == 2
+
     def test_a_header_alone(self, sgd: Path) -> None:
         path = sgd / "history.csv"
         path.write_text(path.read_text().splitlines(keepends=True)[0])
