@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..cnn.engine import Engine
 from ..cnn.jacobian import stored_bytes
@@ -17,10 +18,11 @@ from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
 from ..model.model import Model
 from ..network.config import NetConfig
-from ..opt.adam import AdamState, adam
+from ..opt.adam import AdamState, Moments, adam
 from ..opt.hooks import Hook, Hooks
+from ..opt.minibatch import Rule
 from ..opt.newton import NewtonState, newton
-from ..opt.sgd import sgd
+from ..opt.sgd import Momentum, sgd
 from ..runtime.console import make_console
 from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
@@ -204,6 +206,7 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
     else:
         objective = BatchObjective(engine, job.model, job.problem, job.training)
         objective.grad(np.zeros(1, np.int64), gradient)
+        compile_update(job.options.solver, gradient.dtype)
     seconds = time.perf_counter() - began
     compiled = compilations() - before
     if progress and compiled:
@@ -213,6 +216,22 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
             highlight=False,
         )
     return seconds
+
+
+def compile_update(solver: str, dtype: DTypeLike) -> None:
+    """Compile the formula of SGD or Adam, by an update of one number.
+
+    Parameters
+    ----------
+    solver : {"sgd", "adam"}
+    dtype : {"float32", "float64"}
+    """
+    theta, v, m = np.zeros((3, 1), dtype)
+    if solver == "adam":
+        rule: Rule = Moments(AdamState(m, v, rng=np.random.default_rng()))
+    else:
+        rule = Momentum(v, 0.0)
+    rule.update(theta, np.zeros_like(theta), 1, 0.0, 0.0)
 
 
 class _ValidationHook(Hook):
