@@ -1,4 +1,4 @@
-"""The update in one pass: the formulas of SGD and Adam, entry by entry, for any number of threads."""
+"""The update in one pass: SGD and Adam entry by entry, the same bits for any number of threads."""
 
 from __future__ import annotations
 
