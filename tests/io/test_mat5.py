@@ -92,7 +92,8 @@ def variable(array_class=6, sizes=(1, 2), name=b"d", *parts: bytes) -> bytes:
             "parts of the sparse matrix d do not match",
         ),
         (
-            ATTRIBUTES + variable(2, (2**14, 2**14), b"d", element(5, b"\1\0\0\0"), element(1, b"")),
+            ATTRIBUTES
+            + variable(2, (2**14, 2**14), b"d", element(5, b"\1\0\0\0"), element(1, b"")),
             "d is a struct without fields",
         ),
         (b"MATLAB 7.3 MAT-file".ljust(600), r"version 7.3 \(HDF5\), .*save\('-v7'"),
