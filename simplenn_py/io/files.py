@@ -1,9 +1,11 @@
-"""Opening the files that a user names: regular files only, and text only in UTF-8."""
+"""Reading the files that a user names: regular files only, and text only in UTF-8."""
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import tokenize
 
 from ..errors import DataError
 from ..runtime.units import human_bytes
@@ -129,20 +131,61 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> str:
     Raises
     ------
     DataError
-        If the bytes are not UTF-8, or hold a zero byte, as UTF-16 and binary files do.
+        If the bytes are not text in UTF-8; see :func:`not_utf8`.
+    """
+    fault = not_utf8(content)
+    if fault:
+        raise DataError(f"{os.fspath(path)}: {fault}; open it in an editor and save it as UTF-8")
+    return content.decode("utf-8-sig")
+
+
+def not_utf8(content: bytes) -> str:
+    """Return why bytes are not text in UTF-8, or "" if they are.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    str
+        Clause for an error message.  A zero byte counts: UTF-16 and binary files hold some.
+
+    Examples
+    --------
+    >>> from simplenn_py.io.files import not_utf8
+    >>> not_utf8("% \u53d6\n".encode("big5")), not_utf8(b"plain")
+    ('line 1 holds the byte 0xa8, so it is not a text file in UTF-8', '')
     """
     try:
-        text = content.decode("utf-8-sig")
+        content.decode("utf-8-sig")
         at = content.find(b"\0")
     except UnicodeDecodeError as error:
         at = error.start
-    if at >= 0:
-        line = content.count(b"\n", 0, at) + 1
-        raise DataError(
-            f"{os.fspath(path)}: line {line} holds the byte 0x{content[at]:02x}, so it is not "
-            "a text file in UTF-8; open it in an editor and save it as UTF-8"
-        )
-    return text
+    if at < 0:
+        return ""
+    line = content.count(b"\n", 0, at) + 1
+    return f"line {line} holds the byte 0x{content[at]:02x}, so it is not a text file in UTF-8"
+
+
+def not_python_text(source: bytes) -> str:
+    """Return why Python cannot decode a source file, or "" if it can.
+
+    Parameters
+    ----------
+    source : bytes
+        It is in UTF-8 unless one of its first lines declares another encoding (PEP 263).
+
+    Returns
+    -------
+    str
+        Clause for an error message, as :func:`not_utf8`.
+    """
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    except SyntaxError:  # the first lines are not UTF-8, or declare an unknown encoding
+        encoding = "utf-8"
+    return not_utf8(source) if encoding.startswith("utf-8") or b"\0" in source else ""
 
 
 def _cannot_read(path: str | os.PathLike[str], error: Exception) -> DataError:
