@@ -238,8 +238,16 @@ def resume_command(args: argparse.Namespace, out: str) -> str:
 
 def _result(report: dict[str, Any], out: str) -> str:
     parts = [f"train accuracy {100 * report['train_accuracy']:.2f} %"]
+    if report["validation_accuracy"] is not None:
+        step = "iteration" if "iterations" in report else "epoch"
+        parts.append(
+            f"validation accuracy {100 * report['validation_accuracy']:.2f} % (best {step}: "
+            f"{report['best_epoch']} of {report.get(step + 's')})"
+        )
     if report["test_accuracy"] is not None:
         parts.append(f"test accuracy {100 * report['test_accuracy']:.2f} %")
+    elif report["validation_accuracy"] is None:
+        parts.append("no images were held out to test it (see --validation and --test)")
     timings = report["timings"]
     parts.append(
         f"{timings['total_seconds']:.1f} s in total, of which {timings['compile_seconds']:.1f} s "

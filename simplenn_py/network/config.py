@@ -219,6 +219,13 @@ class NetConfig(Fields):
                 + closest(name, list(PRESETS))
             )
         preset = PRESETS[name]
+        if 1 <= min(a, b) < preset.least:
+            others = [other for other, its in PRESETS.items() if its.least <= min(a, b)]
+            raise ConfigError(
+                f"the preset {name} is too deep for {a}x{b} images, because its pooling leaves "
+                f"nothing of them; give images of {preset.least}x{preset.least} or more"
+                + (f", or choose the preset {' or '.join(others)}" if others else "")
+            )
         return cls.build((a, b, d), preset.conv, [*preset.hidden, classes])
 
     @classmethod

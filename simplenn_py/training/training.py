@@ -27,8 +27,8 @@ from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
-from .options import DEFAULT_LR, TrainOptions
-from .results import History, diverged, finish, first_report
+from .options import TrainOptions
+from .results import History, diverged, finish, first_report, used_options
 from .run_folder import CheckpointHook
 
 if TYPE_CHECKING:
@@ -256,13 +256,12 @@ def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, consol
 
 
 def _solve(job: Job, engine: Engine, hook: Hook) -> None:
-    options, state = job.options, job.state
+    options, state = used_options(job.options, job.training.size), job.state
     if isinstance(state, NewtonState):
-        GNsize = options.GNsize or -(-job.training.size // 20)
-        stored = _stores_jacobian(job, GNsize)
+        stored = _stores_jacobian(job, options.GNsize)
         newton(
             FullObjective(engine, job.model, job.problem, job.training, stored),
-            state, hook, GNsize=GNsize, iter_max=options.iter_max, cg_tol=options.xi,
+            state, hook, GNsize=options.GNsize, iter_max=options.iter_max, cg_tol=options.xi,
             CGmax=options.CGmax, drop=options.drop, boost=options.boost, eta=options.eta,
         )  # fmt: skip
         return
@@ -270,7 +269,7 @@ def _solve(job: Job, engine: Engine, hook: Hook) -> None:
     common: dict[str, Any] = {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
-        "lr": options.lr or DEFAULT_LR[options.solver],
+        "lr": options.lr,
         "decay": options.decay,
         "schedule": options.schedule,
     }

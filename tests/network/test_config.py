@@ -97,7 +97,7 @@ def test_unknown_preset_is_named():
 
 
 def test_images_too_small_for_a_preset():
-    with pytest.raises(ConfigError, match=r"layer 8: pooling 2x2 leaves nothing of the 1x1"):
+    with pytest.raises(ConfigError, match=r"vgg11 is too deep for 28x28 images.*32x32"):
         NetConfig.preset("vgg11", 28, 28)
 
 
@@ -274,3 +274,11 @@ def test_any_mutation_gives_a_network_or_an_error(data):
         assert config.n_parameters > 0
     else:
         assert is_one_short_line(config)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_the_smallest_images_of_a_preset(name: str) -> None:
+    least = PRESETS[name].least
+    assert NetConfig.preset(name, least, least + 3).L > 0
+    with pytest.raises(ConfigError, match=f"too deep for {least - 1}x{least} images"):
+        NetConfig.preset(name, least - 1, least)
