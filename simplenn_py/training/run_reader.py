@@ -16,6 +16,7 @@ from ..errors import ConfigError, DataError
 from ..io.files import read_text
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
+from ..runtime.numerals import real
 
 _REMEDY = "copy the folder again, or train again"
 
@@ -265,7 +266,7 @@ def _cell(where: str, key: str, text: str) -> float | None:
     if not text and key not in _EVERYWHERE:
         return None
     try:
-        value = float(text)
+        value = real(text)
     except ValueError:
         _wrong(where, key, text, "a number")
     # The loss on the validation set may be infinite one epoch before the run diverges.
