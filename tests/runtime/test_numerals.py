@@ -30,10 +30,10 @@ def test_the_rule(digit):
 
 @pytest.mark.parametrize("digit", [ARABIC, ETHIOPIC])
 def test_variables_may_end_in_any_digit(digit):
-    f = parse(f"x{digit} + x10 + x9 + x")
-    assert f.names == ("x", "x9", "x10", f"x{digit}")
+    f = parse(f"x{digit} + x1{digit} + x10 + x9 + x")
+    assert f.names == ("x", f"x1{digit}", "x9", "x10", f"x{digit}")
     with pytest.raises(UserError, match=r"is not a finite number"):
-        f.point(f"1,2,3,{digit}")
+        f.point(f"1,2,3,4,{digit}")
 
 
 @pytest.mark.parametrize("digit", OTHERS)
