@@ -7,11 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import UserError, closest, shown
 from ..runtime.console import print_anything
+from ..runtime.numerals import real, whole
 from ..runtime.threads import polite_waiting
 from . import (
     compare,
@@ -57,6 +58,11 @@ _ELSEWHERE = {
 
 class _Parser(argparse.ArgumentParser):
     """Report a usage error in one line, as the rest of the program does."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", int, whole)
+        self.register("type", float, real)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None

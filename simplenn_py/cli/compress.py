@@ -231,11 +231,12 @@ def _layers(
     args: argparse.Namespace, model: Model, measure: Sequence[Root] | None
 ) -> list[LayerRank]:
     from ..errors import OptionError
+    from ..runtime.numerals import whole
     from ..tools.compress.ranks import ranks_by_energy, ranks_by_size, ranks_given
 
     if args.rank is not None:
         try:
-            ranks = [int(text) for text in args.rank.split(",")]
+            ranks = [whole(text) for text in args.rank.split(",")]
         except ValueError:
             raise OptionError(
                 f"--rank is {args.rank!r}; it must be one whole number, or one per layer, such as "

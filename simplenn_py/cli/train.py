@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runtime.console import make_console
+from ..runtime.numerals import is_digits, real, whole
 from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
@@ -199,9 +200,7 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     from ..errors import OptionError
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(
-        p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts
-    ):
+    if len(parts) != 3 or not all(is_digits(p) and 0 < int(p) < 2**20 for p in parts):
         raise OptionError(
             f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
         )
@@ -272,13 +271,13 @@ def _shown(value: object) -> str:
 
 def _whole(text: str) -> int:
     try:
-        return int(text)
+        return whole(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return real(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

@@ -9,7 +9,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, closest
+from ..errors import ConfigError, DataError, closest
 from .fields import CONV_LISTS, Fields
 from .presets import PRESETS, Conv
 from .rules import problems_of
@@ -266,13 +266,12 @@ class NetConfig(Fields):
         ConfigError
             If the file cannot be read, or the network cannot exist.
         """
-        path = Path(path)
+        from ..io.files import read_text
+
         try:
-            text = path.read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            raise ConfigError(f"{path} is not a text file; give a simpleNN .config file") from None
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+            text = read_text(path, most=2**20)
+        except DataError as error:
+            raise ConfigError(error) from None
         try:
             return cls.parse(text)
         except ConfigError as error:
