@@ -190,7 +190,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     name, report = args.data, Path(args.model) / "run.json"
     if name is None and report.is_file():
         try:
-            name = json.loads(report.read_text())["dataset"]["name"]
+            name = json.loads(read_text(report))["dataset"]["name"]
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             name = None
         name = name if name in NAMES else None
