@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..io.npz import read_arrays
+from ..labels import as_labels
 from ..layout import Array, from_nhwc, from_rows
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, need_shape
+from .values import as_pixels, check_count, need_shape
 
 Shape = tuple[int, int, int]
 

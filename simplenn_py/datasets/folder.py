@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..labels import as_labels
 from ..layout import Array
 from .dataset import Dataset, Images
 from .images import inspect, read_images
@@ -78,6 +79,7 @@ def _list(folder: Path) -> Files:
     classes = [path for path in _visible(folder) if path.is_dir()]
     if not classes:
         raise DataError(f"{folder}: has no sub-folder and therefore no class; {layout}")
+    _check_different(classes)
     files: Files = []
     for directory in classes:
         pictures = _visible(directory)
@@ -90,6 +92,19 @@ def _list(folder: Path) -> Files:
             raise DataError(f"{nested}: is a folder inside the class {directory.name}; {layout}")
         files += [(directory.name, path) for path in pictures]
     return files
+
+
+def _check_different(classes: list[Path]) -> None:
+    """Raise DataError if two names are the same label, such as two forms of an accented letter."""
+    seen: dict[str, Path] = {}
+    for path in classes:
+        (label,) = as_labels([path.name]).tolist()
+        if label in seen:
+            raise DataError(
+                f"{path.parent}: {seen[label].name!a} and {path.name!a} are the same "
+                "label; put their pictures into one folder, or rename one"
+            )
+        seen[label] = path
 
 
 def _visible(folder: Path) -> list[Path]:

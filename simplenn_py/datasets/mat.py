@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import DataError
 from ..io.damage import reason
 from ..io.mat5 import load_mat
+from ..labels import as_labels
 from ..layout import Array, from_rows
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, fits_uint8, need_shape
+from .values import as_pixels, check_count, fits_uint8, need_shape
 
 Shape = tuple[int, int, int]
 

@@ -15,6 +15,7 @@ from ..cnn.objective import BatchObjective, FullObjective, evaluate
 from ..datasets.dataset import Dataset
 from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
+from ..labels import sentence
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..opt.adam import AdamState, adam
@@ -26,7 +27,7 @@ from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
-from .job import Job, flip_seed, new_job, resumed_job
+from .job import Job, flip_seed, new_job, resumed_job, unseen_labels
 from .options import DEFAULT_LR, TrainOptions
 from .results import History, diverged, finish, first_report
 from .run_folder import CheckpointHook
@@ -108,6 +109,8 @@ def train(
     console = console or make_console()
     with limit_threads(job.options.threads) as threads:
         report = first_report(job, threads)
+        if progress:
+            _say_unseen(job, console)
         try:
             engine = _engine(job, operators)
             report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
@@ -159,6 +162,8 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
         As :func:`train`.
     """
     console = make_console()
+    if progress:
+        _say_unseen(job, console)
     with limit_threads(job.options.threads):
         engine = _engine(job)
         _compile(job, engine, console, progress)
@@ -166,6 +171,12 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
     if job.best.theta is not None:
         job.model.theta[:] = job.best.theta
     return interrupted
+
+
+def _say_unseen(job: Job, console: Console) -> None:
+    for part, unseen in unseen_labels(job).items():
+        text = sentence(unseen, f"{part} ", "the training set lacks")
+        console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _engine(job: Job, operators: Operators | None = None) -> Engine:
