@@ -70,6 +70,7 @@ def as_labels(y: Any, where: str = "y") -> Array:
             f"{where}: has dtype {y.dtype}; labels must be integers or strings: y.astype(str)"
         )
     if y.dtype.kind == "f":
+        y = y.astype(np.promote_types(y.dtype, np.float64), copy=False)
         whole = np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) <= _EXACT64)
         if not whole.all():
             n = int(np.argmin(whole))
