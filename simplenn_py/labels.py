@@ -21,7 +21,7 @@ _EXACT64 = 2**53  # float64 holds every integer up to here
 _LISTED = 8  # labels named in one line
 
 
-def as_labels(y: Any, where: str = "y") -> Array:
+def as_labels(y: Any, where: str = "y", padded: bool = False) -> Array:
     """Return labels as int64 or as fixed-width strings.
 
     Parameters
@@ -32,12 +32,13 @@ def as_labels(y: Any, where: str = "y") -> Array:
         anything else that NumPy converts to an array.
     where : str
         Start of the error messages.
+    padded : bool
+        Whether to remove blanks at the ends of strings, with which MATLAB pads them.
 
     Returns
     -------
     ndarray of int64 or str, shape (l,)
-        Strings have Unicode's form NFC, whatever the form in which a file system stores names, and
-        no blanks at the end, with which MATLAB pads them.
+        Strings have Unicode's form NFC, whatever the form in which a file system stores names.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def as_labels(y: Any, where: str = "y") -> Array:
     Examples
     --------
     >>> from simplenn_py.labels import as_labels
-    >>> as_labels([1.0, 2.0]), as_labels(["cat  ", b"dog"])
+    >>> as_labels([1.0, 2.0]), as_labels(["cat  ", b"dog"], padded=True)
     (array([1, 2]), array(['cat', 'dog'], dtype='<U3'))
     """
     if np.ma.is_masked(y):
@@ -61,10 +62,8 @@ def as_labels(y: Any, where: str = "y") -> Array:
         raise DataError(f"{where}: is {shape}; labels must be a vector with one label per image")
     if y.dtype.kind in "OT":
         y = _from_objects(y.tolist(), where)
-    if y.dtype.kind == "S":
-        return _by_label(y, lambda label: _normal(_decoded(label, where)))
-    if y.dtype.kind == "U":
-        return _by_label(y, _normal)
+    if y.dtype.kind in "SU":
+        return _by_label(y, lambda label: _normal(_decoded(label, where), padded))
     if y.dtype.kind not in "biuf":
         raise DataError(
             f"{where}: has dtype {y.dtype}; labels must be integers or strings: y.astype(str)"
@@ -102,8 +101,7 @@ def _from_objects(labels: list[Any], where: str) -> Array:
             "write y.astype(str)"
         )
     if any(text):
-        plain = [_decoded(x, where) if isinstance(x, bytes) else x for x in labels]
-        return np.array(plain, dtype=str)
+        return np.array([_decoded(label, where) for label in labels], dtype=str)
     some_floats = any(isinstance(label, float | np.floating) for label in labels)
     try:
         return np.array(labels, np.float64 if some_floats else np.int64)
@@ -125,15 +123,16 @@ def _by_label(y: Array, change: Callable[[Any], str]) -> Array:
     return result
 
 
-def _decoded(label: bytes, where: str) -> str:
+def _decoded(label: str | bytes, where: str) -> str:
     try:
-        return label.decode("utf-8")
+        return label.decode("utf-8") if isinstance(label, bytes) else label
     except UnicodeDecodeError:
         raise DataError(f"{where}: a label is not UTF-8; save labels as text") from None
 
 
-def _normal(label: str) -> str:
-    return unicodedata.normalize("NFC", label).rstrip()
+def _normal(label: str, padded: bool) -> str:
+    label = unicodedata.normalize("NFC", label)
+    return label.rstrip() if padded else label
 
 
 def in_kind_of(y: Array, others: Array) -> Array:
@@ -192,7 +191,8 @@ def match_labels(y: Any, classes: Array, where: str = "y") -> tuple[Array, dict[
 
     Notes
     -----
-    Labels are compared as texts: the number 7 is the text "7".
+    Labels are compared as texts: the number 7 is the text "7".  Blanks at the end count only if
+    two classes differ in nothing else.
 
     Examples
     --------
@@ -202,8 +202,11 @@ def match_labels(y: Any, classes: Array, where: str = "y") -> tuple[Array, dict[
     (array([1, 0, 3]), {7: 1})
     """
     labels, place = np.unique(as_labels(y, where), return_inverse=True)
-    known = {str(label): k for k, label in enumerate(classes.tolist())}
-    index = np.array([known.get(str(label), classes.size) for label in labels.tolist()], np.int64)
+    texts = [str(label) for label in classes.tolist()]
+    known = {text.rstrip(): k for k, text in enumerate(texts)}
+    known |= {text: k for k, text in enumerate(texts)}
+    found = [known.get(text, known.get(text.rstrip(), classes.size)) for text in labels.astype(str)]
+    index = np.array(found, np.int64)
     images = np.bincount(place, minlength=labels.size)
     absent = np.flatnonzero(index == classes.size)
     return index[place], dict(zip(labels[absent].tolist(), images[absent].tolist(), strict=True))

@@ -82,7 +82,7 @@ def _part(
                 "numpy.savez(FILE, X=images, y=labels)"
             )
     where = f"{path}: {X_name}"
-    y = as_labels(arrays[y_name], f"{path}: {y_name}")
+    y = as_labels(arrays[y_name], f"{path}: {y_name}", padded=True)
     X = as_pixels(arrays[X_name], where)
     if X.ndim not in (2, 3, 4):
         raise DataError(

@@ -79,9 +79,16 @@ def _list(folder: Path) -> Files:
     classes = [path for path in _visible(folder) if path.is_dir()]
     if not classes:
         raise DataError(f"{folder}: has no sub-folder and therefore no class; {layout}")
-    _check_different(classes)
     files: Files = []
+    seen: dict[str, str] = {}
     for directory in classes:
+        (label,) = as_labels([directory.name], padded=True).tolist()
+        if label in seen:  # two forms of an accented letter, or a blank at the end
+            raise DataError(
+                f"{folder}: {seen[label]!a} and {directory.name!a} are the same label; put their "
+                "pictures into one folder, or rename one"
+            )
+        seen[label] = directory.name
         pictures = _visible(directory)
         if not pictures:
             raise DataError(
@@ -90,21 +97,8 @@ def _list(folder: Path) -> Files:
         nested = next((path for path in pictures if path.is_dir()), None)
         if nested is not None:
             raise DataError(f"{nested}: is a folder inside the class {directory.name}; {layout}")
-        files += [(directory.name, path) for path in pictures]
+        files += [(label, path) for path in pictures]
     return files
-
-
-def _check_different(classes: list[Path]) -> None:
-    """Raise DataError if two names are the same label, such as two forms of an accented letter."""
-    seen: dict[str, Path] = {}
-    for path in classes:
-        (label,) = as_labels([path.name]).tolist()
-        if label in seen:
-            raise DataError(
-                f"{path.parent}: {seen[label].name!a} and {path.name!a} are the same "
-                "label; put their pictures into one folder, or rename one"
-            )
-        seen[label] = path
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -94,7 +94,7 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
                 f"{path}: has no variable {name}; simpleNN's files hold labels y and images Z, "
                 "one row per image, so save both: save('-v7', FILE, 'y', 'Z')"
             )
-    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y")
+    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y", padded=True)
     Z, where = variables["Z"], f"{path}: Z"
     if not issparse(Z) and not isinstance(Z, np.ndarray):
         raise DataError(f"{where}: is not a matrix; save images as a matrix with one row per image")

@@ -91,8 +91,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray, shape (nL,)
         The labels, sorted.
     model_ : Model
-        Its ``classes`` are `classes_` if these are integers, or strings that differ without
-        blanks at their ends, else 0, 1, ...
+        Its ``classes`` are `classes_` if these are integers or strings, else 0, 1, ...
     history_ : History
     n_iter_ : int
         Number of records in the history: epochs, or iterations of newton.

@@ -247,7 +247,7 @@ def cnn_predict(
 
 def _data(y: ArrayLike, Z: Any, config: NetConfig, suffix: str) -> tuple[Images, Array]:
     a, b, d = config.image_shape
-    labels = as_labels(y, f"y{suffix}")
+    labels = as_labels(y, f"y{suffix}", padded=True)
     rows = _rows(Z, a * b * d, f"Z{suffix}")
     check_count(rows.shape[0], labels, f"Z{suffix}")
     return Images(from_rows(rows, a, b, d), labels, a, b), labels
