@@ -117,8 +117,11 @@ def _by_label(y: Array, change: Callable[[Any], str]) -> Array:
     """Apply `change` to each different label once; return the same array if it changes none."""
     labels, place = np.unique(y, return_inverse=True)
     changed = np.array([change(label) for label in labels.tolist()], dtype=str)
-    if y.dtype.kind == "U" and np.array_equal(changed, labels):
-        return y
+    if y.dtype.kind == "U":
+        if y.dtype.isnative and np.array_equal(changed, labels):
+            return y
+        # As wide as before: the fingerprint of a run's data contains the dtype.
+        changed = changed.astype(np.promote_types(changed.dtype, y.dtype))
     result: Array = changed[place]
     return result
 

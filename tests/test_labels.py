@@ -144,6 +144,13 @@ def test_labels_are_compared_in_the_kind_of_the_classes(y, classes, index, unkno
         assert foreign == unknown
 
 
+def test_padded_labels_keep_their_width():
+    """The fingerprint of a run's data contains the dtype of the labels."""
+    labels = as_labels(np.array(["a    ", "b"]), padded=True)
+    assert labels.tolist() == ["a", "b"]
+    assert labels.dtype == "U5"
+
+
 def test_the_kind_of_other_labels():
     text, numbers = as_labels(["0", "1"]), as_labels([0, 1])
     assert in_kind_of(text, numbers).tolist() == [0, 1]

@@ -228,15 +228,14 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     import numpy as np
 
     from ..labels import match_labels
+    from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
     values = model.decision_values(images.Z, batch_size=args.batch_size)
-    guess = values.argmax(axis=0)
-    true, foreign = match_labels(images.y, model.classes)
+    predicted = model.classes[values.argmax(axis=0)]
+    counts = confusion_counts(images.y, predicted, model.classes)
+    foreign = match_labels(images.y, model.classes)[1]
     labels = model.classes.tolist()
-    counts = np.zeros((len(labels) + 1, len(labels)), np.int64)  # the last row: no class
-    np.add.at(counts, (true, guess), 1)
-    counts = counts[:-1]
     correct = int(np.trace(counts))
     report = {
         "data": name,
@@ -249,7 +248,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     }
     if args.out:
         keys = [("index", range(images.l)), ("label", images.y.tolist())]
-        _write_csv(args.out, keys, model.classes[guess].tolist(), model, values)
+        _write_csv(args.out, keys, predicted.tolist(), model, values)
     if not args.json:
         _print_report(args, report)
     return report

@@ -77,6 +77,10 @@ def _list(folder: Path) -> Files:
     """List the picture files in `folder` as (label, path), sorted by class, then by file name."""
     layout = "picture files belong in FOLDER/CLASS/, or FOLDER/train/CLASS/ and FOLDER/test/CLASS/"
     classes = [path for path in _visible(folder) if path.is_dir()]
+    if (folder / "model.npz").is_file() and not classes:
+        raise DataError(
+            f"{folder}: is a run folder of 'simplenn train', not a data set; give the data set"
+        )
     if not classes:
         raise DataError(f"{folder}: has no sub-folder and therefore no class; {layout}")
     files: Files = []

@@ -240,4 +240,6 @@ def default_preset(dataset: str | Dataset) -> str:
 
 
 def _catalogue_name(dataset: str | Dataset) -> str:
-    return str(getattr(dataset, "catalogue_name", dataset))
+    if isinstance(dataset, str):
+        return dataset
+    return getattr(dataset, "catalogue_name", "")  # a Path is no name

@@ -96,6 +96,7 @@ def test_a_folder_called_digits(capsys):
     for name in ("./digits", Path("digits"), str(Path("digits").absolute())):
         data = load_dataset(name)
         assert (data.train.l, data.catalogue_name) == (30, "")
+    assert nn.default_options(Path("digits")) == nn.TrainOptions()
     with pytest.raises(DataError, match=r"'Digits' is unknown; .*did you mean 'digits'"):
         load_dataset("Digits")
     Path("net.config").write_text(STRIPES.text())
@@ -106,6 +107,13 @@ def test_a_folder_called_digits(capsys):
     # The preset digits, not the folder.
     assert main(["explain", "digits", "--out", "page.html"]) == 0
     assert main(["graph", "digits", "--batch", "1", "--out", "graph.svg"]) == 0
+
+
+def test_a_run_folder_is_no_data_set():
+    train_on(write_npz("own.npz"), "digits")
+    with pytest.raises(DataError, match="is a run folder of 'simplenn train', not a data set"):
+        load_dataset("./digits")
+    assert load_dataset("digits").catalogue_name == "digits"
 
 
 def test_a_network_file_called_like_a_preset():
