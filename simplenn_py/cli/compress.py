@@ -199,6 +199,11 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
             progress=not args.json,
         )
     elif args.data is None and Path(args.model, "run.json").is_file():
+        if args.test is not None:
+            raise OptionError(
+                f"--test is {args.test!r}, but --data is not given, and the run's own data set has "
+                "its own test set; leave --test out, or give --data"
+            )
         data, reason = find_data(args.model, model.config, args.data_dir)
     if data is None:
         for option in ("finetune", "measure"):

@@ -168,6 +168,8 @@ def test_data_that_are_gone_or_changed_are_not_used_and_said(capsys):
     printed = capsys.readouterr()
     assert "of each layer's weights" in printed.out
     assert "own.npz has changed since the run; to use them, give --data" in printed.err
+    assert main([*thin, "two", "--test", "own.npz"]) == 2
+    assert "--test is 'own.npz', but --data is not given" in capsys.readouterr().err
     Path("own.npz").unlink()
     assert main([*thin, "two", "--json"]) == 0
     printed = capsys.readouterr()
