@@ -260,6 +260,20 @@ def test_a_model_made_by_hand_can_be_loaded(tmp_path):
         nn.Model(config, np.zeros(6), [NFC, NFD])
 
 
+def test_a_start_may_know_the_labels_in_another_kind_and_order():
+    images = stripes(60, 1, (0, 1, 2))
+    data, options = nn.Dataset("n", images, None, ""), nn.TrainOptions(epochs=8, batch_size=16)
+    first, history = fit(data, options)
+    other = nn.Model(first.config, first.theta, ["2", "0", "1"], first.normalisation, first.loss)
+    y = images.y.copy()
+    for k, label in enumerate((2, 0, 1)):
+        y[images.y == k] = label
+    renamed = nn.Dataset("n", nn.Images(images.Z, y, 6, 5), None, "")
+    gentle = nn.TrainOptions(epochs=1, batch_size=16, lr=1e-9)
+    _, again = fit(renamed, gentle, config=None, start=other)
+    assert again.report["train_accuracy"] == history.report["train_accuracy"] > 0.8
+
+
 # -- labels that training never saw are said, with their count
 
 

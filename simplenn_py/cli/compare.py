@@ -131,7 +131,7 @@ def _data_sets(runs: Sequence[Run]) -> set[str]:
     texts: set[str] = set()
     for form in ("{name}", "{name}: {source}", "{name}: {source}, checksum {checksum}"):
         texts = {
-            form.format(name=x["name"], source=x.get("source"), checksum=key.split()[-1])
+            form.format(name=x["name"], source=x.get("source"), checksum=key[-8:])
             for key, x in data_sets.items()
         }
         if len(texts) == len(data_sets):

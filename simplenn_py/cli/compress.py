@@ -183,7 +183,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     """Load the data set of --data, else the one that the run was trained on."""
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
-    from ..errors import DataError, OptionError
+    from ..errors import DataError, OptionError, shown
     from ..labels import match_labels, quoted
     from ..training.job import check_size
     from ..training.run_data import find_data
@@ -213,11 +213,8 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
                     f"{reason and ', but '}{reason}; give --data"
                 )
         if reason:
-            print(
-                f"note: the images that {args.model} was trained on are not used: {reason}; to "
-                "use them, give --data",
-                file=sys.stderr,
-            )
+            note = f"note: the images that {args.model} was trained on are not used: {reason}"
+            print(shown(f"{note}; to use them, give --data", 1000), file=sys.stderr)
         return None
     check_size(data.train, model.config, "training")
     if match_labels(data.train.y, model.classes)[0].min() == model.config.nL:

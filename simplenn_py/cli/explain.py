@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,12 +140,17 @@ def _name(path: Path) -> str:
 def _dataset(args: argparse.Namespace, model: Model, trained: bool) -> Dataset:
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
+    from ..errors import shown
     from ..training.run_data import find_data
 
     if args.dataset is None:
-        run = Path(args.network)
-        data = find_data(run, model.config)[0] if trained and run.is_dir() else None
-        return data or load_dataset("digits")
+        if trained and Path(args.network, "run.json").is_file():
+            data, reason = find_data(args.network, model.config)
+            if data is not None:
+                return data
+            note = f"note: the images that {args.network} was trained on are not used: {reason}"
+            print(shown(note, 1000), file=sys.stderr)
+        return load_dataset("digits")
     # Images from a path take the network's size if their format does not fix one.
     shape = None if args.dataset in NAMES or not trained else model.config.image_shape
     return load_dataset(args.dataset, shape=shape)

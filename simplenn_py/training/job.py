@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -399,23 +398,3 @@ def flip_seed(options: TrainOptions) -> int | None:
     if options.augment != "flip":
         return None
     return int(_rng(options, _FLIPS).integers(2**63))
-
-
-def unseen_labels(job: Job) -> dict[str, dict[Any, int]]:
-    """Find labels of the validation and test images that no training image has.
-
-    Parameters
-    ----------
-    job : Job
-
-    Returns
-    -------
-    dict
-        By the name of the set, "validation" or "test": the labels and their numbers of images.
-    """
-    classes, y = job.model.classes, job.problem.y
-    seen = classes[np.unique(y[job.training])]
-    found = {"validation": match_labels(classes[y[job.validation]], seen)[1]}
-    if job.data is not None and job.data.test is not None:
-        found["test"] = match_labels(job.data.test.y, seen)[1]
-    return {part: unseen for part, unseen in found.items() if unseen}

@@ -17,7 +17,7 @@ from ..layout import Array
 from ..opt.minibatch import Record
 from ..opt.newton import NewtonState
 from ..runtime.environment import describe
-from .job import Job, unseen_labels
+from .job import Job
 from .run_data import describe_data
 
 
@@ -41,6 +41,26 @@ class History:
     records: list[Record] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
+
+
+def unseen_labels(job: Job) -> dict[str, dict[Any, int]]:
+    """Find labels of the validation and test images that no training image has.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    dict
+        By the name of the set, "validation" or "test": the labels and their numbers of images.
+    """
+    classes, y = job.model.classes, job.problem.y
+    seen = classes[np.unique(y[job.training])]
+    found = {"validation": match_labels(classes[y[job.validation]], seen)[1]}
+    if job.data is not None and job.data.test is not None:
+        found["test"] = match_labels(job.data.test.y, seen)[1]
+    return {part: unseen for part, unseen in found.items() if unseen}
 
 
 def first_report(job: Job, threads: int) -> dict[str, Any]:

@@ -74,15 +74,14 @@ def find_data(
         Why `data` is None, for a message.
     """
     report = read_dataset_report(folder)
-    source = shown(report.get("source"))
+    source = report.get("source")
+    if not isinstance(source, str):
+        return None, f"{folder} holds no readable run.json"
     origin = _origin(report, config)
     if origin is None:
-        if not isinstance(report.get("source"), str):
-            return None, f"{folder} holds no readable run.json"
-        return None, f"'{source}' is not a place from which they can be read again"
+        return None, f"'{shown(source)}' is not a place from which they can be read again"
     if origin.in_catalogue:
-        place = report["source"] if isinstance(report.get("source"), str) else ""
-        tried = (data_dir, origin.data_dir, place, os.path.dirname(place))
+        tried = (data_dir, origin.data_dir, source, os.path.dirname(source))
         found = [folder for folder in tried if where(origin.name, folder or None)]
         if not found:
             return None, (
@@ -138,7 +137,7 @@ def _origin(report: dict[str, Any], config: NetConfig) -> Origin | None:
         return Origin(name, True)
     if name in NAMES[1:] and not is_file and not _has_classes(Path(source)):
         return Origin(name, True)
-    path, _, test = source.partition(", ")
+    path, _, test = source.partition(", ")  # as they were shown
     if not os.path.exists(path):
         return None
     return Origin(path, False, None, test or None, config.image_shape)

@@ -27,9 +27,9 @@ from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
-from .job import Job, flip_seed, new_job, resumed_job, unseen_labels
+from .job import Job, flip_seed, new_job, resumed_job
 from .options import DEFAULT_LR, TrainOptions
-from .results import History, diverged, finish, first_report
+from .results import History, diverged, finish, first_report, unseen_labels
 from .run_folder import CheckpointHook
 
 if TYPE_CHECKING:

@@ -275,6 +275,11 @@ def test_explain_takes_an_image_of_the_run(capsys):
     train_on(write_npz("own.npz"))
     assert main(["explain", "run", "--out", "page.html", "--layer", "1"]) == 0
     assert "image 0 of the test set of own" in capsys.readouterr().out
+    Path("own.npz").unlink()
+    assert main(["explain", "run", "--out", "page.html", "--layer", "1", "--force"]) == 0
+    printed = capsys.readouterr()
+    assert "image 0 of the test set of digits" in printed.out
+    assert "own.npz is gone" in printed.err
 
 
 def test_an_interrupted_tuning_names_the_place(capsys, monkeypatch):
