@@ -87,29 +87,28 @@ def _from_objects(labels: list[Any], where: str) -> Array:
     text = [isinstance(label, str | bytes) for label in labels]
     numbers = int | float | np.integer | np.floating | np.bool_
     number = [isinstance(label, numbers) for label in labels]
+    some_text = any(text)
     for n, label in enumerate(labels):
-        missing = isinstance(label, float | np.floating) and np.isnan(label) and any(text)
+        missing = some_text and isinstance(label, float | np.floating) and np.isnan(label)
         if missing or not (text[n] or number[n]):
             raise DataError(
                 f"{where}: label {shown(repr(label), 60)} at index {n} is neither a whole number "
                 "nor a text; leave out the images without a label, or write y.astype(str)"
             )
-    if any(text) and any(number):
-        first, second = (labels[kind.index(True)] for kind in (text, number))
+    if some_text and any(number):
         raise DataError(
-            f"{where}: mixes texts and numbers, such as {shown(repr(first), 60)} and {second}; "
-            "write y.astype(str)"
+            f"{where}: mixes texts and numbers, such as labels {text.index(True)} and "
+            f"{number.index(True)}, counted from 0; write y.astype(str)"
         )
-    if any(text):
+    if some_text:
         return np.array([_decoded(label, where) for label in labels], dtype=str)
     some_floats = any(isinstance(label, float | np.floating) for label in labels)
     try:
         return np.array(labels, np.float64 if some_floats else np.int64)
     except OverflowError:
-        n, wrong = max(enumerate(labels), key=lambda item: abs(item[1]))
+        n = max(range(len(labels)), key=lambda n: abs(labels[n]))
         raise DataError(
-            f"{where}: label {shown(wrong, 60)} at index {n} does not fit in int64; use smaller "
-            "labels"
+            f"{where}: the label at index {n} does not fit in int64; use smaller labels"
         ) from None
 
 

@@ -82,7 +82,7 @@ def find_data(
         return None, f"'{shown(source)}' is not a place from which they can be read again"
     if origin.in_catalogue:
         tried = (data_dir, origin.data_dir, source, os.path.dirname(source))
-        found = [folder for folder in tried if where(origin.name, folder or None)]
+        found = [place for place in tried if where(origin.name, place or None)]
         if not found:
             return None, (
                 f"{origin.name} is not on this machine; download it with 'simplenn data fetch "
