@@ -108,16 +108,35 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
         return [f"{what} ({', '.join(sorted(kinds))})"] if len(kinds) > 1 else []
 
     found = []
+    data_sets = _data_sets(runs)
     for reason in (
-        *differing({run.dataset for run in runs}, "different data sets"),
+        *differing(data_sets, "different data sets"),
         *differing({run.objective for run in runs}, "different loss functions"),
     ):
         found.append(f"these runs have {reason}: their losses are not comparable")
     counts = {run.training_images for run in runs}
-    if len({run.dataset for run in runs}) == 1 and len(counts) > 1:
+    if len(data_sets) == 1 and len(counts) > 1:
         shown = ", ".join(f"{count:,}" for count in sorted(counts))
         found.append(f"these runs used different numbers of training images ({shown})")
     return found
+
+
+def _data_sets(runs: Sequence[Run]) -> set[str]:
+    """Return a name for each data set; equal images are one data set, whatever their names."""
+    entries = [run.report["dataset"] for run in runs]
+    prints = [str(entry.get("fingerprint") or "") for entry in entries]  # older runs have none
+    if not all(prints):
+        return {run.dataset for run in runs}
+    data_sets = dict(zip(prints, entries, strict=True))
+    texts: set[str] = set()
+    for form in ("{name}", "{name}: {source}", "{name}: {source}, checksum {checksum}"):
+        texts = {
+            form.format(name=x["name"], source=x.get("source"), checksum=key[-8:])
+            for key, x in data_sets.items()
+        }
+        if len(texts) == len(data_sets):
+            break
+    return texts
 
 
 def _print(names: Sequence[str], runs: Sequence[Run], warnings: list[str]) -> None:

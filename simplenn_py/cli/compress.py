@@ -27,9 +27,10 @@ layer, --smaller divides the number of parameters by a factor and loses little, 
 the ranks directly.  The error of a rank is measured on the layer's outputs for training images, if
 those are available, or on W alone (--measure).
 
---finetune trains the factors for some more epochs by SGD.  It needs the data set (for a run
-folder it is found automatically) and can be interrupted and resumed like any run.  Accuracy,
-operations and times before and after are printed and written to compress.json."""
+--finetune trains the factors for some more epochs by SGD.  It needs the data set (that of a run
+folder is found automatically, if it is still where the run read it) and can be interrupted and
+resumed like any run.  Accuracy, operations and times before and after are printed and written to
+compress.json."""
 
 _EPILOG = """\
 examples:
@@ -180,36 +181,47 @@ def _make_folder(out: Path) -> None:
 
 def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     """Load the data set of --data, else the one that the run was trained on."""
-    import json
-
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
-    from ..errors import OptionError
+    from ..errors import DataError, OptionError, shown
+    from ..labels import match_labels, quoted
     from ..training.job import check_size
+    from ..training.run_data import find_data
 
-    name, report = args.data, Path(args.model) / "run.json"
-    if name is None and report.is_file():
-        try:
-            name = json.loads(read_text(report))["dataset"]["name"]
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            name = None
-        name = name if name in NAMES else None
-    if name in (None, "none"):
+    data, reason = None, ""
+    if args.data not in (None, "none"):
+        data = load_dataset(
+            args.data,
+            data_dir=args.data_dir,
+            test=args.test,
+            shape=None if args.data in NAMES else model.config.image_shape,
+            input_format=args.input_format,
+            progress=not args.json,
+        )
+    elif args.data is None and Path(args.model, "run.json").is_file():
+        if args.test is not None:
+            raise OptionError(
+                f"--test is {args.test!r}, but --data is not given, and the run's own data set has "
+                "its own test set; leave --test out, or give --data"
+            )
+        data, reason = find_data(args.model, model.config, args.data_dir)
+    if data is None:
         for option in ("finetune", "measure"):
             if getattr(args, option) not in (0, None, "weights"):
                 raise OptionError(
-                    f"--{option} needs the images that the model was trained on; give --data"
+                    f"--{option} needs the images that the model was trained on"
+                    f"{reason and ', but '}{reason}; give --data"
                 )
+        if reason:
+            note = f"note: the images that {args.model} was trained on are not used: {reason}"
+            print(shown(f"{note}; to use them, give --data", 1000), file=sys.stderr)
         return None
-    data = load_dataset(
-        name,
-        data_dir=args.data_dir,
-        test=args.test,
-        shape=None if name in NAMES else model.config.image_shape,
-        input_format=args.input_format,
-        progress=not args.json,
-    )
     check_size(data.train, model.config, "training")
+    if match_labels(data.train.y, model.classes)[0].min() == model.config.nL:
+        raise DataError(
+            f"{data.name} ({data.source}) has no class of this model, such as "
+            f"{quoted(model.classes.tolist()[0])}; give the data set that it was trained on"
+        )
     return data
 
 
@@ -251,9 +263,9 @@ def _layers(
 def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
     from ..training.options import DEFAULT_LR, default_options
 
-    begins = default_options(data.name).lr or DEFAULT_LR["sgd"]
+    begins = default_options(data).lr or DEFAULT_LR["sgd"]
     return default_options(
-        data.name,
+        data,
         epochs=args.finetune,
         lr=begins / 2 if args.lr is None else args.lr,
         loss=model.loss,
@@ -284,9 +296,18 @@ def _write(out: Path, report: dict[str, Any]) -> str:
 def _say_how_to_go_on(args: argparse.Namespace, data: Dataset, out: Path) -> None:
     from .train import resume_command
 
-    given = {**vars(args), "dataset": args.data or data.name, "image_shape": None}
+    origin = data.origin
+    assert origin is not None  # it was read by load_dataset
+    shape = None if origin.shape is None else "x".join(map(str, origin.shape))
+    given = argparse.Namespace(
+        dataset=args.data or origin.name,
+        data_dir=args.data_dir or origin.data_dir,
+        test=origin.test,
+        image_shape=shape,
+        input_format=origin.input_format,
+    )
     print(
-        f"interrupted; continue with: {resume_command(argparse.Namespace(**given), str(out))}",
+        f"interrupted; continue with: {resume_command(given, str(out))}",
         file=sys.stderr if args.json else sys.stdout,
     )
 
@@ -303,6 +324,7 @@ def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]
 
 
 def _print_totals(report: dict[str, Any]) -> None:
+    from ..labels import sentence
     from ..runtime.units import human_operations
     from ..tools.compress.report import BATCH
 
@@ -323,3 +345,7 @@ def _print_totals(report: dict[str, Any]) -> None:
     shown = [f"{100 * value:.2f} % {when}" for when, value in report["accuracy"].items()]
     if shown:
         print(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")
+        unknown = {entry["label"]: entry["images"] for entry in report["unknown_labels"]}
+        if unknown:
+            what = sentence(unknown, "", "the model does not know")
+            print(f"counted as mistakes: {what}")

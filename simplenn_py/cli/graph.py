@@ -104,6 +104,7 @@ def _network(args: argparse.Namespace) -> str:
 
     from ..errors import OptionError
     from ..model.model import Model
+    from ..network.presets import PRESETS
     from ..tools.network_graph import network_graph
     from ..tools.summary import check_memory
     from .predict import load_model
@@ -113,7 +114,8 @@ def _network(args: argparse.Namespace) -> str:
         raise OptionError("--at is for a formula, but a network is given; leave it out")
     config, dtype = find_network(args)
     path = Path(args.network)
-    if path.is_dir() or path.suffix.lower() == ".npz":
+    is_model = path.is_dir() or path.suffix.lower() == ".npz"
+    if is_model and args.network not in PRESETS:
         model = load_model(path)
     else:
         check_memory(config, max(args.batch, 1), dtype)

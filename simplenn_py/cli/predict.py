@@ -225,19 +225,17 @@ def _check_options(args: argparse.Namespace, pictures: bool) -> None:
 
 
 def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
-    from collections import Counter
-
     import numpy as np
 
+    from ..labels import match_labels
     from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
     values = model.decision_values(images.Z, batch_size=args.batch_size)
     predicted = model.classes[values.argmax(axis=0)]
     counts = confusion_counts(images.y, predicted, model.classes)
+    foreign = match_labels(images.y, model.classes)[1]
     labels = model.classes.tolist()
-    known = set(labels)
-    foreign = Counter(label for label in images.y.tolist() if label not in known)
     correct = int(np.trace(counts))
     report = {
         "data": name,
@@ -246,7 +244,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
         "correct": correct,
         "accuracy": correct / images.l,
         "classes": [_class_row(counts, k, labels) for k in range(len(labels))],
-        "unknown_labels": [{"label": k, "images": n} for k, n in sorted(foreign.items())],
+        "unknown_labels": [{"label": k, "images": n} for k, n in foreign.items()],
     }
     if args.out:
         keys = [("index", range(images.l)), ("label", images.y.tolist())]
@@ -309,6 +307,8 @@ def _class_row(counts: Array, k: int, labels: Sequence[Any]) -> dict[str, Any]:
 
 
 def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    from ..labels import listed
+
     rows = []
     for row in report["classes"]:
         share = "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.2f} %"
@@ -329,7 +329,7 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
         images = sum(entry["images"] for entry in foreign)
         print(
             f"counted as mistakes: {images:,} image{'s' * (images > 1)} with labels that the model "
-            f"does not know: {_listed([entry['label'] for entry in foreign])}"
+            f"does not know: {listed({entry['label']: entry['images'] for entry in foreign})}"
         )
     if args.out:
         print(f"written: {args.out}")

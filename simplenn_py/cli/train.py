@@ -13,6 +13,8 @@ from ..runtime.numerals import is_digits, real, whole
 from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..interfaces.student_routines import Watched
     from ..training.checkpoint import Checkpoint
 
@@ -156,8 +158,19 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"interrupted; continue with: {resume_command(args, out)}")
         return 130
     if not args.json:
+        if args.quiet:  # otherwise said before the training
+            _say_unseen(history.report, console)
         console.print(_result(history.report, out))
     return 0
+
+
+def _say_unseen(report: dict[str, Any], console: Console) -> None:
+    from ..labels import sentence
+
+    for part, entries in report["dataset"]["unseen_labels"].items():
+        unseen = {entry["label"]: entry["images"] for entry in entries}
+        text = sentence(unseen, f"{part} ", "the training set lacks")
+        console.print(f"note: {text}", markup=False, highlight=False)
 
 
 def _own_routines(args: argparse.Namespace, given: dict[str, Any]) -> list[Watched]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..errors import DataError, shown
 from ..io.npz import array_names, read_arrays
+from ..labels import as_labels
 from ..layout import Array, from_nhwc, from_rows
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, need_shape
+from .values import as_pixels, check_count, need_shape
 
 Shape = tuple[int, int, int]
 
@@ -83,7 +84,7 @@ def _part(
                 "numpy.savez(FILE, X=images, y=labels)"
             )
     where = f"{path}: {X_name}"
-    y = as_labels(arrays[y_name], f"{path}: {y_name}")
+    y = as_labels(arrays[y_name], f"{path}: {y_name}", padded=True)
     X = as_pixels(arrays[X_name], where)
     if X.ndim not in (2, 3, 4):
         raise DataError(

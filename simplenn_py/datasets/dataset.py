@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..labels import as_labels, in_kind_of
 from ..layout import Array
 
 
@@ -15,16 +16,25 @@ class Images:
     ----------
     Z : ndarray, shape (d, a*b*l), Fortran order, uint8 or float32 or float64
         Storage (1) of the lecture.
-    y : ndarray, shape (l,), integers or fixed-width strings
-        Labels as in the file, not class indices.
+    y : array_like, shape (l,)
+        Labels as in the file, not class indices; kept as an ndarray of int64 or of fixed-width
+        strings, see :func:`simplenn_py.labels.as_labels`.
     a, b : int
         Height and width of an image.
+
+    Raises
+    ------
+    DataError
+        If a label is neither a whole number nor a text.
     """
 
     Z: Array
     y: Array
     a: int
     b: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "y", as_labels(self.y))
 
     @property
     def d(self) -> int:
@@ -35,6 +45,30 @@ class Images:
     def l(self) -> int:
         """Number of images."""
         return int(self.y.shape[0])
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a data set came from: the arguments of ``load_dataset`` that read it.
+
+    Parameters
+    ----------
+    name : str
+        ``digits``, ``mnist`` or ``cifar10`` if `in_catalogue`, else an absolute path.
+    in_catalogue : bool
+        Whether `name` is one of those three.  A file of that name is another data set.
+    data_dir, test : str or None
+        Absolute paths.
+    shape : (a, b, d) or None
+    input_format : str
+    """
+
+    name: str
+    in_catalogue: bool
+    data_dir: str | None = None
+    test: str | None = None
+    shape: tuple[int, int, int] | None = None
+    input_format: str = "row"
 
 
 @dataclass(frozen=True)
@@ -51,9 +85,29 @@ class Dataset:
         Test set; None if the data set has none.
     source : str
         Files or folders that the images were read from, for display.
+    origin : Origin or None
+        Where they can be read again; None if you made the data set yourself.
+
+    Notes
+    -----
+    If the training labels are texts and the test labels numbers, or the reverse, the test labels
+    are converted where that is possible, so that both can be compared.
     """
 
     name: str
     train: Images
     test: Images | None
     source: str
+    origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        if self.test is not None:
+            y = in_kind_of(self.test.y, self.train.y)
+            if y is not self.test.y:
+                object.__setattr__(self, "test", replace(self.test, y=y))
+
+    @property
+    def catalogue_name(self) -> str:
+        """``digits``, ``mnist`` or ``cifar10`` if it is that data set, whatever its name; or ""."""
+        origin = self.origin
+        return origin.name if origin is not None and origin.in_catalogue else ""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..labels import as_labels
 from ..layout import Array
 from .dataset import Dataset, Images
 from .images import inspect, read_images
@@ -76,10 +77,22 @@ def _list(folder: Path) -> Files:
     """List the picture files in `folder` as (label, path), sorted by class, then by file name."""
     layout = "picture files belong in FOLDER/CLASS/, or FOLDER/train/CLASS/ and FOLDER/test/CLASS/"
     classes = [path for path in _visible(folder) if path.is_dir()]
+    if (folder / "model.npz").is_file() and not classes:
+        raise DataError(
+            f"{folder}: is a run folder of 'simplenn train', not a data set; give the data set"
+        )
     if not classes:
         raise DataError(f"{folder}: has no sub-folder and therefore no class; {layout}")
     files: Files = []
+    seen: dict[str, str] = {}
     for directory in classes:
+        (label,) = as_labels([directory.name], padded=True).tolist()
+        if label in seen:  # two forms of an accented letter, or a blank at the end
+            raise DataError(
+                f"{folder}: {seen[label]!a} and {directory.name!a} are the same label; put their "
+                "pictures into one folder, or rename one"
+            )
+        seen[label] = directory.name
         pictures = _visible(directory)
         if not pictures:
             raise DataError(
@@ -88,7 +101,7 @@ def _list(folder: Path) -> Files:
         nested = next((path for path in pictures if path.is_dir()), None)
         if nested is not None:
             raise DataError(f"{nested}: is a folder inside the class {directory.name}; {layout}")
-        files += [(directory.name, path) for path in pictures]
+        files += [(label, path) for path in pictures]
     return files
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DataError, closest
-from .dataset import Dataset
+from .dataset import Dataset, Origin
 
 NAMES = ("digits", "mnist", "cifar10")
 FORMATS = ("row", "column")
@@ -29,7 +30,8 @@ def load_dataset(
     ----------
     name : str or path
         ``digits``, ``mnist`` or ``cifar10``; or the path of a simpleNN ``.mat`` file, a NumPy
-        ``.npz`` file, or a folder with one sub-folder of picture files per class.
+        ``.npz`` file, or a folder with one sub-folder of picture files per class.  A file or
+        folder called digits is ``"./digits"``, or a Path.
     data_dir : path, optional
         Folder that holds MNIST or CIFAR-10, or receives the download.
     test : path, optional
@@ -68,9 +70,25 @@ def load_dataset(
     """
     text = os.fspath(name)
     _check(shape, input_format)
-    if text in NAMES:
-        return _named(text, data_dir, test, shape, progress)
-    path = Path(text)
+    named = text in NAMES and (isinstance(name, str) or not Path(text).exists())
+    if named:
+        data = _named(text, data_dir, test, shape, progress)
+    else:
+        data = _from_path(Path(text), test, shape, input_format)
+    origin = Origin(
+        text if named else os.path.abspath(text),
+        named,
+        None if data_dir is None else os.path.abspath(Path(data_dir).expanduser()),
+        None if test is None else os.path.abspath(test),
+        None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
+        input_format,
+    )
+    return replace(data, origin=origin)
+
+
+def _from_path(
+    path: Path, test: str | os.PathLike[str] | None, shape: Shape | None, input_format: str
+) -> Dataset:
     if path.is_dir():
         from . import folder
 
@@ -86,10 +104,10 @@ def load_dataset(
         return arrays.load(path, test, shape, input_format)
     if path.exists():
         rule = "has an unknown format; use .mat, .npz, or a folder with one sub-folder per class"
-        raise DataError(f"{text}: this file {rule}")
+        raise DataError(f"{path}: this file {rule}")
     raise DataError(
-        f"data set '{text}' is unknown; use one of {', '.join(NAMES)}, or the path of an "
-        f"existing .mat file, .npz file or folder{closest(text, list(NAMES))}"
+        f"data set '{path}' is unknown; use one of {', '.join(NAMES)}, or the path of an "
+        f"existing .mat file, .npz file or folder{closest(str(path), list(NAMES))}"
     )
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import DataError
 from ..io.mat5 import load_mat
+from ..labels import as_labels
 from ..layout import Array, from_rows
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, fits_uint8, need_shape
+from .values import as_pixels, check_count, fits_uint8, need_shape
 
 Shape = tuple[int, int, int]
 
@@ -92,7 +93,7 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
                 f"{path}: has no variable {name}; simpleNN's files hold labels y and images Z, "
                 "one row per image, so save both: save('-v7', FILE, 'y', 'Z')"
             )
-    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y")
+    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y", padded=True)
     Z, where = variables["Z"], f"{path}: Z"
     if not issparse(Z) and not isinstance(Z, np.ndarray):
         raise DataError(f"{where}: is not a matrix; save images as a matrix with one row per image")

@@ -17,6 +17,7 @@ from ..cnn.operators.loss import CrossEntropy
 from ..datasets.dataset import Dataset, Images
 from ..datasets.values import as_pixels
 from ..errors import DataError, OptionError
+from ..labels import as_labels, match_labels, note_unknown
 from ..layout import Array, from_nhwc, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -28,6 +29,7 @@ from ..training.training import train
 
 try:  # it has no types, and the type checks also run without it
     from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.metrics import accuracy_score
     from sklearn.utils import check_random_state
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
@@ -223,6 +225,35 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen = self._decision_values(X).argmax(axis=0)
         return self.classes_[chosen]
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on labelled images.
+
+        Parameters
+        ----------
+        X : array-like
+            As in :meth:`fit`, with the same number of features.
+        y : array-like, shape (l,)
+            True labels, compared with `classes_` as in :meth:`simplenn_py.Model.score`: the
+            number 7 is the text "7", and a label that is no class counts as a mistake.
+        sample_weight : array-like, shape (l,), optional
+            Weight of each image.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self, "model_")
+        try:
+            classes = as_labels(self.classes_, "classes_")
+            index, unknown = match_labels(y, classes)
+        except DataError:  # labels of another type, such as 0.5
+            return float(super().score(X, y, sample_weight))
+        if np.unique(classes).size < classes.size:
+            return float(super().score(X, y, sample_weight))
+        chosen = self._decision_values(X).argmax(axis=0)
+        note_unknown(unknown)
+        return float(accuracy_score(index, chosen, sample_weight=sample_weight))
+
     def decision_function(self, X: Any) -> Array:
         """Compute the network's outputs ``z^{L+1}``.
 
@@ -354,11 +385,14 @@ def _small_network(shape: Shape, classes: int) -> NetConfig:
 
 def _model_labels(classes: Array) -> Array:
     """Return labels that a model file can hold: integers or strings."""
-    if classes.dtype.kind in "iuU":
-        return classes
-    if all(isinstance(label, str) for label in classes.tolist()):
-        return classes.astype(str)  # strings of pandas have the dtype object
-    return np.arange(classes.size)
+    numbers = np.arange(classes.size)
+    if classes.dtype.kind in "fb":
+        return numbers
+    try:
+        labels = as_labels(classes)
+    except DataError:
+        return numbers
+    return labels if np.unique(labels).size == classes.size else numbers
 
 
 def _text(shape: Shape) -> str:

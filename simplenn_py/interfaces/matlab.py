@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from ..cnn.operators.loss import get_loss
 from ..cnn.problem import Problem
 from ..datasets.dataset import Images
-from ..datasets.values import as_labels, check_count
+from ..datasets.values import check_count
 from ..errors import ConfigError, DataError, OptionError, closest
+from ..labels import as_labels, in_kind_of, match_labels, note_unknown, quoted
 from ..layout import Array, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -173,6 +174,12 @@ def cnn_train(
     if y_v is not None and np.size(y_v):
         images_v, labels_v = _data(y_v, Z_v, config, "_v")
         check_images(images_v, "validation")
+        labels_v = in_kind_of(labels_v, labels)
+        if labels_v.dtype.kind != labels.dtype.kind:
+            raise DataError(
+                f"y_v holds texts, such as {quoted(labels_v[0].item())}, but y holds numbers; use "
+                "the same labels in both"
+            )
         both = np.concatenate([images.Z.T, images_v.Z.T]).T
         labels = np.concatenate([labels, labels_v])
         images = Images(both, labels, images.a, images.b)
@@ -181,7 +188,7 @@ def cnn_train(
         config, classes, np.random.default_rng(given), chosen.dtype, None, chosen.loss
     )
     problem = Problem(
-        images.Z, np.searchsorted(classes, labels), get_loss(chosen.loss), chosen.C * l,
+        images.Z, match_labels(labels, classes)[0], get_loss(chosen.loss), chosen.C * l,
         1.0, model.normalisation.offset,
     )  # fmt: skip
     job = fresh_job(model, problem, np.arange(l), np.arange(l, labels.size), chosen)
@@ -197,7 +204,8 @@ def cnn_predict(
     Parameters
     ----------
     y : array_like, shape (l,), optional
-        True labels; None or empty if they are not known.
+        True labels; None or empty if they are not known.  A label that the model does not know
+        counts as a mistake, and a message tells how many there are, see ``Model.score``.
     Z : array_like or scipy.sparse matrix, shape (l, a*b*d)
         See :func:`cnn_train`.
     model : Model, or path of a ``model.npz``
@@ -231,14 +239,16 @@ def cnn_predict(
     results = model.predict(images, batch_size=batch_size)
     if y is None or np.size(y) == 0:
         return results, float("nan")
-    labels = as_labels(np.asarray(y).ravel(), "y")
+    labels = as_labels(y, "y")
     check_count(results.size, labels, "Z")
-    return results, float(np.mean(results == labels))
+    index, unknown = match_labels(labels, model.classes)
+    note_unknown(unknown)
+    return results, float(np.mean(match_labels(results, model.classes)[0] == index))
 
 
 def _data(y: ArrayLike, Z: Any, config: NetConfig, suffix: str) -> tuple[Images, Array]:
     a, b, d = config.image_shape
-    labels = as_labels(np.asarray(y).ravel(), f"y{suffix}")
+    labels = as_labels(y, f"y{suffix}", padded=True)
     rows = _rows(Z, a * b * d, f"Z{suffix}")
     check_count(rows.shape[0], labels, f"Z{suffix}")
     return Images(from_rows(rows, a, b, d), labels, a, b), labels

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ConfigError, DataError, OptionError
+from ..labels import as_labels, match_labels, note_unknown
 from ..layout import Array, FullGeometry, from_nhwc
 from ..network.config import NetConfig
 from ..network.normalisation import Normalisation
@@ -29,8 +30,9 @@ class Model(Weights):
     theta : ndarray, shape (config.n_parameters,), float32 or float64
         Weights and biases; see ``network.weights.Weights``, the base class, which also describes
         the attributes ``W`` and ``bias``.
-    classes : ndarray, shape (nL,)
-        Labels, integers or strings: output k of the network stands for ``classes[k]``.
+    classes : array_like, shape (nL,)
+        Labels, integers or strings, all different: output k of the network stands for
+        ``classes[k]``.  They are kept as int64 or as strings.
     normalisation : Normalisation, optional
         Scaling of the input; none if omitted.
     loss : {"squared", "cross-entropy"}
@@ -39,7 +41,10 @@ class Model(Weights):
     Raises
     ------
     ConfigError
-        If the number of parameters or of classes does not fit the network.
+        If the number of parameters or of classes does not fit the network, or two classes have
+        the same label.
+    DataError
+        If a label is neither a whole number nor a text.
 
     Examples
     --------
@@ -64,11 +69,14 @@ class Model(Weights):
         loss: str = "squared",
     ) -> None:
         super().__init__(config, theta)
+        classes = as_labels(classes, "classes")
         if classes.shape != (config.nL,):
             raise ConfigError(
                 f"there are {classes.size} classes but the last layer has {config.nL} outputs; "
                 "make the last entry of full_neurons the number of classes"
             )
+        if np.unique(classes).size < classes.size:
+            raise ConfigError("two classes have the same label; give each its own")
         self.classes = classes
         a, b, d = config.image_shape
         self.normalisation = normalisation or Normalisation.none(a * b * d)
@@ -206,9 +214,10 @@ class Model(Weights):
         ----------
         images, engine, batch_size
             See :meth:`decision_values`, also for the other errors.
-        y : ndarray, shape (l,)
-            True label of each image; an image whose label is not in `classes` counts as a
-            mistake.
+        y : array_like, shape (l,)
+            True label of each image.  The number 7 and the text "7" are the same label.  An image
+            whose label is not in `classes` counts as a mistake; a message of the logger
+            ``simplenn_py``, which Python shows on stderr by default, tells how many there are.
 
         Returns
         -------
@@ -220,10 +229,12 @@ class Model(Weights):
         DataError
             If the number of labels is not the number of images.
         """
-        predicted = self.predict(images, engine, batch_size)
-        if y.shape != predicted.shape:
-            raise DataError(f"there are {y.size} labels for {predicted.size} images")
-        return float(np.mean(predicted == y))
+        index, unknown = match_labels(y, self.classes)
+        predicted = self.decision_values(images, engine, batch_size).argmax(axis=0)
+        if index.shape != predicted.shape:
+            raise DataError(f"there are {index.size} labels for {predicted.size} images")
+        note_unknown(unknown)
+        return float(np.mean(predicted == index))
 
     def _storage(self, images: Array) -> Array:
         a, b, d = self.config.image_shape

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
+from ..labels import match_labels
 from ..layout import Array
 from .style import BLUE, VERMILLION, new_axes
 
@@ -23,8 +24,8 @@ def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
 
     Parameters
     ----------
-    y, predicted : ndarray, shape (l,)
-        True and predicted labels.
+    y, predicted : array_like, shape (l,)
+        True and predicted labels, see :func:`simplenn_py.labels.match_labels`.
     classes : ndarray, shape (k,)
         Labels in the order of the result; an image with another label is left out.
 
@@ -33,12 +34,10 @@ def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
     ndarray of int64, shape (k, k)
         ``counts[true, predicted]``.
     """
-    place = {label: k for k, label in enumerate(classes.tolist())}
-    counts = np.zeros((classes.size, classes.size), np.int64)
-    for true, guess in zip(y.tolist(), predicted.tolist(), strict=True):
-        if true in place and guess in place:
-            counts[place[true], place[guess]] += 1
-    return counts
+    true, guess = (match_labels(labels, classes)[0] for labels in (y, predicted))
+    counts = np.zeros((classes.size + 1, classes.size + 1), np.int64)  # the last: no class
+    np.add.at(counts, (true, guess), 1)
+    return counts[:-1, :-1]
 
 
 def plot_confusion(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..cnn.problem import Problem
 from ..datasets.dataset import Dataset, Images
 from ..errors import ConfigError, DataError, OptionError, closest, shown
 from ..io.atomic import remove_leftovers
+from ..labels import match_labels
 from ..layout import Array
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -24,6 +24,7 @@ from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
+from .run_data import fingerprint, read_dataset_report
 from .run_folder import RunFolder
 from .sampling import stratified
 
@@ -98,11 +99,12 @@ def new_job(
         If the network, options, data and folder are incompatible.
     """
     check_images(data.train, "training")
-    options = options or default_options(data.name)
+    options = options or default_options(data)
     classes, y = np.unique(data.train.y, return_inverse=True)
     if start is not None:
         _check_start(start, config, options, classes)
-        config = start.config
+        config, classes = start.config, start.classes
+        y = match_labels(data.train.y, classes)[0]
     network = network_for(config, data, classes.size)
     _check_test(data, network)
     training, validation = subsets(y, options)
@@ -119,8 +121,10 @@ def new_job(
         model = Model(network, theta, classes, start.normalisation, options.loss)
     state = _new_state(options, model.theta)
     problem = _problem(data.train, y, model, options, training.size)
-    fingerprint = _fingerprint(data.train)
-    return Job(model, problem, training, validation, options, state, Best(), run, fingerprint, data)
+    return Job(
+        model, problem, training, validation, options, state, Best(), run,
+        fingerprint(data.train), data,
+    )  # fmt: skip
 
 
 def resumed_job(
@@ -172,13 +176,15 @@ def resumed_job(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
-    if _fingerprint(data.train) != previous.fingerprint:
+    if fingerprint(data.train) != previous.fingerprint:
+        source = read_dataset_report(previous.folder).get("source", "")
+        own = f", but on {shown(source)}" if source not in ("", data.source) else ""
         raise DataError(
-            f"{previous.folder} was not trained on the images of {data.name}; give the same data "
-            "set"
+            f"{previous.folder} was not trained on the images of {data.name} "
+            f"({shown(data.source)}){own}; give the same data set"
         )
     remove_leftovers(previous.folder)
-    y = np.unique(data.train.y, return_inverse=True)[1]
+    y = match_labels(data.train.y, model.classes)[0]
     training, validation = subsets(y, options)
     problem = _problem(data.train, y, model, options, training.size)
     return Job(
@@ -207,7 +213,8 @@ def fresh_job(
 def _check_start(start: Model, config: object, options: TrainOptions, classes: Array) -> None:
     if config is not None:
         raise OptionError("config is given, but start has its own network; leave config out")
-    if not np.array_equal(start.classes, classes):
+    index, unknown = match_labels(classes, start.classes)
+    if unknown or index.size != start.classes.size:
         raise ConfigError(
             f"the model to start from knows the classes {_few(start.classes)}, but the training "
             f"images have {_few(classes)}; both must be the same"
@@ -244,7 +251,7 @@ def network_for(
     """
     images = data.train
     if config is None:
-        config = default_preset(data.name)
+        config = default_preset(data)
     if isinstance(config, str) and config in PRESETS:
         return NetConfig.preset(config, images.a, images.b, images.d, classes)
     if not isinstance(config, NetConfig):
@@ -410,8 +417,3 @@ def flip_seed(options: TrainOptions) -> int | None:
     if options.augment != "flip":
         return None
     return int(_rng(options, _FLIPS).integers(2**63))
-
-
-def _fingerprint(images: Images) -> str:
-    crc = zlib.crc32(np.ascontiguousarray(images.Z.T).data, zlib.crc32(images.y.tobytes()))
-    return f"{images.Z.shape} {images.Z.dtype} {images.y.dtype} {crc:08x}"

@@ -12,12 +12,14 @@ from ..cnn.engine import Engine
 from ..cnn.objective import evaluate
 from ..datasets.dataset import Images
 from ..errors import DivergedError
+from ..labels import match_labels
 from ..layout import Array
 from ..opt.minibatch import Record
 from ..opt.newton import NewtonState
 from ..runtime.environment import describe
 from .job import Job
 from .options import DEFAULT_LR, TrainOptions
+from .run_data import describe_data
 
 
 @dataclass
@@ -61,17 +63,40 @@ def used_options(options: TrainOptions, images: int) -> TrainOptions:
     return replace(options, lr=options.lr or DEFAULT_LR[options.solver])
 
 
+def unseen_labels(job: Job) -> dict[str, dict[Any, int]]:
+    """Find labels of the validation and test images that no training image has.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    dict
+        By the name of the set, "validation" or "test": the labels and their numbers of images.
+    """
+    classes, y = job.model.classes, job.problem.y
+    seen = classes[np.unique(y[job.training])]
+    found = {"validation": match_labels(classes[y[job.validation]], seen)[1]}
+    if job.data is not None and job.data.test is not None:
+        found["test"] = match_labels(job.data.test.y, seen)[1]
+    return {part: unseen for part, unseen in found.items() if unseen}
+
+
 def first_report(job: Job, threads: int) -> dict[str, Any]:
     """Return the part of ``run.json`` that is known before training."""
     data = job.data
     assert data is not None
     return {
         "dataset": {
-            "name": data.name,
-            "source": data.source,
+            **describe_data(data, job.fingerprint),
             "training_images": int(job.training.size),
             "validation_images": int(job.validation.size),
             "test_images": 0 if data.test is None else data.test.l,
+            "unseen_labels": {
+                part: [{"label": label, "images": n} for label, n in unseen.items()]
+                for part, unseen in unseen_labels(job).items()
+            },
         },
         "network": asdict(job.model.config),
         "parameters": job.model.config.n_parameters,
@@ -134,12 +159,10 @@ def finish(job: Job, engine: Engine, history: History) -> None:
 
 def _test(job: Job, engine: Engine, test: Images) -> tuple[Array, Array, float | None]:
     """Predict the test images; a label unknown to the model gets index nL, always a mistake."""
-    classes = job.model.classes
-    y = np.minimum(np.searchsorted(classes, test.y), classes.size - 1)
-    known = classes[y] == test.y
-    problem = replace(job.problem, images=test.Z, y=y.astype(np.int64))
+    y, unknown = match_labels(test.y, job.model.classes)
+    problem = replace(job.problem, images=test.Z, y=np.minimum(y, job.model.config.nL - 1))
     loss, predicted = evaluate(engine, job.model, problem, np.arange(test.l))
-    return np.where(known, y, classes.size), predicted, loss if known.all() else None
+    return y, predicted, None if unknown else loss
 
 
 def diverged(job: Job, report: dict[str, Any], error: DivergedError) -> DivergedError:

@@ -16,6 +16,7 @@ from ..cnn.objective import BatchObjective, FullObjective, evaluate
 from ..datasets.dataset import Dataset
 from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
+from ..labels import sentence
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..opt.adam import AdamState, Moments, adam
@@ -30,7 +31,7 @@ from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
 from .options import TrainOptions
-from .results import History, diverged, finish, first_report, used_options
+from .results import History, diverged, finish, first_report, unseen_labels, used_options
 from .run_folder import CheckpointHook
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def train(
     console = console or make_console()
     with limit_threads(job.options.threads) as threads:
         report = first_report(job, threads)
+        if progress:
+            _say_unseen(job, console)
         try:
             engine = _engine(job, operators)
             report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
@@ -161,6 +164,8 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
         As :func:`train`.
     """
     console = make_console()
+    if progress:
+        _say_unseen(job, console)
     with limit_threads(job.options.threads):
         engine = _engine(job)
         _compile(job, engine, console, progress)
@@ -168,6 +173,12 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
     if job.best.theta is not None:
         job.model.theta[:] = job.best.theta
     return interrupted
+
+
+def _say_unseen(job: Job, console: Console) -> None:
+    for part, unseen in unseen_labels(job).items():
+        text = sentence(unseen, f"{part} ", "the training set lacks")
+        console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _engine(job: Job, operators: Operators | None = None) -> Engine:

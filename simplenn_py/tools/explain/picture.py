@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import OptionError
+from ...labels import match_labels
 from ...layout import Array, from_nhwc, to_nhwc, vec
 from ...model.model import Model
 from ...network.normalisation import Normalisation
@@ -87,10 +88,10 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
         of_data = _normalisation(data, own, own)
         normalisation = Normalisation(of_data.shift, of_data.scale, normalisation.mean)
     vec_Z = vec(Z) * normalisation.scale - normalisation.offset
-    places = np.flatnonzero(model.classes == part.y[index])
-    if places.size == 0:
+    target = int(match_labels(part.y[[index]], model.classes)[0][0])
+    if target == model.classes.size:
+        target = 0
         about += f" (not a class of this network: the loss uses {model.classes[0]} instead)"
-    target = int(places[0]) if places.size else 0
     raw = ((image - normalisation.shift) * normalisation.scale).clip(0, 1)
     return Picture(vec_Z.reshape(Z.shape, order="F"), target, about, raw)
 
