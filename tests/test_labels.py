@@ -299,9 +299,11 @@ def test_training_says_which_labels_it_never_saw(tmp_path, capsys):
 
 def test_a_class_that_limit_leaves_out_is_unseen(capsys):
     """A model may know a class of which it saw no image."""
-    data, _ = two_sets(("h", "v", "x"))
-    options = nn.TrainOptions(epochs=1, limit=2)
-    nn.train(data, STRIPES, options)
+    images, test = (stripes(60, seed, ("h", "v", "x")) for seed in (1, 2))
+    y = np.where(images.y == "x", "h", images.y)
+    y[0] = "x"  # one of 60 images: too few for one of three
+    data = nn.Dataset("rare", nn.Images(images.Z, y, images.a, images.b), test, "")
+    nn.train(data, STRIPES, nn.TrainOptions(epochs=1, limit=3))
     assert "which the training set lacks" in capsys.readouterr().out
 
 
