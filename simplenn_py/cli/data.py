@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from ..runtime.console import make_console
+from ..runtime.console import print_whole, say
 
 _DESCRIPTION = """\
 Find, download and verify the data sets digits, mnist and cifar10.
@@ -107,11 +107,11 @@ def _list(names: list[str], data_dir: str | None) -> int:
             "yes" if places[entry.name] else f"no ({megabytes:.0f} MB)",
             entry.about,
         )
-    make_console().print(table)
+    print_whole(table, plain_width=80)
     for name, place in places.items():
         missing = f"not found; to download it: simplenn data fetch {name}"
-        print(f"{name}: {place or missing}")
-    print("searched: " + ", ".join(map(str, folders(data_dir))))
+        say(f"{name}: {place or missing}")
+    say("searched: " + ", ".join(map(str, folders(data_dir))))
     return 0
 
 
@@ -138,7 +138,7 @@ def _fetch(names: list[str], data_dir: str | None) -> int:
             "mnist'"
         )
     for name in names:
-        print(f"{name}: {fetch(name, data_dir)}")
+        say(f"{name}: {fetch(name, data_dir)}")
     return 0
 
 
@@ -152,5 +152,5 @@ def _verify(names: list[str], data_dir: str | None) -> int:
         result = verify(name, data_dir)
         print(f"{name}: good, {result.train:,} training and {result.test:,} test images")
         for path, verdict in result.files:
-            print(f"  {path}: {verdict}")
+            say(f"  {path}: {verdict}")
     return 0

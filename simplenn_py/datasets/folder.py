@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..layout import Array
+from ..runtime.paths import plain_name
 from .dataset import Dataset, Images
 from .images import inspect, read_images
 
@@ -88,7 +89,7 @@ def _list(folder: Path) -> Files:
         nested = next((path for path in pictures if path.is_dir()), None)
         if nested is not None:
             raise DataError(f"{nested}: is a folder inside the class {directory.name}; {layout}")
-        files += [(directory.name, path) for path in pictures]
+        files += [(plain_name(directory.name), path) for path in pictures]
     return files
 
 

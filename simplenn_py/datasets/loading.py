@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ..errors import DataError, closest
+from ..runtime.paths import user_path
 from .dataset import Dataset
 
 NAMES = ("digits", "mnist", "cifar10")
@@ -70,7 +70,8 @@ def load_dataset(
     _check(shape, input_format)
     if text in NAMES:
         return _named(text, data_dir, test, shape, progress)
-    path = Path(text)
+    path = user_path(text)
+    test = None if test is None else user_path(test)
     if path.is_dir():
         from . import folder
 

@@ -21,6 +21,7 @@ import numpy as np
 from .. import cnn
 from ..engines.operator_table import Operators
 from ..errors import DataError
+from ..runtime.paths import user_path
 
 #: Number of calls per routine that are repeated with the package's, to compare values and times.
 _COMPARED = 20
@@ -180,7 +181,7 @@ def load_all(paths: Sequence[str | Path]) -> list[Watched]:
         As :func:`load_routines`, and if two files define the same routine.
     """
     found: dict[str, Watched] = {}
-    for path in map(Path, paths):
+    for path in map(user_path, paths):
         if path.is_dir():
             own = [watched for file in sorted(path.glob("*.py")) for watched in _routines(file)[0]]
             if not own:
@@ -220,7 +221,7 @@ def load_routines(path: str | Path) -> list[Watched]:
     DataError
         If the file cannot be run, or defines none of these routines.
     """
-    found, unwritten = _routines(Path(path))
+    found, unwritten = _routines(user_path(path))
     known = Operators.names()
     if not found:
         begun = [name for name in known if name in unwritten]

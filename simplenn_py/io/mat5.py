@@ -20,10 +20,10 @@ import struct
 import warnings
 import zlib
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..runtime.paths import user_path
 from .damage import LIBRARY_ERRORS, reason
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -68,7 +68,7 @@ def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, 
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    path = Path(path)
+    path = user_path(path)
     try:
         content = path.read_bytes()
         if content.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or content[512:520] == _HDF5_MAGIC:

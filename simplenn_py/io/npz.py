@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 
 from ..errors import DataError
 from ..layout import Array
+from ..runtime.paths import user_path
 from .atomic import atomic_open
 from .damage import LIBRARY_ERRORS, reason
 
@@ -105,7 +106,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         If the file is missing, damaged or not an archive of arrays, or claims sizes that it
         cannot hold.
     """
-    path = Path(path)
+    path = user_path(path)
     try:
         with open(path, "rb") as stream:
             return _read(stream, path)

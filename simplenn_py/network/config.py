@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, closest
+from ..runtime.paths import user_path
 from .fields import CONV_LISTS, Fields
 from .presets import PRESETS, Conv
 from .rules import problems_of
@@ -259,7 +260,7 @@ class NetConfig(Fields):
         ConfigError
             If the file cannot be read, or the network cannot exist.
         """
-        path = Path(path)
+        path = user_path(path)
         try:
             text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:

@@ -28,7 +28,8 @@ def test_what_is_shown_is_one_printable_line(text: str, safe: str) -> None:
 def test_a_long_text_keeps_both_ends() -> None:
     text = shown("a" * 500 + "z" * 500, most=30)
     assert len(text) == 30
-    assert text.startswith("aaa") and text.endswith("zzz")
+    assert text.startswith("aaa")
+    assert text.endswith("zzz")
     message = str(DataError("x.npz: " + "9" * 10_000 + "; give a number"))
     assert len(message) == 1000
     assert message.endswith("; give a number")
