@@ -66,11 +66,10 @@ def load_dataset(
     >>> data.train.y[:5].tolist()
     [0, 1, 2, 3, 4]
     """
-    text = os.fspath(name)
+    path, text = user_path(name), os.fspath(name)
     _check(shape, input_format)
     if text in NAMES:
         return _named(text, data_dir, test, shape, progress)
-    path = user_path(text)
     test = None if test is None else user_path(test)
     if path.is_dir():
         from . import folder
