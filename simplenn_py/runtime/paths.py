@@ -34,10 +34,7 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     >>> user_path("~/runs").name
     'runs'
     """
-    try:
-        text = os.fspath(path)
-    except TypeError:
-        text = b""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
         raise DataError(f"{path!r} is not a path; give a text or a pathlib.Path")
     if "\0" in text:

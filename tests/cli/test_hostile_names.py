@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -145,3 +146,21 @@ def test_a_resume_command_reaches_the_shell_as_it_was_meant(tmp_path: Path) -> N
         assert (given.dataset, given.resume, given.data_dir) == (safe, safe, safe)
         assert given.own == [f"{safe}.py"]
         assert (given.image_shape, given.input_format) == ("8x8x1", "column")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "big5", "utf-16"])
+def test_outputs_of_another_encoding(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = network(tmp_path / "\u52d5 \udce9 \U0001f600.config")
+    for words, status in ((["summary", path], 0), (["predict", path, "digits"], 2)):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding) for _ in "oe"]
+        monkeypatch.setattr("sys.stdout", streams[0])
+        monkeypatch.setattr("sys.stderr", streams[1])
+        assert main(list(map(str, words))) == status
+        text = ""
+        for stream in streams:
+            stream.seek(0)
+            text += stream.read()
+        shown = "\u52d5 \\xe9 \U0001f600.config".encode(encoding, "backslashreplace")
+        assert shown.decode(encoding) in text
