@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from ..errors import printable
 from ..runtime.console import print_whole, say
 
 _DESCRIPTION = """\
@@ -120,11 +121,11 @@ def _where(names: list[str], data_dir: str | None) -> int:
     from ..datasets.fetch import require, where
 
     if len(names) == 1:  # one bare path, for use in scripts
-        print(require(names[0], data_dir))
+        say(require(names[0], data_dir))
         return 0
     for name in names or CATALOGUE:
         place = require(name, data_dir) if names else where(name, data_dir)
-        print(f"{name}\t{place or '-'}")
+        print(f"{name}\t{printable(place or '-')}")
     return 0
 
 
