@@ -16,7 +16,7 @@ from ..errors import OptionError, closest
 from ..layout import Array, vec
 from ..opt.adam import AdamState, adam
 from ..opt.hooks import Hook
-from ..opt.minibatch import Record
+from ..opt.minibatch import GradientObjective, Record
 from ..opt.sgd import SGDState, sgd
 from ..training.options import DEFAULT_LR, TrainOptions
 from .box import Value, plain
@@ -28,7 +28,7 @@ Loss = Callable[[Value, Array], Value]
 SOLVERS = ("sgd", "adam")
 
 
-class TapeObjective:
+class TapeObjective(GradientObjective):
     """The objective of a network written in NumPy, estimated from mini-batches.
 
         f(theta) = theta'theta/(2C) + (1/l) sum_i xi_i

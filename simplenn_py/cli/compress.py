@@ -192,12 +192,13 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
     from ..errors import OptionError
+    from ..io.files import read_text
     from ..training.job import check_size
 
     name, report = args.data, Path(args.model) / "run.json"
     if name is None and report.is_file():
         try:
-            name = json.loads(report.read_text("utf-8"))["dataset"]["name"]
+            name = json.loads(read_text(report))["dataset"]["name"]
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             name = None
         name = name if name in NAMES else None
@@ -238,11 +239,12 @@ def _layers(
     args: argparse.Namespace, model: Model, measure: Sequence[Root] | None
 ) -> list[LayerRank]:
     from ..errors import OptionError
+    from ..runtime.numerals import whole
     from ..tools.compress.ranks import ranks_by_energy, ranks_by_size, ranks_given
 
     if args.rank is not None:
         try:
-            ranks = [int(text) for text in args.rank.split(",")]
+            ranks = [whole(text) for text in args.rank.split(",")]
         except ValueError:
             raise OptionError(
                 f"--rank is {args.rank!r}; it must be one whole number, or one per layer, such as "

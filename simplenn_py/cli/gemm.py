@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..runtime.console import make_console, say
+from ..runtime.numerals import is_digits
 from .figures import draw_beside
 from .tables import print_table
 
@@ -131,7 +132,7 @@ def _shapes(text: str) -> list[tuple[int, int, int]]:
     shapes = []
     for part in text.lower().split(","):
         numbers = part.split("x")
-        good = all(x.isascii() and x.isdigit() and 0 < int(x) < 2**20 for x in numbers)
+        good = all(is_digits(x) and 0 < int(x) < 2**20 for x in numbers)
         if len(numbers) != 3 or not good:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not a list of shapes MxKxN such as 64x576x6272,100x7x3000"
@@ -143,6 +144,6 @@ def _shapes(text: str) -> list[tuple[int, int, int]]:
 
 def _sizes(text: str) -> list[int]:
     parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**16 for part in parts):
+    if not all(is_digits(part) and 0 < int(part) < 2**16 for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of sizes such as 64,128,256")
     return [int(part) for part in parts]

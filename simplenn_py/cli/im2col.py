@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import shown
 from ..runtime.console import make_console, say
+from ..runtime.numerals import is_digits
 from .figures import draw_beside
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _size(text: str) -> tuple[int, int, int]:
     from ..errors import OptionError
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(n.isascii() and n.isdigit() and len(n) < 8 for n in parts):
+    if len(parts) != 3 or not all(is_digits(n, 7) for n in parts):
         raise OptionError(
             f"--size is {text!r}; it must be height, width and channels, such as 28x28x1"
         )

@@ -158,7 +158,9 @@ def _shape(text: str) -> tuple[int, int, int]:
 
     from ..errors import OptionError
 
-    match = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?", text.lower())
+    match = re.fullmatch(
+        r"([1-9]\d{0,8})x([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?", text.lower(), re.ASCII
+    )
     if match is None:
         raise OptionError(
             f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"

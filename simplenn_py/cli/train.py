@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runtime.console import make_console, shell_words
+from ..runtime.numerals import is_digits, real, whole
 from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
@@ -200,9 +201,7 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     from ..errors import OptionError
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(
-        p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts
-    ):
+    if len(parts) != 3 or not all(is_digits(p) and 0 < int(p) < 2**20 for p in parts):
         raise OptionError(
             f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
         )
@@ -242,8 +241,16 @@ def resume_command(args: argparse.Namespace, out: str) -> str:
 
 def _result(report: dict[str, Any], out: str) -> str:
     parts = [f"train accuracy {100 * report['train_accuracy']:.2f} %"]
+    if report["validation_accuracy"] is not None:
+        step = "iteration" if "iterations" in report else "epoch"
+        parts.append(
+            f"validation accuracy {100 * report['validation_accuracy']:.2f} % (best {step}: "
+            f"{report['best_epoch']} of {report.get(step + 's')})"
+        )
     if report["test_accuracy"] is not None:
         parts.append(f"test accuracy {100 * report['test_accuracy']:.2f} %")
+    elif report["validation_accuracy"] is None:
+        parts.append("no images were held out to test it (see --validation and --test)")
     timings = report["timings"]
     parts.append(
         f"{timings['total_seconds']:.1f} s in total, of which {timings['compile_seconds']:.1f} s "
@@ -268,13 +275,13 @@ def _shown(value: object) -> str:
 
 def _whole(text: str) -> int:
     try:
-        return int(text)
+        return whole(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return real(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

@@ -114,6 +114,7 @@ def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
     from ..engines import make_engine
     from ..model.model import Model
     from ..runtime.threads import limit_threads
+    from ..training.training import compile_update
 
     a, b, d = config.image_shape
     model = Model.initialise(config, np.arange(config.nL), np.random.default_rng(0), dtype)
@@ -126,6 +127,7 @@ def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
             trainer = make_engine(engine, config, 2, dtype)
             objective = BatchObjective(trainer, model, problem, chosen)
             objective.grad(chosen, np.empty_like(model.theta))
+            compile_update("adam" if solver == "adam" else "sgd", dtype)
             if solver == "newton":
                 Gv(trainer, model, problem, chosen, model.theta)
             predictor = make_engine(engine, config, 2, dtype, training=False)

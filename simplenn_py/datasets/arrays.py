@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import DataError
-from ..io.npz import read_arrays
+from ..errors import DataError, shown
+from ..io.npz import array_names, read_arrays
 from ..layout import Array, from_nhwc, from_rows
 from .dataset import Dataset, Images
 from .values import as_labels, as_pixels, check_count, need_shape
 
 Shape = tuple[int, int, int]
+
+_NAMES = ("X", "y", "X_test", "y_test")
 
 
 def load(
@@ -45,7 +47,7 @@ def load(
         If a file is missing, damaged or pickled, an array is missing, or the arrays are not
         images and labels of the given shape.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, _NAMES)
     train = _part(arrays, path, "X", "y", shape, input_format)
     inside = [name for name in ("X_test", "y_test") if name in arrays]
     if test is None and not inside:
@@ -61,7 +63,7 @@ def load(
             "leave one of them out"
         )
     test_path = Path(test)
-    second = _part(read_arrays(test_path), test_path, "X", "y", own, input_format)
+    second = _part(read_arrays(test_path, _NAMES[:2]), test_path, "X", "y", own, input_format)
     return Dataset(path.stem, train, second, f"{path}, {test_path}")
 
 
@@ -75,7 +77,7 @@ def _part(
 ) -> Images:
     for name in (X_name, y_name):
         if name not in arrays:
-            known = ", ".join(sorted(arrays)[:8]) or "nothing"
+            known = shown(", ".join(sorted(array_names(path))[:8])) or "nothing"
             raise DataError(
                 f"{path}: has no array {name} (it holds {known}); save one with "
                 "numpy.savez(FILE, X=images, y=labels)"

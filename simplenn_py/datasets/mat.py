@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..io.damage import reason
 from ..io.mat5 import load_mat
 from ..layout import Array, from_rows
 from .dataset import Dataset, Images
@@ -127,13 +126,6 @@ def _cell_strings(y: Any, path: Path) -> Array:
 
 def _dense(Z: Any, abd: int, where: str) -> Array:
     Z = Z.tocsc(copy=True)
-    try:
-        # In a damaged file indices may lie outside the matrix; no later step would notice.
-        Z.check_format(full_check=True)
-    except ValueError as error:
-        raise DataError(
-            f"{where}: its indices are damaged ({reason(error)}); restore it from a copy"
-        ) from None
     Z.sum_duplicates()
     values = as_pixels(Z.data, where)
     if fits_uint8(values):

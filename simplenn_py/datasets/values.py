@@ -37,7 +37,8 @@ def as_pixels(X: Array, where: str) -> Array:
     """
     if X.dtype.kind == "f":
         dtype = np.float32 if X.dtype.itemsize <= 4 else np.float64
-        X = X.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # long doubles; infinities are refused below
+            X = X.astype(dtype, copy=False)
         if not np.isfinite(X).all():
             n = int(np.argmin(np.isfinite(X).ravel()))
             raise DataError(

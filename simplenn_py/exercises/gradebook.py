@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.atomic import atomic_write_bytes
+from ..io.files import read_text
 from .check import read_source
 from .course import EXERCISES, exercise_named
 from .exercise import Exercise
@@ -143,8 +144,9 @@ def load_gradebook(folder: Path) -> Gradebook:
     path = folder / NAME
     if not path.exists():
         return Gradebook(folder)
+    text = read_text(path)
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
+        content: Any = json.loads(text)
         if content["format"] != _FORMAT:
             raise ValueError
         entries = {str(k): Entry(**v) for k, v in content["exercises"].items()}

@@ -19,6 +19,7 @@ from ..errors import ConfigError, DataError, OptionError, closest
 from ..layout import Array, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
+from ..runtime.numerals import real
 from ..training.job import check_images, fresh_job
 from ..training.options import TrainOptions
 from ..training.training import run_job
@@ -102,7 +103,7 @@ def parse_options(options: str) -> TrainOptions:
 def _read(name: str, text: str) -> dict[str, Any]:
     option = _OPTIONS[name]
     try:
-        value = float(text)
+        value = real(text)
     except ValueError:
         raise OptionError(f"{name} is {text!r}; it must be a number") from None
     if option.values is not None:

@@ -21,6 +21,7 @@ import numpy as np
 from .. import cnn
 from ..engines.operator_table import Operators
 from ..errors import DataError
+from ..io.files import TEXT_BYTES, not_python_text, read_bytes
 from ..runtime.paths import user_path
 
 #: Number of calls per routine that are repeated with the package's, to compare values and times.
@@ -240,10 +241,11 @@ def load_routines(path: str | Path) -> list[Watched]:
 def _routines(path: Path) -> tuple[list[Watched], set[str]]:
     """Return a file's routines, and the names of those that are not written yet."""
     path = path.resolve()
+    source = read_bytes(path, TEXT_BYTES)
+    if fault := not_python_text(source):
+        raise DataError(f"{path}: {fault}; open it in an editor and save it as UTF-8")
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        tree = ast.parse(source, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         number = getattr(error, "lineno", None)
         line = f", line {number}" if number else ""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..runtime.environment import blas, cpu_name
+from ..runtime.numerals import is_digits
 from ..runtime.threads import available
 
 _CACHE_NAME = re.compile(r"kernels-[0-9a-f]{16}")
@@ -250,7 +251,7 @@ def _variables() -> Iterator[Finding]:
             yield Finding("variable", f"{name}={value}", f"{effect}; unset it")
     for name in _THREAD_VARIABLES:
         value = os.environ.get(name, "")
-        if value.isdigit() and 0 < int(value) < cores:
+        if is_digits(value) and 0 < int(value) < cores:
             found = True
             remedy = f"there are {cores} cores; unset it, and give --threads to limit a single run"
             yield Finding("variable", f"{name}={value}", remedy)

@@ -11,7 +11,7 @@ import numpy as np
 from ..cnn.operators.loss import get_loss
 from ..cnn.problem import Problem
 from ..datasets.dataset import Dataset, Images
-from ..errors import ConfigError, DataError, OptionError, closest
+from ..errors import ConfigError, DataError, OptionError, closest, shown
 from ..io.atomic import remove_leftovers
 from ..layout import Array
 from ..model.model import Model
@@ -145,12 +145,20 @@ def resumed_job(
     model, state, saved = previous.model, previous.state, previous.options
     _check_test(data, model.config)
     options = options or saved
-    newton = options.solver == "newton"
+    newton = saved.solver == "newton"
     length, step = ("iter_max", "iteration") if newton else ("epochs", "epoch")
     changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
     if set(changed) - {length, "threads"}:
-        names = ", ".join(k for k in changed if k not in (length, "threads"))
-        raise OptionError(f"{names} cannot change in a resumed run; only {length} and threads can")
+        fixed = [k for k in changed if k not in (length, "threads")]
+        given, kept = (
+            ", ".join(f"{k} {shown(values[k])}" for k in fixed)
+            for values in (asdict(options), asdict(saved))
+        )
+        raise OptionError(
+            f"{given} cannot be chosen in a resumed run, which has {kept}; only {length} and "
+            f"threads can change; leave {'it' if len(fixed) == 1 else 'them'} out, or start a new "
+            "run"
+        )
     begun = state.epoch
     if not isinstance(state, NewtonState):
         begun += state.position > 0
@@ -337,9 +345,20 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
         raise OptionError(
             f"limit is {options.limit}, but there are {y.size} training images; make it smaller"
         )
+    classes = np.unique(y).size
+    if 0 < options.limit < classes:
+        raise OptionError(
+            f"limit is {options.limit}, but there are {classes} classes; give at least one image "
+            f"per class, {classes} or more"
+        )
     if options.limit:
         chosen = stratified(y, options.limit, rng)
     held_out = round(options.validation * chosen.size)
+    if options.validation and not held_out:
+        raise OptionError(
+            f"validation is {options.validation}, which holds out none of {chosen.size} images; "
+            f"give more than {0.5 / chosen.size:.3g}, or 0 for no validation set"
+        )
     if held_out == chosen.size:
         raise OptionError(
             f"validation is {options.validation}, which leaves no image to train on; make it "

@@ -19,6 +19,7 @@ from ..opt.minibatch import Record
 from ..opt.newton import NewtonState
 from ..runtime.environment import describe
 from .job import Job
+from .options import DEFAULT_LR, TrainOptions
 
 
 @dataclass
@@ -43,6 +44,25 @@ class History:
     interrupted: bool = False
 
 
+def used_options(options: TrainOptions, images: int) -> TrainOptions:
+    """Return the options with the values that stand for 0.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    images : int
+        Number of images to train on.
+
+    Returns
+    -------
+    TrainOptions
+        ``lr`` is the solver's default if it was 0, ``GNsize`` a twentieth of the images.
+    """
+    if options.solver == "newton":
+        return replace(options, GNsize=options.GNsize or -(-images // 20))
+    return replace(options, lr=options.lr or DEFAULT_LR[options.solver])
+
+
 def first_report(job: Job, threads: int) -> dict[str, Any]:
     """Return the part of ``run.json`` that is known before training."""
     data = job.data
@@ -57,7 +77,7 @@ def first_report(job: Job, threads: int) -> dict[str, Any]:
         },
         "network": asdict(job.model.config),
         "parameters": job.model.config.n_parameters,
-        "options": asdict(job.options),
+        "options": asdict(used_options(job.options, job.training.size)),
         "seed": job.options.seed,
         "threads": threads,
         **describe(),
@@ -85,13 +105,19 @@ def finish(job: Job, engine: Engine, history: History) -> Callable[[], list[str]
         report["epochs"], report["updates"] = job.state.epoch, job.state.updates
     report["best_epoch"] = job.best.epoch or job.state.epoch
     report["timings"]["train_seconds"] = sum(record["seconds"] for record in records)
-    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    report |= dict.fromkeys(keys)
+    parts = ("train", "validation", "test")
+    report |= dict.fromkeys(f"{part}_{what}" for part in parts for what in ("loss", "accuracy"))
     if not history.interrupted:
         start = time.perf_counter()
         report["train_loss"], predicted = evaluate(engine, job.model, job.problem, job.training)
         truth, part = job.problem.y[job.training], "training images"
         report["train_accuracy"] = float(np.mean(predicted == truth))
+        if job.validation.size:
+            report["validation_loss"], predicted = evaluate(
+                engine, job.model, job.problem, job.validation
+            )
+            truth, part = job.problem.y[job.validation], "validation images"
+            report["validation_accuracy"] = float(np.mean(predicted == truth))
         if data.test is not None:
             truth, predicted, loss = _test(job, engine, data.test)
             part = "test images"

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import ConfigError, DataError
+from ..io.files import read_text
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
 from ..runtime.console import shell_words
+from ..runtime.numerals import real
 from ..runtime.paths import user_path
 
 _REMEDY = "copy the folder again, or train again"
@@ -158,19 +160,9 @@ def _step(solver: str) -> str:
     return "iteration" if solver == "newton" else "epoch"
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is damaged: it is not a text file; {_REMEDY}") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path} cannot be read ({reason}); check its permissions") from None
-
-
 def _report(path: Path) -> dict[str, Any]:
     """Read run.json and check its content."""
-    text = _text(path)
+    text = read_text(path)
     try:
         report = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -240,7 +232,7 @@ def _network(path: Path, fields: dict[str, Any]) -> str:
 
 def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
     """Read history.csv, whose first column is `step`."""
-    text = _text(path)
+    text = read_text(path)
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error as error:
@@ -276,7 +268,7 @@ def _cell(where: str, key: str, text: str) -> float | None:
     if not text and key not in _EVERYWHERE:
         return None
     try:
-        value = float(text)
+        value = real(text)
     except ValueError:
         _wrong(where, key, text, "a number")
     # The loss on the validation set may be infinite one epoch before the run diverges.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..cnn.engine import Engine
 from ..cnn.jacobian import stored_bytes
@@ -18,18 +19,19 @@ from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
 from ..model.model import Model
 from ..network.config import NetConfig
-from ..opt.adam import AdamState, adam
+from ..opt.adam import AdamState, Moments, adam
 from ..opt.hooks import Hook, Hooks
+from ..opt.minibatch import Rule
 from ..opt.newton import NewtonState, newton
-from ..opt.sgd import sgd
+from ..opt.sgd import Momentum, sgd
 from ..runtime.console import make_console, say
 from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
-from .options import DEFAULT_LR, TrainOptions
-from .results import History, diverged, finish, first_report
+from .options import TrainOptions
+from .results import History, diverged, finish, first_report, used_options
 from .run_folder import CheckpointHook
 
 if TYPE_CHECKING:
@@ -216,6 +218,7 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
     else:
         objective = BatchObjective(engine, job.model, job.problem, job.training)
         objective.grad(np.zeros(1, np.int64), gradient)
+        compile_update(job.options.solver, gradient.dtype)
     seconds = time.perf_counter() - began
     compiled = compilations() - before
     if progress and compiled:
@@ -225,6 +228,22 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
             highlight=False,
         )
     return seconds
+
+
+def compile_update(solver: str, dtype: DTypeLike) -> None:
+    """Compile the formula of SGD or Adam, by an update of one number.
+
+    Parameters
+    ----------
+    solver : {"sgd", "adam"}
+    dtype : {"float32", "float64"}
+    """
+    theta, v, m = np.zeros((3, 1), dtype)
+    if solver == "adam":
+        rule: Rule = Moments(AdamState(m, v, rng=np.random.default_rng()))
+    else:
+        rule = Momentum(v, 0.0)
+    rule.update(theta, np.zeros_like(theta), 1, 0.0, 0.0)
 
 
 class _ValidationHook(Hook):
@@ -268,13 +287,12 @@ def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, consol
 
 
 def _solve(job: Job, engine: Engine, hook: Hook) -> None:
-    options, state = job.options, job.state
+    options, state = used_options(job.options, job.training.size), job.state
     if isinstance(state, NewtonState):
-        GNsize = options.GNsize or -(-job.training.size // 20)
-        stored = _stores_jacobian(job, GNsize)
+        stored = _stores_jacobian(job, options.GNsize)
         newton(
             FullObjective(engine, job.model, job.problem, job.training, stored),
-            state, hook, GNsize=GNsize, iter_max=options.iter_max, cg_tol=options.xi,
+            state, hook, GNsize=options.GNsize, iter_max=options.iter_max, cg_tol=options.xi,
             CGmax=options.CGmax, drop=options.drop, boost=options.boost, eta=options.eta,
         )  # fmt: skip
         return
@@ -282,7 +300,7 @@ def _solve(job: Job, engine: Engine, hook: Hook) -> None:
     common: dict[str, Any] = {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
-        "lr": options.lr or DEFAULT_LR[options.solver],
+        "lr": options.lr,
         "decay": options.decay,
         "schedule": options.schedule,
     }
