@@ -99,7 +99,7 @@ BESIDE = {  # command: words in its results
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(c, marks=[pytest.mark.slow] * c.startswith("roofline")) for c in BESIDE],
+    [pytest.param(c, marks=[pytest.mark.slow] * c.startswith(("r", "gr"))) for c in BESIDE],
 )
 def test_results_are_printed_before_the_figure(
     command: str, broken: Broken, run_folder: Path

@@ -111,8 +111,11 @@ def use(name: str, data: Path, run: Path, call: Call, tmp_path: Path) -> None:
     call("data", "list", f"--data-dir={data}")
 
 
-def test_every_command_with_a_name_of_everything(call: Call, tmp_path: Path) -> None:
+def test_every_command_with_a_name_of_everything(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, run = train_with(EVERYTHING, call, tmp_path)
+    monkeypatch.setattr("simplenn_py.plots.beside.write_png", lambda *_: "")  # to save time
     use(EVERYTHING, data, run, call, tmp_path)
 
 

@@ -128,13 +128,13 @@ def made_font(path: Path, characters: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["$", "$\\frac \x1b[2J\n\udce9\u202e" + "x" * 4000])
-def test_hostile_names_in_every_title(name: str, tmp_path: Path) -> None:
+def test_hostile_names_in_every_title(tmp_path: Path) -> None:
+    name = "$\\frac \x1b[2J\n\udce9\u202e" + "x" * 4000
     record = {"epoch": 1, "loss": 1.0, "train_accuracy": 0.5, "seconds": 1.0}
     figures = {
         tmp_path / "curves.png": lambda: plots.plot_curves([record], data=name),
         tmp_path / "c.png": lambda: plots.plot_confusion(
-            np.eye(2, dtype=int), [name, "_"], part=name
+            np.eye(3, dtype=int), [name, "_", "$"], part=name
         ),
     }
     written, notes = draw(figures)  # type: ignore[arg-type]
