@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import __version__
-from ..errors import UserError, closest, shown
+from ..errors import UserError, closest, printable, shown
 from ..runtime.console import print_anything
 from ..runtime.numerals import real, whole
 from ..runtime.threads import polite_waiting
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     polite_waiting()  # before NumPy loads its BLAS
     print_anything()
-    args = parser().parse_args(argv)
+    args = _with_homes(parser().parse_args(argv))
     try:
         return int(args.run(args))
     except UserError as error:
@@ -142,4 +142,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _told(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}; check the path, its permissions and the disk"
+    told = f"{where}{error.strerror or error}; check the path, its permissions and the disk"
+    return printable(told)
+
+
+def _with_homes(args: argparse.Namespace) -> argparse.Namespace:
+    """Replace ``~`` at the start of arguments, which a shell leaves in ``--out=~/runs``."""
+
+    def home(value: object) -> object:
+        if isinstance(value, list):
+            return [home(one) for one in value]
+        return os.path.expanduser(value) if isinstance(value, str) else value
+
+    return argparse.Namespace(**{name: home(value) for name, value in vars(args).items()})

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.console import say
+from .figures import draw_beside
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -118,7 +121,6 @@ def run(args: argparse.Namespace) -> int:
     add_accuracy(report, "before", model, data)
     add_accuracy(report, "factored", small, data)
     _make_folder(out)
-    _draw(out, layers, args.model, report["measure"])
     _write(out, report)  # written again when the report is complete
     if not args.json:
         _print_layers(args.model, layers, report)
@@ -128,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         small, history = train(data, None, options, out=out, start=small, progress=not args.json)
         if history.interrupted:
             _say_how_to_go_on(args, data, out)
+            _draw(out, layers, args.model, report["measure"])
             return 130
         report["finetuned"] = {
             "epochs": args.finetune,
@@ -139,10 +142,13 @@ def run(args: argparse.Namespace) -> int:
     report["milliseconds"] = time_passes(model, small)
     text = _write(out, report)
     if args.json:
-        print(text)
-        return 0
-    _print_totals(report)
-    print(f"written: {out} (model.npz, compress.json, singular-values.png)")
+        print(text, flush=True)
+    else:
+        _print_totals(report)
+    drawn = _draw(out, layers, args.model, report["measure"])
+    if not args.json:
+        also = ", singular-values.png" if drawn else ""
+        say(f"written: {out} (model.npz, compress.json{also})")
     return 0
 
 
@@ -151,7 +157,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _free_name(model: Path) -> Path:
     own = model.resolve()
-    first = own.parent / f"{own.stem if own.is_file() else own.name}-compressed"
+    name = own.stem if own.is_file() else own.name
+    first = own.parent / f"{name[:56]}-compressed"  # a name has at most 255 bytes
     if not first.exists():
         return first
     others = (Path(f"{first}-{n}") for n in range(2, 10**6))
@@ -183,7 +190,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     """Load the data set of --data, else the one that the run was trained on."""
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
-    from ..errors import DataError, OptionError, shown
+    from ..errors import DataError, OptionError
     from ..labels import match_labels, quoted
     from ..training.job import check_size
     from ..training.run_data import find_data
@@ -214,7 +221,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
                 )
         if reason:
             note = f"note: the images that {args.model} was trained on are not used: {reason}"
-            print(shown(f"{note}; to use them, give --data", 1000), file=sys.stderr)
+            say(f"{note}; to use them, give --data", file=sys.stderr)
         return None
     check_size(data.train, model.config, "training")
     if match_labels(data.train.y, model.classes)[0].min() == model.config.nL:
@@ -277,11 +284,11 @@ def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
 # -- the results
 
 
-def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
-    from ..plots.style import save
+def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> str | None:
     from ..tools.compress.plot import plot_ranks
 
-    save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")
+    plot = partial(plot_ranks, layers, name=Path(name).name, of=of)
+    return draw_beside(str(out / "singular-values.png"), plot)
 
 
 def _write(out: Path, report: dict[str, Any]) -> str:
@@ -306,14 +313,14 @@ def _say_how_to_go_on(args: argparse.Namespace, data: Dataset, out: Path) -> Non
         image_shape=shape,
         input_format=origin.input_format,
     )
-    print(
+    say(
         f"interrupted; continue with: {resume_command(given, str(out))}",
         file=sys.stderr if args.json else sys.stdout,
     )
 
 
 def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]) -> None:
-    print(f"{name}: singular values of each layer's {report['measure']}")
+    say(f"{name}: singular values of each layer's {report['measure']}")
     rows = []
     for layer in layers:
         m, n = layer.shape
@@ -344,8 +351,8 @@ def _print_totals(report: dict[str, Any]) -> None:
     print_table(("", "before", "after", ""), rows)
     shown = [f"{100 * value:.2f} % {when}" for when, value in report["accuracy"].items()]
     if shown:
-        print(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")
+        say(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")
         unknown = {entry["label"]: entry["images"] for entry in report["unknown_labels"]}
         if unknown:
             what = sentence(unknown, "", "the model does not know")
-            print(f"counted as mistakes: {what}")
+            say(f"counted as mistakes: {what}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from ..runtime.console import make_console
+from ..errors import printable
+from ..runtime.console import print_whole, say
 
 _DESCRIPTION = """\
 Find, download and verify the data sets digits, mnist and cifar10.
@@ -107,11 +108,11 @@ def _list(names: list[str], data_dir: str | None) -> int:
             "yes" if places[entry.name] else f"no ({megabytes:.0f} MB)",
             entry.about,
         )
-    make_console().print(table)
+    print_whole(table, plain_width=80)
     for name, place in places.items():
         missing = f"not found; to download it: simplenn data fetch {name}"
-        print(f"{name}: {place or missing}")
-    print("searched: " + ", ".join(map(str, folders(data_dir))))
+        say(f"{name}: {place or missing}")
+    say("searched: " + ", ".join(map(str, folders(data_dir))))
     return 0
 
 
@@ -120,11 +121,11 @@ def _where(names: list[str], data_dir: str | None) -> int:
     from ..datasets.fetch import require, where
 
     if len(names) == 1:  # one bare path, for use in scripts
-        print(require(names[0], data_dir))
+        say(require(names[0], data_dir))
         return 0
     for name in names or CATALOGUE:
         place = require(name, data_dir) if names else where(name, data_dir)
-        print(f"{name}\t{place or '-'}")
+        print(f"{name}\t{printable(place or '-')}")
     return 0
 
 
@@ -138,7 +139,7 @@ def _fetch(names: list[str], data_dir: str | None) -> int:
             "mnist'"
         )
     for name in names:
-        print(f"{name}: {fetch(name, data_dir)}")
+        say(f"{name}: {fetch(name, data_dir)}")
     return 0
 
 
@@ -152,5 +153,5 @@ def _verify(names: list[str], data_dir: str | None) -> int:
         result = verify(name, data_dir)
         print(f"{name}: good, {result.train:,} training and {result.test:,} test images")
         for path, verdict in result.files:
-            print(f"  {path}: {verdict}")
+            say(f"  {path}: {verdict}")
     return 0

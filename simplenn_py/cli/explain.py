@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..runtime.console import say
+
 if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..model.model import Model
@@ -93,13 +95,13 @@ def run(args: argparse.Namespace) -> int:
     html, shown = explain.fitting_page(data)
     explain.write_page(args.out, html)
     which = ", ".join(map(str, shown))
-    print(f"{title}, layer{'s' * (len(shown) > 1)} {which}: {picture.about}")
+    say(f"{title}, layer{'s' * (len(shown) > 1)} {which}: {picture.about}")
     if not trained:
         print(
             "the network is untrained and its weights are random; after 'simplenn train digits', "
             "'simplenn explain runs/digits-1' shows a trained network"
         )
-    print(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
+    say(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
     return 0
 
 

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import printable, shown
+from ..runtime.console import say
+from ..runtime.paths import user_path
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ examples:
   simplenn predict model.npz mnist --out out.csv     all decision values, one line per image"""
 
 _FEW = 8  # labels listed in one line
+_FORMULA = ("=", "+", "-", "@")
 _SETS = {"test": "test set", "train": "training set"}
 
 
@@ -84,7 +88,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--batch-size", type=int, default=256, metavar="N", help="images per batch (%(default)s)")
     add("--invert", action="store_true",
         help="invert picture files with dark ink on light paper, see above")  # fmt: skip
-    add("--out", metavar="FILE.csv", help="write labels and all decision values z^{L+1} to FILE")
+    add(
+        "--out",
+        metavar="FILE.csv",
+        help="write labels and all decision values z^{L+1} to FILE; before a label that a "
+        "spreadsheet would take for a formula stands an apostrophe",
+    )
     add("--force", action="store_true", help="overwrite an existing file of --out")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -137,7 +146,7 @@ def load_model(path: str | Path) -> Model:
     from ..errors import DataError
     from ..model.model import Model
 
-    path = Path(path)
+    path = user_path(path)
     if path.is_dir():
         if not (path / "model.npz").is_file():
             raise DataError(
@@ -312,10 +321,10 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
     rows = []
     for row in report["classes"]:
         share = "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.2f} %"
-        mistake = f"{_shown(row['mistaken_for'])} ({row['mistaken_images']:,})"
-        rows.append([_shown(row["class"]), f"{row['images']:,}", f"{row['correct']:,}", share])
+        mistake = f"{row['mistaken_for']} ({row['mistaken_images']:,})"
+        rows.append([str(row["class"]), f"{row['images']:,}", f"{row['correct']:,}", share])
         rows[-1].append(mistake if row["mistaken_images"] else "")
-    print(
+    say(
         f"{report['data']}, {_SETS[report['split']]}: {100 * report['accuracy']:.2f} % correct, "
         f"{report['correct']:,} of {report['images']:,} images"
     )
@@ -323,16 +332,16 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
     print_table(headings, rows, left=headings[-1:])
     absent = [row["class"] for row in report["classes"] if not row["images"]]
     if absent:
-        print(f"classes without an image in the data set: {_listed(absent)}")
+        say(f"classes without an image in the data set: {_listed(absent)}")
     foreign = report["unknown_labels"]
     if foreign:
         images = sum(entry["images"] for entry in foreign)
-        print(
+        say(
             f"counted as mistakes: {images:,} image{'s' * (images > 1)} with labels that the model "
             f"does not know: {listed({entry['label']: entry['images'] for entry in foreign})}"
         )
     if args.out:
-        print(f"written: {args.out}")
+        say(f"written: {args.out}")
 
 
 # -- picture files
@@ -381,13 +390,12 @@ def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:
     rows = []
     for row in report["images"]:
         first, second = number(row["value"]), number(row["second_value"])
-        labels = _shown(row["predicted"]), _shown(row["second"])
-        rows.append([_shown(row["file"]), labels[0], first, labels[1], second])
+        rows.append([row["file"], str(row["predicted"]), first, str(row["second"]), second])
     measure = report["measure"]
     headings = ("file", "predicted", measure, "second guess", measure)
     print_table(headings, rows, left=("predicted", "second guess"))
     if args.out:
-        print(f"written: {args.out}")
+        say(f"written: {args.out}")
 
 
 # -- output
@@ -409,18 +417,21 @@ def _write_csv(
     with atomic_open(path, "w") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         names = [f"z_{label}" for label in model.classes.tolist()]
-        writer.writerow([*(name for name, _ in keys), "predicted", *names])
+        writer.writerow([*(name for name, _ in keys), "predicted", *map(_cell, names)])
         columns = [column for _, column in keys]
         for *known, label, z in zip(*columns, predicted, values.T, strict=True):
-            writer.writerow([*known, label, *(format(value, digits) for value in z.tolist())])
+            numbers = (format(value, digits) for value in z.tolist())
+            writer.writerow([*map(_cell, known), _cell(label), *numbers])
 
 
-def _shown(label: Any) -> str:
-    """Return a label or file name as text that cannot control a terminal."""
-    text = str(label)
-    return text if text.isprintable() else repr(text)
+def _cell(value: Any) -> Any:
+    """Return a label or file name as one line that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _listed(labels: list[Any]) -> str:
     more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
-    return ", ".join(map(_shown, labels[:_FEW])) + more
+    return ", ".join(map(shown, labels[:_FEW])) + more

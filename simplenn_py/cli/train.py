@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, shell_words
 from ..runtime.numerals import is_digits, real, whole
 from ..training.options import TrainOptions, default_options
 
@@ -151,7 +151,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json(history.report))
     elif own:
-        console.print("\n".join(watched.summary() for watched in own))
+        for watched in own:
+            console.print(watched.summary())
     if not args.quiet and history.report.get("stopped_because"):
         console.print(f"stopped: {history.report['stopped_because']}")
     if history.interrupted:
@@ -222,7 +223,7 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
 
 
 def _next_folder(dataset: str) -> str:
-    stem = Path(dataset).stem or "run"
+    stem = Path(dataset).stem[:60] or "run"  # at most 240 bytes: a name has 255
     numbers = (n for n in range(1, 10**6) if not Path("runs", f"{stem}-{n}").exists())
     return str(Path("runs", f"{stem}-{next(numbers)}"))
 
@@ -233,19 +234,22 @@ def resume_command(args: argparse.Namespace, out: str) -> str:
     Parameters
     ----------
     args : Namespace
-        Options of the interrupted run: dataset, data_dir, test, image_shape and input_format.
+        Options of the interrupted run: dataset, data_dir, test, image_shape, input_format and own.
     out : str
         The run folder.
     """
-    import shlex
-
     words = ["simplenn", "train", args.dataset, "--resume", str(out)]
     for name in ("data_dir", "test", "image_shape"):
         if getattr(args, name) is not None:
             words += [f"--{name.replace('_', '-')}", getattr(args, name)]
     if args.input_format != "row":
         words += ["--input-format", args.input_format]
-    return shlex.join(words)
+    own = getattr(args, "own", None) or []
+    words += ["--with", *own] if own else []
+    paths = {args.dataset, str(out), args.data_dir, args.test, *own}
+    # A path that starts with a dash would be taken for an option.
+    dashed = {path for path in paths if path is not None and path.startswith("-")}
+    return shell_words([f"./{word}" if word in dashed else word for word in words])
 
 
 def _result(report: dict[str, Any], out: str) -> str:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from ..errors import DataError, closest
+from ..runtime.paths import user_path
 from . import cifar, digits, idx
 from .catalogue import CATALOGUE, Info, RemoteFile
 from .dataset import Dataset
@@ -61,9 +62,9 @@ def folders(data_dir: PathLike | None = None) -> list[Path]:
     """
     import platformdirs
 
-    places = [] if data_dir is None else [Path(data_dir).expanduser()]
+    places = [] if data_dir is None else [user_path(data_dir)]
     if os.environ.get(ENVIRONMENT):
-        places.append(Path(os.environ[ENVIRONMENT]).expanduser())
+        places.append(user_path(os.environ[ENVIRONMENT]))
     cache = Path(platformdirs.user_cache_dir("simplenn_py", appauthor=False))
     return [*places, cache / "data"]
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import DataError
 from ..labels import as_labels
 from ..layout import Array
+from ..runtime.paths import plain_name
 from .dataset import Dataset, Images
 from .images import inspect, read_images
 
@@ -86,7 +87,7 @@ def _list(folder: Path) -> Files:
     files: Files = []
     seen: dict[str, str] = {}
     for directory in classes:
-        (label,) = as_labels([directory.name], padded=True).tolist()
+        (label,) = as_labels([plain_name(directory.name)], padded=True).tolist()
         if label in seen:  # two forms of an accented letter, or a blank at the end
             raise DataError(
                 f"{folder}: {seen[label]!a} and {directory.name!a} are the same label; put their "

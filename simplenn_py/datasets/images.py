@@ -19,6 +19,7 @@ from ..errors import DataError
 from ..io.damage import LIBRARY_ERRORS, reason
 from ..io.files import require_file
 from ..layout import Array, storage
+from ..runtime.paths import user_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,7 +54,7 @@ def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int)
     Resizing is bilinear with antialiasing: each new pixel is a weighted mean of all old pixels
     in its neighbourhood, so shrinking averages, and no value leaves the range of the old ones.
     """
-    files = [Path(path) for path in paths]
+    files = [user_path(path) for path in paths]
     if d not in (1, 3):
         raise DataError(
             f"{files[0] if files else 'picture files'}: a picture has 1 channel (grey) or 3 (RGB), "

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DataError, closest
+from ..runtime.paths import user_path
 from .dataset import Dataset, Origin
 
 NAMES = ("digits", "mnist", "cifar10")
@@ -68,17 +69,18 @@ def load_dataset(
     >>> data.train.y[:5].tolist()
     [0, 1, 2, 3, 4]
     """
-    text = os.fspath(name)
+    path, text = user_path(name), os.fspath(name)
     _check(shape, input_format)
-    named = text in NAMES and (isinstance(name, str) or not Path(text).exists())
+    named = text in NAMES and (isinstance(name, str) or not path.exists())
+    test = None if test is None else user_path(test)
     if named:
         data = _named(text, data_dir, test, shape, progress)
     else:
-        data = _from_path(Path(text), test, shape, input_format)
+        data = _from_path(path, test, shape, input_format)
     origin = Origin(
-        text if named else os.path.abspath(text),
+        text if named else os.path.abspath(path),
         named,
-        None if data_dir is None else os.path.abspath(Path(data_dir).expanduser()),
+        None if data_dir is None else os.path.abspath(user_path(data_dir)),
         None if test is None else os.path.abspath(test),
         None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
         input_format,
@@ -86,9 +88,7 @@ def load_dataset(
     return replace(data, origin=origin)
 
 
-def _from_path(
-    path: Path, test: str | os.PathLike[str] | None, shape: Shape | None, input_format: str
-) -> Dataset:
+def _from_path(path: Path, test: Path | None, shape: Shape | None, input_format: str) -> Dataset:
     if path.is_dir():
         from . import folder
 

@@ -22,6 +22,7 @@ from .. import cnn
 from ..engines.operator_table import Operators
 from ..errors import DataError
 from ..io.files import TEXT_BYTES, not_python_text, read_bytes
+from ..runtime.paths import user_path
 
 #: Number of calls per routine that are repeated with the package's, to compare values and times.
 _COMPARED = 20
@@ -181,7 +182,7 @@ def load_all(paths: Sequence[str | Path]) -> list[Watched]:
         As :func:`load_routines`, and if two files define the same routine.
     """
     found: dict[str, Watched] = {}
-    for path in map(Path, paths):
+    for path in map(user_path, paths):
         if path.is_dir():
             own = [watched for file in sorted(path.glob("*.py")) for watched in _routines(file)[0]]
             if not own:
@@ -221,7 +222,7 @@ def load_routines(path: str | Path) -> list[Watched]:
     DataError
         If the file cannot be run, or defines none of these routines.
     """
-    found, unwritten = _routines(Path(path))
+    found, unwritten = _routines(user_path(path))
     known = Operators.names()
     if not found:
         begun = [name for name in known if name in unwritten]

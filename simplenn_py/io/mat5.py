@@ -28,6 +28,7 @@ import numpy as np
 from ..errors import DataError
 from ..layout import Array
 from ..runtime.memory import free_bytes
+from ..runtime.paths import user_path
 from ..runtime.units import human_bytes
 from .damage import LIBRARY_ERRORS, reason
 from .files import read_bytes
@@ -73,7 +74,7 @@ def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, 
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    path = Path(path)
+    path = user_path(path)
     content = read_bytes(path)
     try:
         if content.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or content[512:520] == _HDF5_MAGIC:

@@ -20,6 +20,7 @@ from numpy.lib import format as npy
 from ..errors import DataError, shown
 from ..layout import Array
 from ..runtime.memory import free_bytes
+from ..runtime.paths import user_path
 from ..runtime.units import human_bytes
 from .atomic import atomic_open
 from .damage import LIBRARY_ERRORS, reason
@@ -113,7 +114,7 @@ def read_arrays(
         hold or that exceed the free memory, or one of the arrays is not made of numbers or
         fixed-width strings.
     """
-    path = Path(path)
+    path = user_path(path)
     require_file(path)
     try:
         with open(path, "rb") as stream:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError, closest
+from ..runtime.paths import user_path
 from .fields import CONV_LISTS, Fields
 from .presets import PRESETS, Conv
 from .rules import problems_of
@@ -268,6 +269,7 @@ class NetConfig(Fields):
         """
         from ..io.files import read_text
 
+        path = user_path(path)
         try:
             text = read_text(path, most=2**20)
         except DataError as error:

@@ -1,5 +1,6 @@
 """Figures: the style, and the figures of training."""
 
+from .beside import Plot, draw
 from .comparison import plot_comparison
 from .confusion import confusion_counts, plot_confusion
 from .curves import plot_curves
@@ -13,8 +14,10 @@ __all__ = [
     "GREEN",
     "GREY",
     "VERMILLION",
+    "Plot",
     "check_png",
     "confusion_counts",
+    "draw",
     "first_filters",
     "new_axes",
     "plot_cg_residuals",

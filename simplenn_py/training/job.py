@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from ..network.presets import PRESETS
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..runtime.paths import user_path
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
 from .run_data import fingerprint, read_dataset_report
@@ -255,7 +255,7 @@ def network_for(
     if isinstance(config, str) and config in PRESETS:
         return NetConfig.preset(config, images.a, images.b, images.d, classes)
     if not isinstance(config, NetConfig):
-        path = Path(config)
+        path = user_path(config)
         if not path.exists():
             raise ConfigError(
                 f"config is {str(config)!r}; it must be a preset ({', '.join(PRESETS)}) or an "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,8 +109,14 @@ def first_report(job: Job, threads: int) -> dict[str, Any]:
     }
 
 
-def finish(job: Job, engine: Engine, history: History) -> None:
-    """Choose the best weights, measure them, and write model, history and figures."""
+def finish(job: Job, engine: Engine, history: History) -> Callable[[], list[str]]:
+    """Choose the best weights, measure them, and write model and history.
+
+    Returns
+    -------
+    function
+        Draws the figures, which come last, and returns notes on those that cannot be drawn.
+    """
     data = job.data
     assert data is not None
     report, records = history.report, history.records
@@ -146,7 +154,8 @@ def finish(job: Job, engine: Engine, history: History) -> None:
             confusion = np.bincount(truth[known] * nL + predicted[known], minlength=nL * nL)
             job.run.save_model(job.model, job.best)
             job.run.save_history(records)
-            job.run.save_figures(
+            return partial(
+                job.run.save_figures,
                 job.model,
                 records,
                 report["test_accuracy"],
@@ -155,6 +164,7 @@ def finish(job: Job, engine: Engine, history: History) -> None:
                 part,
                 job.options.xi,
             )
+    return list
 
 
 def _test(job: Job, engine: Engine, test: Images) -> tuple[Array, Array, float | None]:

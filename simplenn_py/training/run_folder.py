@@ -7,7 +7,6 @@ import csv
 import io
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
@@ -18,6 +17,8 @@ from ..layout import Array
 from ..model.model import Model
 from ..opt.hooks import Hook
 from ..opt.minibatch import Record
+from ..runtime.console import shell_words
+from ..runtime.paths import user_path
 from .checkpoint import FILE, Best, Checkpoint, State
 
 _FIGURE_BYTES = 4 << 20
@@ -32,7 +33,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], parameters: int, images: int) -> RunFolder:
@@ -57,7 +58,7 @@ class RunFolder:
         if present:
             raise DataError(
                 f"{path} already holds a run ({', '.join(present)}); "
-                f"choose another --out, or continue it with --resume {path}"
+                f"choose another --out, or continue it with --resume {shell_words([str(path)])}"
             )
         run._check_room(parameters, images)
         return run
@@ -135,7 +136,7 @@ class RunFolder:
         data: str,
         part: str,
         xi: float = 0.0,
-    ) -> None:
+    ) -> list[str]:
         """Draw ``curves.png``, ``confusion.png``, ``filters.png``, and Newton's ``newton.png``.
 
         Parameters
@@ -150,16 +151,26 @@ class RunFolder:
             Name of the data set, and of the images that `confusion` counts.
         xi : float
             Tolerance of Newton's CG.
+
+        Returns
+        -------
+        list of str
+            Notes on figures that could not be drawn; the results are written before.
         """
         from .. import plots
 
-        curves = plots.plot_curves(history, data=data, test_accuracy=test_accuracy)
-        plots.save(curves, self.path / "curves.png")
-        if history and "cg_steps" in history[0]:
-            plots.save(plots.plot_newton(history, data=data, xi=xi), self.path / "newton.png")
-        confusions = plots.plot_confusion(confusion, model.classes, part=f"{data}, {part}")
-        plots.save(confusions, self.path / "confusion.png")
-        plots.save(plots.plot_filters(model, data=data), self.path / "filters.png")
+        figures: dict[str, plots.Plot] = {
+            "curves": lambda: plots.plot_curves(history, data=data, test_accuracy=test_accuracy),
+            "newton": lambda: plots.plot_newton(history, data=data, xi=xi),
+            "confusion": lambda: plots.plot_confusion(
+                confusion, model.classes, part=f"{data}, {part}"
+            ),
+            "filters": lambda: plots.plot_filters(model, data=data),
+        }
+        if not history or "cg_steps" not in history[0]:
+            del figures["newton"]
+        _, notes = plots.draw({self.path / f"{k}.png": plot for k, plot in figures.items()})
+        return notes
 
     def _write(self, name: str, text: str) -> None:
         with atomic_open(self.path / name) as file:

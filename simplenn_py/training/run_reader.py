@@ -16,7 +16,9 @@ from ..errors import ConfigError, DataError
 from ..io.files import read_text
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
+from ..runtime.console import shell_words
 from ..runtime.numerals import real
+from ..runtime.paths import user_path
 
 _REMEDY = "copy the folder again, or train again"
 
@@ -125,7 +127,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     DataError
         If the folder does not hold a run, no epoch was completed, or a file is damaged.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     path = folder / "run.json"
     if not folder.is_dir():
         is_file = folder.is_file()
@@ -139,7 +141,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     if not history.is_file():
         raise DataError(
             f"{folder} holds no history.csv, because no {_step(solver)} was completed; continue "
-            f"with 'simplenn train ... --resume {folder}', or leave the run out"
+            f"with: simplenn train ... --resume {shell_words([str(folder)])}; or leave the run out"
         )
     return Run(
         path=folder,

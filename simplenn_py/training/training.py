@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..opt.hooks import Hook, Hooks
 from ..opt.minibatch import Rule
 from ..opt.newton import NewtonState, newton
 from ..opt.sgd import Momentum, sgd
-from ..runtime.console import make_console
+from ..runtime.console import make_console, say
 from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
@@ -129,16 +130,27 @@ def train(
             history.interrupted = _run(job, engine, hooks, progress, console)
         except DivergedError as error:
             raise diverged(job, report | _routines(operators), error) from None
-        finish(job, engine, history)
+        draw_figures = finish(job, engine, history)
         report |= _routines(operators)
         report["timings"]["total_seconds"] = time.perf_counter() - began
         if job.run is not None:
+            job.run.save_report(report)  # complete before the figures, which can fail
+            report |= _with_figures(draw_figures)
+            report["timings"]["total_seconds"] = time.perf_counter() - began
             job.run.save_report(report)
     return job.model, history
 
 
 def _routines(operators: Operators | None) -> dict[str, Any]:
     return {} if operators is None else {"student_routines": operators.report()}
+
+
+def _with_figures(draw_figures: Callable[[], list[str]]) -> dict[str, Any]:
+    """Draw the figures; return what the report says about those that could not be drawn."""
+    notes = draw_figures()
+    for note in notes:
+        say(f"note: {note}", file=sys.stderr)
+    return {"notes": notes} if notes else {}
 
 
 def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool:

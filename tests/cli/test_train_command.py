@@ -214,9 +214,12 @@ def test_the_confusion_shows_the_images_that_were_held_out(capsys, tmp_path, mon
     from simplenn_py.training.run_folder import RunFolder
 
     drawn = []
-    monkeypatch.setattr(
-        RunFolder, "save_figures", lambda self, *args, **options: drawn.append(args)
-    )
+
+    def keep(self, *args, **options):
+        drawn.append(args)
+        return []
+
+    monkeypatch.setattr(RunFolder, "save_figures", keep)
     path = save_stripes(tmp_path / "stripes.npz")
     words = [path, "--epochs", "1", "--config", "digits", "--quiet"]
     run_main(capsys, *words, "--validation", "0.25")

@@ -150,7 +150,7 @@ class TestConfusion:
         axes = plots.plot_confusion(np.eye(2, dtype=int), names)
         drawn(axes)
         assert axes.get_xticklabels()[0].get_rotation() == 45
-        assert axes.get_xticklabels()[1].get_text() == "a class whose name go..."
+        assert axes.get_xticklabels()[1].get_text() == "a class wh ... on and on"
 
     def test_dollar_signs_in_a_label_are_no_formula(self) -> None:
         names = ["$\\frac$", "$5"]
