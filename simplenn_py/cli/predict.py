@@ -232,7 +232,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
-    values = model.decision_values(images.Z, batch_size=args.batch_size)
+    values = model.decision_values(images.Z, batch_size=args.batch_size, layout="storage")
     predicted = model.classes[values.argmax(axis=0)]
     counts = confusion_counts(images.y, predicted, model.classes)
     labels = model.classes.tolist()
@@ -350,7 +350,7 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
     low, scale = model.normalisation.shift, model.normalisation.scale
     images = pixels / 255 / scale + low
-    values = model.decision_values(images, batch_size=args.batch_size)
+    values = model.decision_values(images, batch_size=args.batch_size, layout="storage")
     best = np.argsort(-values, axis=0, kind="stable")[:2]
     softmax = model.loss == CrossEntropy.name
     shown = CrossEntropy.softmax(values) if softmax else values

@@ -8,8 +8,9 @@ from pathlib import Path
 from ..errors import DataError
 from ..io.npz import read_arrays
 from ..layout import Array, from_nhwc, from_rows
+from ..pixels import FIRST_REMEDY, as_pixels, channels_first, sizes
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, need_shape
+from .values import as_labels, check_count, need_shape
 
 Shape = tuple[int, int, int]
 
@@ -102,5 +103,11 @@ def _part(
         raise DataError(
             f"{where}: its images are {a}x{b}x{d}, {given}; an array of images has shape "
             "(l, height, width, channels)"
+            + (f"; {FIRST_REMEDY}" if shape is not None and (b, d, a) == tuple(shape) else "")
+        )
+    if shape is None and channels_first(X.shape):
+        raise DataError(
+            f"{where}: was read as (l, height, width, channels), {sizes(X.shape)}; {FIRST_REMEDY}, "
+            f"otherwise give --image-shape {a}x{b}x{d}"
         )
     return Images(from_nhwc(X), y, a, b)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..layout import Array
+from ..pixels import own_storage
 
 
 @dataclass(frozen=True)
@@ -13,18 +14,27 @@ class Images:
 
     Parameters
     ----------
-    Z : ndarray, shape (d, a*b*l), Fortran order, uint8 or float32 or float64
-        Storage (1) of the lecture.
+    Z : array_like, shape (d, a*b*l), or (l, a, b, d)
+        Pixels of any real dtype; kept in storage (1) of the lecture, ``(d, a*b*l)`` in Fortran
+        order, as uint8, float32 or float64.  An array with two dimensions is that storage.
     y : ndarray, shape (l,), integers or fixed-width strings
         Labels as in the file, not class indices.
     a, b : int
         Height and width of an image.
+
+    Raises
+    ------
+    DataError
+        If `Z` cannot be the pixels of such images.
     """
 
     Z: Array
     y: Array
     a: int
     b: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "Z", own_storage(self.Z, self.a, self.b))
 
     @property
     def d(self) -> int:

@@ -22,6 +22,7 @@ from ..network.presets import PRESETS
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..pixels import FIRST_REMEDY
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
 from .run_folder import RunFolder
@@ -268,9 +269,11 @@ def check_size(images: Images, config: NetConfig, part: str) -> None:
     """
     a, b, d = config.image_shape
     if (images.a, images.b, images.d) != (a, b, d):
+        first = (images.b, images.d, images.a) == (a, b, d)
         raise ConfigError(
             f"the network takes {a}x{b}x{d} images, but the {part} images are "
             f"{images.a}x{images.b}x{images.d}; change the network or the data"
+            + (f"; {FIRST_REMEDY}" if first else "")
         )
 
 
@@ -281,7 +284,7 @@ def _check_test(data: Dataset, network: NetConfig) -> None:
 
 
 def check_images(images: Images, part: str) -> None:
-    """Check shape, order and values of the images.
+    """Check the shape and the labels of the images; their class has checked the pixels.
 
     Parameters
     ----------
@@ -296,14 +299,14 @@ def check_images(images: Images, part: str) -> None:
     """
     expected = (images.d, images.a * images.b * images.l)
     if images.l == 0 or images.Z.shape != expected:
+        rows, columns = images.Z.shape
+        table = rows == images.l and columns and columns % (images.a * images.b) == 0
+        form = (images.l, images.a, images.b, columns // (images.a * images.b))
         raise DataError(
             f"Z of the {part} images has shape {images.Z.shape}; it must be {expected} for "
             f"{images.l} labels and {images.a}x{images.b} pixels, with at least one image"
+            + (f"; for a table with one image per row give reshape{form}" if table else "")
         )
-    if images.Z.dtype.kind not in "uif" or not images.Z.flags.f_contiguous:
-        raise DataError(f"Z of the {part} images must be real numbers in Fortran order")
-    if images.Z.dtype.kind == "f" and not np.isfinite(images.Z).all():
-        raise DataError(f"the {part} images contain NaN or infinite values; remove or replace them")
     if part == "training" and np.all(images.y == images.y[0]):
         label = images.y[0].item()
         raise DataError(
