@@ -1,8 +1,8 @@
 """Pixels: which arrays are taken as images, from files and from a caller, by one rule.
 
-Images are ``(l, a, b, d)``, or ``(l, a, b)`` if they have one channel.  An array with two dimensions
-is the storage of the lecture, ``(d, a*b*l)``.  It may look like a table with one image per row as
-well; then nothing is guessed, and the caller has to say which of the two is meant.
+Images are ``(l, a, b, d)``, or ``(l, a, b)`` if they have one channel.  An array with two
+dimensions is the storage of the lecture, ``(d, a*b*l)``.  It may look like a table with one image
+per row as well; then nothing is guessed, and the caller has to say which of the two is meant.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def as_storage(images: Any, shape: Shape, layout: str = "", where: str = "images
         return from_nhwc(X.reshape(-1, a, b, d))
     raise DataError(
         f"{where} have shape {X.shape}; this network takes (l, {a}, {b}, {d}), or "
-        f"({d}, {a * b}*l) in the lecture's storage, with l at least 1{_hint(X.shape, shape, table)}"
+        f"({d}, {a * b}*l) in the lecture's storage, with l at least 1"
+        + _hint(X.shape, shape, table)
     )
 
 

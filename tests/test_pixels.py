@@ -141,7 +141,7 @@ class TestTwoDimensions:
     def test_one_row_of_grey_pixels_is_never_guessed(self):
         """Column by column it is another image than row by row."""
         row = GREY[:1].reshape(1, 20)
-        with pytest.raises(DataError, match="storage .* as well as a table") as caught:
+        with pytest.raises(DataError, match=r"storage .* as well as a table") as caught:
             MODEL.decision_values(row)
         assert "layout='storage' or layout='table'" in str(caught.value)
         as_table = MODEL.decision_values(row, layout="table")
@@ -219,7 +219,7 @@ def test_simplenns_functions_follow_the_rule():
     for model in models[1:]:
         np.testing.assert_array_equal(model.theta, models[0].theta)
     assert cnn_predict(None, table[:1].astype(">f2"), models[0])[0] == models[0].predict(GREY[:1])
-    with pytest.raises(DataError, match="Z has masked|Z: has masked pixels"):
+    with pytest.raises(DataError, match="Z: has masked pixels"):
         cnn_predict(None, np.ma.masked_equal(table, 0), models[0])
 
 

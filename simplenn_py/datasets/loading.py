@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DataError, closest
@@ -74,7 +75,7 @@ def load_dataset(
     if path.is_dir():
         from . import folder
 
-        return folder.load(path, test, shape)
+        return _published(path, test, shape) or folder.load(path, test, shape)
     suffix = path.suffix.lower()
     if suffix == ".mat":
         from . import mat
@@ -93,6 +94,27 @@ def load_dataset(
     )
 
 
+def _published(
+    path: Path, test: str | os.PathLike[str] | None, shape: Shape | None
+) -> Dataset | None:
+    """Read a folder that holds the files of MNIST, or others of its format, or of CIFAR-10."""
+    from . import cifar, idx
+
+    raw = path if path.name != "raw" else path.absolute().parent
+    files = idx.locate_directly(path)
+    source = cifar.locate_directly(path)
+    if files is None and source is None:
+        return None
+    _refuse_test(str(path), test)
+    if files is not None:
+        data = replace(idx.load(files), name=raw.name)
+    else:
+        assert source is not None
+        data = replace(cifar.load(source), name=path.absolute().name)
+    _check_shape(data, shape)
+    return data
+
+
 def _named(
     name: str,
     data_dir: str | os.PathLike[str] | None,
@@ -100,11 +122,7 @@ def _named(
     shape: Shape | None,
     progress: bool,
 ) -> Dataset:
-    if test is not None:
-        raise DataError(
-            f"{name}: has its own test set, so the test set '{os.fspath(test)}' cannot be "
-            "used with it; leave it out, or give the path of a file as the data set"
-        )
+    _refuse_test(name, test)
     if name == "digits":
         from . import digits
 
@@ -113,11 +131,23 @@ def _named(
         from . import fetch
 
         data = fetch.load(name, data_dir, progress)
+    _check_shape(data, shape)
+    return data
+
+
+def _refuse_test(name: str, test: str | os.PathLike[str] | None) -> None:
+    if test is not None:
+        raise DataError(
+            f"{name}: has its own test set, so the test set '{os.fspath(test)}' cannot be "
+            "used with it; leave it out, or give the path of a file as the data set"
+        )
+
+
+def _check_shape(data: Dataset, shape: Shape | None) -> None:
     own = (data.train.a, data.train.b, data.train.d)
     if shape is not None and tuple(shape) != own:
         given, true = ("x".join(map(str, s)) for s in (shape, own))
-        raise DataError(f"{name}: its images are {true}, not {given}; leave --image-shape out")
-    return data
+        raise DataError(f"{data.name}: its images are {true}, not {given}; leave --image-shape out")
 
 
 def _check(shape: Shape | None, input_format: str) -> None:
