@@ -134,7 +134,9 @@ def run(args: argparse.Namespace) -> int:
         watched.say = partial(console.print, watched.name, "of", watched.path.name)
     if not args.quiet:
         of_all = f"{options.limit} of " if options.limit else ""
-        console.print(f"{data.name}: {of_all}{data.train.l} training images, {data.source}")
+        held_out = f"{data.validation.l} validation images, " if data.validation else ""
+        parts = f"{of_all}{data.train.l} training images, {held_out}{data.source}"
+        console.print("; ".join([f"{data.name}: {parts}", *data.notes]))
     _, history = train(
         data,
         args.config,

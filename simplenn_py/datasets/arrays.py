@@ -1,4 +1,4 @@
-"""Data sets in NumPy ``.npz`` files: ``X``, ``y`` and, optionally, ``X_test``, ``y_test``."""
+"""Data sets in NumPy ``.npz`` files: ``X``, ``y``, and optionally a validation and a test set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def load(
     path : Path
         File with the arrays ``X``, the images, and ``y``, the labels, shape ``(l,)``.  ``X``
         is ``(l, a, b)``, ``(l, a, b, d)`` or ``(l, a*b*d)``.  The test set is ``X_test`` and
-        ``y_test``, if the file holds them.  Other arrays are ignored.
+        ``y_test``, if the file holds them, and the validation set ``X_val`` and ``y_val``.  Other
+        arrays are ignored.
     test : path, optional
         File with the test set, as ``X`` and ``y``.
     shape : (a, b, d), optional
@@ -48,14 +49,14 @@ def load(
     """
     arrays = read_arrays(path)
     train = _part(arrays, path, "X", "y", shape, input_format)
-    inside = [name for name in ("X_test", "y_test") if name in arrays]
-    if test is None and not inside:
-        return Dataset(path.stem, train, None, str(path))
     own = (train.a, train.b, train.d)
+    validation = None
+    if "X_val" in arrays or "y_val" in arrays:
+        validation = _part(arrays, path, "X_val", "y_val", own, input_format)
+    inside = [name for name in ("X_test", "y_test") if name in arrays]
     if test is None:
-        return Dataset(
-            path.stem, train, _part(arrays, path, "X_test", "y_test", own, input_format), str(path)
-        )
+        second = _part(arrays, path, "X_test", "y_test", own, input_format) if inside else None
+        return Dataset(path.stem, train, second, str(path), validation)
     if inside:
         raise DataError(
             f"{path}: holds {inside[0]}, but '{os.fspath(test)}' is given as the test set; "
@@ -63,7 +64,7 @@ def load(
         )
     test_path = Path(test)
     second = _part(read_arrays(test_path), test_path, "X", "y", own, input_format)
-    return Dataset(path.stem, train, second, f"{path}, {test_path}")
+    return Dataset(path.stem, train, second, f"{path}, {test_path}", validation)
 
 
 def _part(

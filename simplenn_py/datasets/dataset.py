@@ -49,7 +49,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training set and, if there is one, a test set.
+    """A training set and, if there are any, a validation set and a test set.
 
     Parameters
     ----------
@@ -61,9 +61,16 @@ class Dataset:
         Test set; None if the data set has none.
     source : str
         Files or folders that the images were read from, for display.
+    validation : Images or None
+        Validation set, which chooses the best epoch; None: TrainOptions says how many of the
+        training images are held out for this.
+    notes : tuple of str
+        What was found but is not used, for display.
     """
 
     name: str
     train: Images
     test: Images | None
     source: str
+    validation: Images | None = None
+    notes: tuple[str, ...] = ()

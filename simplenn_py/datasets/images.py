@@ -135,6 +135,10 @@ def _opened(path: Path) -> Iterator[Image]:
     """Open a picture file; every error that Pillow raises becomes a DataError."""
     from PIL import Image, UnidentifiedImageError
 
+    if path.exists() and not path.is_file():  # to open a pipe would wait for ever
+        raise DataError(f"{path}: is not a file, and cannot be read as an image; remove it")
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path}: is a link to a file that is not there; remove it")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -94,6 +94,26 @@ def load_dataset(
     )
 
 
+def unlabelled(path: Path) -> list[Path]:
+    """Return the pictures of a folder that has no sub-folders with pictures, and so no labels.
+
+    Parameters
+    ----------
+    path : Path
+        Anything; not a folder of pictures: an empty list is returned.
+
+    Returns
+    -------
+    list of Path
+        Sorted by name.
+    """
+    from . import cifar, folder, idx
+
+    if not path.is_dir() or idx.locate_directly(path) or cifar.locate_directly(path):
+        return []
+    return folder.unlabelled(path)
+
+
 def _published(
     path: Path, test: str | os.PathLike[str] | None, shape: Shape | None
 ) -> Dataset | None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..cnn.operators.loss import get_loss
 from ..cnn.problem import Problem
 from ..datasets.dataset import Dataset, Images
-from ..errors import ConfigError, DataError, OptionError, closest
+from ..errors import ConfigError, DataError, OptionError, closest, shown
 from ..io.atomic import remove_leftovers
 from ..layout import Array
 from ..model.model import Model
@@ -105,13 +105,13 @@ def new_job(
         _check_start(start, config, options, classes)
         config = start.config
     network = network_for(config, data, classes.size)
-    _check_test(data, network)
-    training, validation = subsets(y, options)
+    _check_parts(data, network)
+    images, y, training, validation = _all_images(data, classes, y, options)
     run = None
     if out is not None:
         run = RunFolder.create(out, network.n_parameters, training.size)
     if start is None:
-        normalisation = Normalisation.of(data.train.Z, training, int(np.prod(network.image_shape)))
+        normalisation = Normalisation.of(images.Z, training, int(np.prod(network.image_shape)))
         model = Model.initialise(
             network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
         )
@@ -119,8 +119,8 @@ def new_job(
         theta = start.theta.astype(options.dtype)
         model = Model(network, theta, classes, start.normalisation, options.loss)
     state = _new_state(options, model.theta)
-    problem = _problem(data.train, y, model, options, training.size)
-    fingerprint = _fingerprint(data.train)
+    problem = _problem(images, y, model, options, training.size)
+    fingerprint = _fingerprint(data)
     return Job(model, problem, training, validation, options, state, Best(), run, fingerprint, data)
 
 
@@ -144,7 +144,7 @@ def resumed_job(
     check_images(data.train, "training")
     previous = resume if isinstance(resume, Checkpoint) else Checkpoint.read(resume)
     model, state, saved = previous.model, previous.state, previous.options
-    _check_test(data, model.config)
+    _check_parts(data, model.config)
     options = options or saved
     newton = options.solver == "newton"
     length, step = ("iter_max", "iteration") if newton else ("epochs", "epoch")
@@ -165,15 +165,15 @@ def resumed_job(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
-    if _fingerprint(data.train) != previous.fingerprint:
+    if _fingerprint(data) != previous.fingerprint:
         raise DataError(
             f"{previous.folder} was not trained on the images of {data.name}; give the same data "
             "set"
         )
     remove_leftovers(previous.folder)
-    y = np.unique(data.train.y, return_inverse=True)[1]
-    training, validation = subsets(y, options)
-    problem = _problem(data.train, y, model, options, training.size)
+    classes, y = np.unique(data.train.y, return_inverse=True)
+    images, y, training, validation = _all_images(data, classes, y, options)
+    problem = _problem(images, y, model, options, training.size)
     return Job(
         model, problem, training, validation, options, state, previous.best,
         RunFolder(previous.folder), previous.fingerprint, data,
@@ -277,10 +277,11 @@ def check_size(images: Images, config: NetConfig, part: str) -> None:
         )
 
 
-def _check_test(data: Dataset, network: NetConfig) -> None:
-    if data.test is not None:
-        check_images(data.test, "test")
-        check_size(data.test, network, "test")
+def _check_parts(data: Dataset, network: NetConfig) -> None:
+    for images, part in ((data.validation, "validation"), (data.test, "test")):
+        if images is not None:
+            check_images(images, part)
+            check_size(images, network, part)
 
 
 def check_images(images: Images, part: str) -> None:
@@ -353,6 +354,38 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
     return chosen[~is_held_out], chosen[is_held_out]
 
 
+def _all_images(
+    data: Dataset, classes: Array, y: Array, options: TrainOptions
+) -> tuple[Images, Array, Array, Array]:
+    """Return the images to train on and to validate with, their classes, and both sets of indices.
+
+    A validation set of the data set itself comes after the training images.
+    """
+    training, validation = subsets(y, options)
+    own = data.validation
+    if own is None:
+        return data.train, y, training, validation
+    if options.validation:
+        raise OptionError(
+            f"validation is {options.validation}, but {data.name} has a validation set of its own, "
+            f"{own.l} images; leave validation out"
+        )
+    number = {label: k for k, label in enumerate(classes.tolist())}
+    places = np.array([number.get(label, -1) for label in own.y.tolist()])
+    unknown = places < 0
+    if unknown.any():
+        label = own.y[int(np.argmax(unknown))]
+        raise DataError(
+            f"{np.count_nonzero(unknown)} validation images have labels that the training images "
+            f"lack, such as {shown(label)}; add training images of it, or leave these images out"
+        )
+    train = data.train
+    Z = np.concatenate([train.Z.T, own.Z.T]).T
+    y = np.concatenate([y, places])
+    both = Images(Z, np.concatenate([train.y, own.y]), train.a, train.b)
+    return both, y, training, np.arange(train.l, both.l)
+
+
 def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: int) -> Problem:
     normalisation = model.normalisation
     return Problem(
@@ -396,6 +429,11 @@ def flip_seed(options: TrainOptions) -> int | None:
     return int(_rng(options, _FLIPS).integers(2**63))
 
 
-def _fingerprint(images: Images) -> str:
+def _fingerprint(data: Dataset) -> str:
+    parts = (data.train, data.validation)
+    return " ".join(_checksum(images) for images in parts if images is not None)
+
+
+def _checksum(images: Images) -> str:
     crc = zlib.crc32(np.ascontiguousarray(images.Z.T).data, zlib.crc32(images.y.tobytes()))
     return f"{images.Z.shape} {images.Z.dtype} {images.y.dtype} {crc:08x}"
