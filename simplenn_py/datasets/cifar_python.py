@@ -37,8 +37,11 @@ def binary_batch(content: bytes) -> bytes:
     if not isinstance(data, Bytes) or data.value.ndim != 2 or data.value.shape[1] != _VALUES:
         raise NotPlainError(f"has no array 'data' of unsigned bytes with {_VALUES} columns")
     count = data.value.shape[0]
-    known = isinstance(labels, list) and all(type(k) is int and 0 <= k < 256 for k in labels)
-    if not known or len(labels) != count:
+    if (
+        not isinstance(labels, list)
+        or len(labels) != count
+        or not all(type(k) is int and 0 <= k < 256 for k in labels)
+    ):
         raise NotPlainError(f"has no list 'labels' of {count} numbers")
     records = np.empty((count, 1 + _VALUES), np.uint8)
     records[:, 0] = labels

@@ -90,6 +90,7 @@ def read_plain(content: bytes) -> Any:
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
+    argument: Any
     for step, (instruction, argument, _) in enumerate(pickletools.genops(content)):
         if step >= _MAX_STEPS:
             raise NotPlainError(f"has more than {_MAX_STEPS} instructions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,15 @@ class Model(Weights):
             real number, or the shape allows two layouts.
         OptionError
             If `batch_size` is below 1, or there is no such engine or layout.
+
+        Notes
+        -----
+        If the images seem to have another scale than the training images, 0 to 255 in place of 0
+        to 1 for instance, a message of the logger ``simplenn_py`` says so; Python shows it on
+        stderr by default.
         """
         Z = as_storage(images, self.config.image_shape, layout)
+        self._doubt_scale(Z)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         values = np.empty((self.config.nL, l), self.theta.dtype, order="F")
         for start, z in self._batches(Z, engine, batch_size):
@@ -237,6 +245,13 @@ class Model(Weights):
         if y.shape != predicted.shape:
             raise DataError(f"there are {y.size} labels for {predicted.size} images")
         return float(np.mean(predicted == y))
+
+    def _doubt_scale(self, Z: Array) -> None:
+        """Log that images seem to have another scale; a table of features is not judged."""
+        if self.config.wd_input > 1 and not self.normalisation.is_none:
+            doubt = self.normalisation.doubt(Z)
+            if doubt:
+                logging.getLogger("simplenn_py").warning("%s", doubt)
 
     def _batches(self, Z: Array, engine: str, batch_size: int) -> Iterator[tuple[int, Array]]:
         from ..cnn.feedforward import feedforward
