@@ -396,6 +396,32 @@ def _checked(Z: Array, a: int, b: int) -> Array:
     return check_storage(Z, Z.shape[0], a * b, "Z")[0]
 
 
+def compilable(Z: Array, name: str) -> Array:
+    """Return `Z` as an array whose dtype the compiled kernels know.
+
+    Parameters
+    ----------
+    Z : array_like
+    name : str
+        Name of the array in the message.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If the dtype is half or long precision, an object, or not in native byte order.
+    """
+    Z = np.asarray(Z)
+    if Z.dtype.kind not in "biufc" or Z.dtype.char in "egG" or not Z.dtype.isnative:
+        raise ValueError(
+            f"{name} has dtype {Z.dtype}; give it as float32 or float64, in native byte order"
+        )
+    return Z
+
+
 def check_storage(Z: Array, rows: int, pixels: int, name: str) -> tuple[Array, int]:
     """Check that `Z` is ``(rows, pixels*l)``; return it in Fortran order, and ``l``.
 
@@ -420,11 +446,7 @@ def check_storage(Z: Array, rows: int, pixels: int, name: str) -> tuple[Array, i
         If `Z` has a wrong shape, or a dtype for which nothing can be compiled; the message names
         the array, its shape or dtype, and the rule.
     """
-    Z = np.asarray(Z)
-    if Z.dtype.kind not in "biufc" or Z.dtype.char in "egG" or not Z.dtype.isnative:
-        raise ValueError(
-            f"{name} has dtype {Z.dtype}; give it as float32 or float64, in native byte order"
-        )
+    Z = compilable(Z, name)
     if Z.ndim != 2 or Z.shape[0] != rows or Z.shape[1] % pixels:
         raise ValueError(
             f"{name} has shape {Z.shape}; it must be ({rows}, l*{pixels}), "

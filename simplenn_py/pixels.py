@@ -181,6 +181,9 @@ def own_storage(Z: Any, a: int, b: int) -> Array:
     DataError
         If the array cannot be pixels, or its images have another height or width.
     """
+    for name, side in (("a", a), ("b", b)):
+        if not isinstance(side, int | np.integer) or side < 1:
+            raise DataError(f"{name} is {shown(repr(side), 60)}; it must be a whole number above 0")
     Z = as_pixels(Z, "Z")
     if Z.ndim == 2:
         return np.asfortranarray(Z)

@@ -171,6 +171,9 @@ class TestTwoDimensions:
             train(table, CONFIG, options, progress=False)
         with pytest.raises(DataError, match=r"Z has shape \(6, 4, 5\); images of 5x4 are \(l, 5"):
             Images(GREY.transpose(0, 2, 1), Y, 5, 4)
+        for side in (0, -5, 5.0, "5", None):
+            with pytest.raises(DataError, match=r"a is .*; it must be a whole number above 0"):
+                Images(GREY, Y, side, 4)
 
 
 class TestHowAnArrayWasRead:
