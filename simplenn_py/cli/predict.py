@@ -265,7 +265,10 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
-    values = model.decision_values(images.Z, batch_size=args.batch_size, layout="storage")
+    Z = images.Z
+    if Path(args.inputs[0]).is_dir() and model.normalisation.doubt(Z):
+        Z = _on_scale(Z, model)  # the training images were no picture files
+    values = model.decision_values(Z, batch_size=args.batch_size, layout="storage")
     predicted = model.classes[values.argmax(axis=0)]
     counts = confusion_counts(images.y, predicted, model.classes)
     labels = model.classes.tolist()
@@ -383,9 +386,7 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     pixels = read_images(args.inputs, *model.config.image_shape)
     if args.invert:
         pixels = 255 - pixels
-    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
-    low, scale = model.normalisation.shift, model.normalisation.scale
-    images = pixels / 255 / scale + low
+    images = _on_scale(pixels, model)
     values = model.decision_values(images, batch_size=args.batch_size, layout="storage")
     best = np.argsort(-values, axis=0, kind="stable")[:2]
     softmax = model.loss == CrossEntropy.name
@@ -408,6 +409,13 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     if not args.json:
         _print_pictures(args, report)
     return report
+
+
+def _on_scale(pixels: Array, model: Model) -> Array:
+    """Map brightness, 0 to 255, to the range of the training images."""
+    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
+    low, scale = model.normalisation.shift, model.normalisation.scale
+    return pixels / 255 / scale + low
 
 
 def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:

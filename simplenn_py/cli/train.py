@@ -21,6 +21,7 @@ Gauss-Newton method of simpleNN.
 
 DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a simpleNN
 .mat file, an .npz file with X and y, or a folder with one sub-folder of picture files per class.
+Such a folder may be divided into train, val and test; val is then the validation set.
 digits, mnist and cifar10 have their own defaults, so 'simplenn train DATASET' gives good results
 without further options.
 """

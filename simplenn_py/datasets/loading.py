@@ -11,6 +11,7 @@ from .dataset import Dataset
 
 NAMES = ("digits", "mnist", "cifar10")
 FORMATS = ("row", "column")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
 
 Shape = tuple[int, int, int]
 
@@ -30,7 +31,8 @@ def load_dataset(
     ----------
     name : str or path
         ``digits``, ``mnist`` or ``cifar10``; or the path of a simpleNN ``.mat`` file, a NumPy
-        ``.npz`` file, or a folder with one sub-folder of picture files per class.
+        ``.npz`` file, or a folder with one sub-folder of picture files per class, perhaps below
+        ``train``, ``val`` and ``test``; or a folder with files like those of MNIST or CIFAR-10.
     data_dir : path, optional
         Folder that holds MNIST or CIFAR-10, or receives the download.
     test : path, optional
@@ -85,6 +87,8 @@ def load_dataset(
         from . import arrays
 
         return arrays.load(path, test, shape, input_format)
+    if suffix in _ARCHIVES and path.is_file():
+        raise DataError(f"{text}: is an archive; unpack it, and give the folder with the pictures")
     if path.exists():
         rule = "has an unknown format; use .mat, .npz, or a folder with one sub-folder per class"
         raise DataError(f"{text}: this file {rule}")

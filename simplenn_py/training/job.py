@@ -374,10 +374,11 @@ def _all_images(
     places = np.array([number.get(label, -1) for label in own.y.tolist()])
     unknown = places < 0
     if unknown.any():
-        label = own.y[int(np.argmax(unknown))]
+        count, label = np.count_nonzero(unknown), own.y[int(np.argmax(unknown))]
         raise DataError(
-            f"{np.count_nonzero(unknown)} validation images have labels that the training images "
-            f"lack, such as {shown(label)}; add training images of it, or leave these images out"
+            f"{count} validation image{'s have labels' if count > 1 else ' has a label'} that the "
+            f"training images lack: {shown(label)}; add training images of that class, or leave "
+            f"{'these' if count > 1 else 'this one'} out"
         )
     train = data.train
     Z = np.concatenate([train.Z.T, own.Z.T]).T

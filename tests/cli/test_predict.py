@@ -386,6 +386,16 @@ class TestFolders:
         with pytest.raises(OptionError, match="not all are picture files"):
             call(saved, pictures, "digits")
 
+    def test_classes_of_pictures_are_scaled_as_single_pictures(
+        self, saved: Path, pictures: Path, digits: Dataset, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The network was trained on 0 to 16, and pictures have 0 to 255."""
+        labels = [n for _, n in self.labels(as_json(capsys, saved, pictures))]
+        for i, label in enumerate(labels):
+            (pictures.parent / "classes" / str(label)).mkdir(parents=True, exist_ok=True)
+            (pictures / f"{i}.png").rename(pictures.parent / "classes" / str(label) / f"{i}.png")
+        assert as_json(capsys, saved, pictures.parent / "classes")["correct"] == 3
+
     def test_a_divided_folder(
         self, saved: Path, pictures: Path, digits: Dataset, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -236,7 +236,7 @@ class TestAValidationSetOfItsOwn:
 
     def test_what_is_wrong_with_it_is_told_before_any_work(self, data):
         for validation, error, message in (
-            (stripes(30, 3, ("h", "v", "?")), DataError, r"\d+ validation images .* such as \?"),
+            (stripes(30, 3, ("h", "v", "?")), DataError, r"\d+ validation images .* lack: \?;"),
             (stripes(30, 3, (1, 2, 3)), DataError, "30 validation images have labels"),
             (
                 Images(np.zeros((1, 64)), np.array(["h"]), 8, 8),
