@@ -203,7 +203,7 @@ class TapeObjective:
             If `batch_size` is less than 1.
         """
         batch_size = _checked(batch_size=batch_size).batch_size
-        images, (_, each, d) = np.asarray(images), self._images.shape
+        images, (_, each, d) = as_pixels(images, "images"), self._images.shape
         if images.ndim != 2 or images.size == 0 or images.shape[0] != d or images.shape[1] % each:
             raise ValueError(
                 f"images has shape {images.shape}; it must be ({d}, {each}*n), one column per "
