@@ -56,7 +56,7 @@ def load(
     inside = [name for name in ("X_test", "y_test") if name in arrays]
     if test is None:
         second = _part(arrays, path, "X_test", "y_test", own, input_format) if inside else None
-        return Dataset(path.stem, train, second, str(path), validation)
+        return Dataset(path.stem, train, second, str(path), validation=validation)
     if inside:
         raise DataError(
             f"{path}: holds {inside[0]}, but '{os.fspath(test)}' is given as the test set; "
@@ -64,7 +64,7 @@ def load(
         )
     test_path = Path(test)
     second = _part(read_arrays(test_path), test_path, "X", "y", own, input_format)
-    return Dataset(path.stem, train, second, f"{path}, {test_path}", validation)
+    return Dataset(path.stem, train, second, f"{path}, {test_path}", validation=validation)
 
 
 def _part(

@@ -100,8 +100,8 @@ def load(root: Path, test: str | os.PathLike[str] | None, shape: Shape | None) -
         images["train"],
         images.get("test"),
         source,
-        images.get("validation"),
-        tuple(notes),
+        validation=images.get("validation"),
+        notes=tuple(notes),
     )
 
 

@@ -115,6 +115,8 @@ def unlabelled(path: Path) -> list[Path]:
 
     if not path.is_dir() or idx.locate_directly(path) or cifar.locate_directly(path):
         return []
+    if (path / "model.npz").is_file():  # a run folder with its figures
+        return []
     return folder.unlabelled(path)
 
 

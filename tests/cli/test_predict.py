@@ -385,6 +385,9 @@ class TestFolders:
             call(saved, pictures, "--split", "test")
         with pytest.raises(OptionError, match="not all are picture files"):
             call(saved, pictures, "digits")
+        (pictures / "model.npz").write_bytes(b"")  # a run folder, whose pictures are figures
+        with pytest.raises(DataError):
+            call(saved, pictures)
 
     def test_classes_of_pictures_are_scaled_as_single_pictures(
         self, saved: Path, pictures: Path, digits: Dataset, capsys: pytest.CaptureFixture[str]
