@@ -219,6 +219,11 @@ def from_nhwc(images: Array) -> Array:
     -------
     ndarray, shape (d, a*b*l), Fortran order, the dtype of `images`
 
+    Raises
+    ------
+    ValueError
+        If `images` has another number of dimensions.
+
     Examples
     --------
     One image of height 2, width 3 and 1 channel; its columns follow one another:
@@ -249,7 +254,12 @@ def to_nhwc(Z: Array, a: int, b: int) -> Array:
     Returns
     -------
     ndarray, shape (l, a, b, d)
-        A view, which shares its memory with `Z`.
+        A view, which shares its memory with `Z` if that is in Fortran order.
+
+    Raises
+    ------
+    ValueError
+        If `Z` has another shape.
     """
     return pixels(_checked(Z, a, b), a, b).transpose(0, 2, 1, 3)
 
@@ -264,6 +274,11 @@ def from_nchw(images: Array) -> Array:
     Returns
     -------
     ndarray, shape (d, a*b*l), Fortran order, the dtype of `images`
+
+    Raises
+    ------
+    ValueError
+        If `images` has another number of dimensions.
     """
     images = np.asarray(images)
     _check_form(images, 4, "images", "(l, d, a, b)")
@@ -282,7 +297,12 @@ def to_nchw(Z: Array, a: int, b: int) -> Array:
     Returns
     -------
     ndarray, shape (l, d, a, b)
-        A view, which shares its memory with `Z`.
+        A view, which shares its memory with `Z` if that is in Fortran order.
+
+    Raises
+    ------
+    ValueError
+        If `Z` has another shape.
     """
     return pixels(_checked(Z, a, b), a, b).transpose(0, 3, 2, 1)
 
@@ -341,7 +361,7 @@ def to_rows(Z: Array, a: int, b: int, input_format: str = "column") -> Array:
     Raises
     ------
     ValueError
-        If `input_format` is neither of the two.
+        If `input_format` is neither of the two, or `Z` has another shape.
     """
     if input_format == "column":
         images = pixels(_checked(Z, a, b), a, b).transpose(0, 3, 1, 2)

@@ -285,8 +285,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         own = None
         if isinstance(X, list | tuple):
             X = np.asarray(X)
-        if np.ma.is_masked(X) or getattr(X, "ndim", 2) in (3, 4):
-            X = as_pixels(X, "X")
+        if np.ma.is_masked(X):
+            X = as_pixels(X, "X")  # refuses it
+        if getattr(X, "ndim", 2) in (3, 4):
+            X = np.asarray(X)
             a, b, d = own = (*X.shape[1:], 1)[:3]
             X = X.reshape(X.shape[0], a * b * d)
         if y:
