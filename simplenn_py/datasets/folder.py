@@ -170,7 +170,7 @@ def _list(folder: Path, part: str) -> Files:
     loose = _pictures(entries)
     if not classes and loose:
         raise DataError(
-            f"{folder}: its {_count(len(loose))} are in no sub-folder and have no label; "
+            f"{folder}: has {_count(len(loose))} in no sub-folder and therefore without a label; "
             f"{_LAYOUT}; 'simplenn predict' labels a folder of pictures with a trained model"
         )
     if not classes:
@@ -179,10 +179,11 @@ def _list(folder: Path, part: str) -> Files:
     for directory in classes:
         inside = _visible(directory)
         nested = next(filter(_holds_something, inside), None)
-        if nested is not None:
-            remedy = f"give {directory} instead" if len(classes) == 1 and not loose else _LAYOUT
-            raise DataError(f"{nested}: is a folder inside the class {directory.name}; {remedy}")
         pictures = _pictures(inside)
+        if nested is not None:
+            too_deep = len(classes) == 1 and not loose and not pictures
+            remedy = f"give {directory} instead" if too_deep else _LAYOUT
+            raise DataError(f"{nested}: is a folder inside the class {directory.name}; {remedy}")
         if not pictures and part == "train":
             raise DataError(
                 f"{directory}: this class has no picture file; add some, or remove the folder"

@@ -200,7 +200,7 @@ def test_a_class_may_be_called_train(tmp_path):
         picture(tmp_path / name)
     assert load_dataset(tmp_path).train.y.tolist() == ["car", "plane", "train"]
     picture(tmp_path / "test" / "1.png")
-    with pytest.raises(DataError, match=r"train: its 1 picture"):
+    with pytest.raises(DataError, match=r"train: has 1 picture in no sub-folder"):
         load_dataset(tmp_path)
 
 
@@ -229,7 +229,9 @@ def test_an_empty_class_is_one_that_a_test_set_lacks(tmp_path):
 
 def test_pictures_without_labels_cannot_be_trained_on(tmp_path):
     picture(tmp_path / "a.png")
-    with pytest.raises(DataError, match=r"its 1 picture .* no label; .*'simplenn predict' labels"):
+    with pytest.raises(
+        DataError, match=r"has 1 picture .* without a label; .*'simplenn predict' labels"
+    ):
         load_dataset(tmp_path)
 
 
