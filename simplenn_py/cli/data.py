@@ -17,8 +17,11 @@ instance before a course without an internet connection, or to check the data th
 Data sets are searched for in this order:
   1. the folder given by --data-dir,
   2. the folder named by the environment variable SIMPLENN_DATA_DIR,
-  3. the cache of your platform ('simplenn data list' shows it).
-A download goes to the first of these that is given.  Your own images do not need this command:
+  3. the cache of your platform ('simplenn data list' shows it),
+  4. the folder 'data' in the working folder.
+A download goes to the first of these that is given, but never to the last.  The files may lie there
+as their authors, torchvision or Keras keep them: for instance MNIST/raw/, mnist.npz,
+cifar-10-batches-py/ or cifar-10-python.tar.gz.  Your own images do not need this command:
 give the path of a .mat file, a .npz file or a folder of pictures to 'simplenn train'."""
 
 _EPILOG = """\

@@ -24,10 +24,11 @@ For a data set, prints the accuracy and, for each class, the number of images th
 correctly and the label that the others received most often.  The test set is used if the data set
 has one (see --split).
 
-For picture files (PNG, JPEG, ...), prints the label of each and the second guess.  A picture of
-any size is resized to that of the training images and converted to grey or colour as they were;
-its brightness, 0 to 255, is mapped linearly to their range.  MNIST and the bundled digits are
-LIGHT strokes on a DARK ground; give --invert for pen on paper, which is the reverse.
+For picture files (PNG, JPEG, ...) and folders of pictures without sub-folders, prints the label of
+each and the second guess.  A picture of any size is resized to that of the training images and
+converted to grey or colour as they were; its brightness, 0 to 255, is mapped linearly to their
+range.  MNIST and the bundled digits are LIGHT strokes on a DARK ground; give --invert for pen on
+paper, which is the reverse.
 
 A network trained with the cross-entropy loss gives probabilities (softmax).  A network trained
 with the squared loss gives decision values, near 1 for the predicted class and near 0 for the
@@ -38,13 +39,14 @@ examples:
   simplenn predict runs/digits digits                the test images of the bundled digits
   simplenn predict runs/digits digits --split train  the training images
   simplenn predict model.npz pictures/               a folder with one sub-folder per class
+  simplenn predict model.npz new/                    a folder of pictures without labels
   simplenn predict model.npz seven.png --invert      a photographed digit, pen on paper
   simplenn predict model.mat mnist --normalise mnist a model that simpleNN trained
   simplenn predict model.npz mnist --out out.csv     all decision values, one line per image"""
 
 _FEW = 8  # labels listed in one line
 _FORMULA = ("=", "+", "-", "@")
-_SETS = {"test": "test set", "train": "training set"}
+_SETS = {"test": "test set", "validation": "validation set", "train": "training set"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,10 +68,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "inputs",
         nargs="+",
         metavar="DATASET|IMAGE",
-        help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files",
+        help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files, "
+        "also as a pattern such as '*.png'",
     )
-    add("--split", choices=("test", "train"),
-        help="set to label: test set or training set (test, if there is one)")  # fmt: skip
+    add("--split", choices=tuple(_SETS),
+        help="set to label: test, validation or training set (test, if there is one)")  # fmt: skip
     add("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
     add("--test", metavar="FILE", help="test set, if the data set is a path")
     add(
@@ -116,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
     pictures = not any(map(_is_dataset, args.inputs))
     _check_options(args, pictures)
+    if pictures:
+        args.inputs = [file for text in args.inputs for file in _picture_files(text)]
     model = load_model(args.model)
     normalise(args, model)
     report = _pictures(args, model) if pictures else _dataset(args, model)
@@ -204,12 +209,40 @@ def normalise(args: argparse.Namespace, model: Model) -> None:
 
 
 def _is_dataset(text: str) -> bool:
-    from ..datasets.loading import NAMES
+    from ..datasets.loading import NAMES, unlabelled
 
     path = Path(text)
-    if text in NAMES or path.is_dir() or path.suffix.lower() in (".mat", ".npz"):
+    if text in NAMES or path.suffix.lower() in (".mat", ".npz"):
         return True
-    return not path.exists() and not path.suffix  # a name, perhaps misspelt
+    if path.is_dir():
+        return not unlabelled(path)
+    return not path.exists() and not path.suffix and not _is_pattern(text)  # perhaps misspelt
+
+
+def _is_pattern(text: str) -> bool:
+    import glob
+
+    return glob.has_magic(text) and not os.path.lexists(text)
+
+
+def _picture_files(text: str) -> list[str]:
+    """Return the files that an input names: a file, a folder, or a pattern.
+
+    Windows does not replace a pattern by the names of the files.
+    """
+    import glob
+
+    from ..datasets.loading import unlabelled
+    from ..errors import DataError
+
+    if Path(text).is_dir():
+        return [str(path) for path in unlabelled(Path(text))]
+    if not _is_pattern(text):
+        return [text]
+    found = [path for path in sorted(glob.glob(text)) if not os.path.isdir(path)]
+    if not found:
+        raise DataError(f"{text}: no file matches this pattern; check the path")
+    return found
 
 
 def _check_options(args: argparse.Namespace, pictures: bool) -> None:
@@ -240,7 +273,10 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
-    values = model.decision_values(images.Z, batch_size=args.batch_size)
+    Z = images.Z
+    if Path(args.inputs[0]).is_dir() and model.normalisation.doubt(Z):
+        Z = _on_scale(Z, model)  # the training images were no picture files
+    values = model.decision_values(Z, batch_size=args.batch_size, layout="storage")
     predicted = model.classes[values.argmax(axis=0)]
     counts = confusion_counts(images.y, predicted, model.classes)
     foreign = match_labels(images.y, model.classes)[1]
@@ -285,9 +321,12 @@ def _load(args: argparse.Namespace, model: Model) -> tuple[Any, str, str]:
             raise
         raise DataError(f"{error} (this model takes images of {wanted})") from None
     part = args.split or ("test" if data.test is not None else "train")
-    images = data.train if part == "train" else data.test
+    images = {"train": data.train, "validation": data.validation, "test": data.test}[part]
     if images is None:
-        raise OptionError(f"{name} has no test set; leave --split out, or give --test FILE")
+        more = ", or give --test FILE" if part == "test" else ""
+        raise OptionError(f"{name} has no {_SETS[part]}; leave --split out{more}")
+    if not args.json:
+        print("".join(f"{data.name}: {note}\n" for note in data.notes), end="")
     if (images.a, images.b, images.d) != shape:
         raise DataError(
             f"{name}: its images are {images.a}x{images.b}x{images.d}, but this model takes "
@@ -356,10 +395,8 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     pixels = read_images(args.inputs, *model.config.image_shape)
     if args.invert:
         pixels = 255 - pixels
-    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
-    low, scale = model.normalisation.shift, model.normalisation.scale
-    images = pixels / 255 / scale + low
-    values = model.decision_values(images, batch_size=args.batch_size)
+    images = _on_scale(pixels, model)
+    values = model.decision_values(images, batch_size=args.batch_size, layout="storage")
     best = np.argsort(-values, axis=0, kind="stable")[:2]
     softmax = model.loss == CrossEntropy.name
     shown = CrossEntropy.softmax(values) if softmax else values
@@ -381,6 +418,13 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     if not args.json:
         _print_pictures(args, report)
     return report
+
+
+def _on_scale(pixels: Array, model: Model) -> Array:
+    """Map brightness, 0 to 255, to the range of the training images."""
+    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
+    low, scale = model.normalisation.shift, model.normalisation.scale
+    return pixels / 255 / scale + low
 
 
 def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ Gauss-Newton method of simpleNN.
 
 DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a simpleNN
 .mat file, an .npz file with X and y, or a folder with one sub-folder of picture files per class.
+Such a folder may be divided into train, val and test; val is then the validation set.
 digits, mnist and cifar10 have their own defaults, so 'simplenn train DATASET' gives good results
 without further options.
 """
@@ -137,7 +138,9 @@ def run(args: argparse.Namespace) -> int:
         watched.say = partial(console.print, watched.name, "of", watched.path.name)
     if not args.quiet:
         of_all = f"{options.limit} of " if options.limit else ""
-        console.print(f"{data.name}: {of_all}{data.train.l} training images, {data.source}")
+        held_out = f"{data.validation.l} validation images, " if data.validation else ""
+        parts = f"{of_all}{data.train.l} training images, {held_out}{data.source}"
+        console.print("; ".join([f"{data.name}: {parts}", *data.notes]))
     _, history = train(
         data,
         args.config,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..labels import as_labels, in_kind_of
 from ..layout import Array
+from ..pixels import own_storage
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,9 @@ class Images:
 
     Parameters
     ----------
-    Z : ndarray, shape (d, a*b*l), Fortran order, uint8 or float32 or float64
-        Storage (1) of the lecture.
+    Z : array_like, shape (d, a*b*l), or (l, a, b, d)
+        Pixels of any real dtype; kept in storage (1) of the lecture, ``(d, a*b*l)`` in Fortran
+        order, as uint8, float32 or float64.  An array with two dimensions is that storage.
     y : array_like, shape (l,)
         Labels as in the file, not class indices; kept as an ndarray of int64 or of fixed-width
         strings, see :func:`simplenn_py.labels.as_labels`.
@@ -25,7 +27,8 @@ class Images:
     Raises
     ------
     DataError
-        If a label is neither a whole number nor a text.
+        If `Z` cannot be the pixels of such images, or a label is neither a whole number nor a
+        text.
     """
 
     Z: Array
@@ -34,6 +37,7 @@ class Images:
     b: int
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "Z", own_storage(self.Z, self.a, self.b))
         object.__setattr__(self, "y", as_labels(self.y))
 
     @property
@@ -73,7 +77,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training set and, if there is one, a test set.
+    """A training set and, if there are any, a validation set and a test set.
 
     Parameters
     ----------
@@ -87,11 +91,16 @@ class Dataset:
         Files or folders that the images were read from, for display.
     origin : Origin or None
         Where they can be read again; None if you made the data set yourself.
+    validation : Images or None
+        Validation set, which chooses the best epoch; None: TrainOptions says how many of the
+        training images are held out for this.
+    notes : tuple of str
+        What was found but is not used, for display.
 
     Notes
     -----
-    If the training labels are texts and the test labels numbers, or the reverse, the test labels
-    are converted where that is possible, so that both can be compared.
+    If the training labels are texts and the test or validation labels numbers, or the reverse,
+    the latter are converted where that is possible, so that both can be compared.
     """
 
     name: str
@@ -99,12 +108,16 @@ class Dataset:
     test: Images | None
     source: str
     origin: Origin | None = None
+    validation: Images | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.test is not None:
-            y = in_kind_of(self.test.y, self.train.y)
-            if y is not self.test.y:
-                object.__setattr__(self, "test", replace(self.test, y=y))
+        for part in ("test", "validation"):
+            images = getattr(self, part)
+            if images is not None:
+                y = in_kind_of(images.y, self.train.y)
+                if y is not images.y:
+                    object.__setattr__(self, part, replace(images, y=y))
 
     @property
     def catalogue_name(self) -> str:

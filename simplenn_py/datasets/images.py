@@ -29,12 +29,14 @@ _GREY = frozenset({"1", "L", "LA", "La"})
 _WIDE = frozenset({"I", "F"})  # 32 bits per pixel, of unknown range
 
 
-def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int) -> Array:
+def read_images(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], a: int, b: int, d: int
+) -> Array:
     """Read picture files of any size and colour as images of one shape.
 
     Parameters
     ----------
-    paths : iterable of path
+    paths : path or iterable of path
         Picture files: PNG, JPEG or any other format that Pillow reads.
     a, b, d : int
         Height, width and channels of the images; `d` is 1 (grey) or 3 (red, green, blue).
@@ -54,7 +56,8 @@ def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int)
     Resizing is bilinear with antialiasing: each new pixel is a weighted mean of all old pixels
     in its neighbourhood, so shrinking averages, and no value leaves the range of the old ones.
     """
-    files = [user_path(path) for path in paths]
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    files = [user_path(path) for path in given]
     if d not in (1, 3):
         raise DataError(
             f"{files[0] if files else 'picture files'}: a picture has 1 channel (grey) or 3 (RGB), "

@@ -12,8 +12,9 @@ from ..errors import DataError
 from ..io.mat5 import load_mat
 from ..labels import as_labels
 from ..layout import Array, from_rows
+from ..pixels import as_pixels
 from .dataset import Dataset, Images
-from .values import as_pixels, check_count, fits_uint8, need_shape
+from .values import check_count, fits_uint8, need_shape
 
 Shape = tuple[int, int, int]
 

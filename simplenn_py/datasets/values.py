@@ -1,4 +1,4 @@
-"""Checks and dtypes of pixels, common to all file formats.
+"""Checks of pixels and of counts, common to all file formats.
 
 The argument `where` of every function is "FILE: NAME", with which its messages begin.
 """
@@ -9,55 +9,6 @@ import numpy as np
 
 from ..errors import DataError
 from ..layout import Array
-
-_EXACT32 = 2**24  # float32 holds every integer up to here, float64 up to 2**53
-_EXACT64 = 2**53
-
-
-def as_pixels(X: Array, where: str) -> Array:
-    """Return `X` as uint8, float32 or float64 without changing a value.
-
-    Parameters
-    ----------
-    X : ndarray of bool, integers or floats, any shape and memory order
-        Pixels.
-    where : str
-        Start of the error messages.
-
-    Returns
-    -------
-    ndarray of uint8, float32 or float64, the shape of `X`
-        Bool and integers become the first of uint8, float32 and float64 that holds all
-        values exactly.  float16 becomes float32; float32 and float64 stay.
-
-    Raises
-    ------
-    DataError
-        If a value is NaN, infinite, complex, not a number, or an integer beyond 2**53.
-    """
-    if X.dtype.kind == "f":
-        dtype = np.float32 if X.dtype.itemsize <= 4 else np.float64
-        with np.errstate(over="ignore"):  # long doubles; infinities are refused below
-            X = X.astype(dtype, copy=False)
-        if not np.isfinite(X).all():
-            n = int(np.argmin(np.isfinite(X).ravel()))
-            raise DataError(
-                f"{where}: value {X.ravel()[n]} at index {n}; pixels must be finite numbers, so "
-                "correct or leave out these images"
-            )
-        return X
-    if X.dtype.kind not in "biu":
-        raise DataError(
-            f"{where}: has dtype {X.dtype}; pixels must be real numbers, so save it as uint8 or "
-            "as floating point"
-        )
-    least, most = (int(X.min()), int(X.max())) if X.size else (0, 0)
-    if least >= 0 and most <= 255:
-        return X.astype(np.uint8, copy=False)
-    largest = max(-least, most)
-    if largest > _EXACT64:
-        raise DataError(f"{where}: value {largest} is beyond 2**53; scale the pixels down")
-    return X.astype(np.float32 if largest <= _EXACT32 else np.float64)
 
 
 def fits_uint8(X: Array) -> bool:

@@ -15,13 +15,13 @@ import numpy as np
 
 from ..cnn.operators.loss import CrossEntropy
 from ..datasets.dataset import Dataset, Images
-from ..datasets.values import as_pixels
 from ..errors import DataError, OptionError
 from ..labels import as_labels, match_labels, note_unknown
 from ..layout import Array, from_nhwc, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
+from ..pixels import FIRST_REMEDY, as_pixels, channels_first, sizes
 from ..runtime.threads import limit_threads
 from ..training.options import TrainOptions
 from ..training.results import History
@@ -302,11 +302,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shape = self.model_.config.image_shape
         if own not in (None, shape):
             raise DataError(
-                f"X holds images of {_text(own)}, but the network takes {_text(shape)}; "
-                "give images of that size"
+                f"X holds images of {_text(own)}, read as (l, height, width, channels), but the "
+                f"network takes {_text(shape)}; give images of that size"
+                + (f"; {FIRST_REMEDY}" if (*own[1:], own[0]) == shape else "")
             )
         with limit_threads(int(self.threads)):
-            z = self.model_.decision_values(self._stored(X, own, shape), self.engine)
+            Z = self._stored(X, own, shape)
+            z = self.model_.decision_values(Z, self.engine, layout="storage")
         return z.astype(np.float64)
 
     def _validated(self, X: Any, *y: Any) -> tuple[Array, Any, Shape | None]:
@@ -314,6 +316,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         own = None
         if isinstance(X, list | tuple):
             X = np.asarray(X)
+        if np.ma.is_masked(X):
+            X = as_pixels(X, "X")  # refuses it
         if getattr(X, "ndim", 2) in (3, 4):
             X = np.asarray(X)
             a, b, d = own = (*X.shape[1:], 1)[:3]
@@ -337,6 +341,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.image_shape is not None:
             shape, source = tuple(np.ravel(self.image_shape).tolist()), "image_shape"
         elif own is not None:
+            fitted = config is None or (isinstance(config, str) and config in PRESETS)
+            if fitted and channels_first((1, *own)):
+                raise DataError(
+                    f"X was read as (l, height, width, channels), {sizes((1, *own))}; "
+                    f"{FIRST_REMEDY}, otherwise give image_shape={own}"
+                )
             return own
         elif config is None:
             return features, 1, 1
@@ -350,9 +360,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             shape, source = known.image_shape, "the image shape of config"
         if not _fits(shape, features) or own not in (None, shape):
             found = f"images of {_text(own)}" if own else f"a table of {features} columns"
+            first = own is not None and (*own[1:], own[0]) == shape
             raise OptionError(
                 f"{source} is {shape}, but X is {found}; give three whole numbers, height, width "
-                f"and channels, whose product is {features}"
+                f"and channels, whose product is {features}{'; ' + FIRST_REMEDY if first else ''}"
             )
         return shape
 

@@ -20,6 +20,7 @@ from ..labels import as_labels, in_kind_of, match_labels, note_unknown, quoted
 from ..layout import Array, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
+from ..pixels import as_pixels
 from ..runtime.numerals import real
 from ..training.job import check_images, fresh_job
 from ..training.options import TrainOptions
@@ -236,7 +237,7 @@ def cnn_predict(
         model = Model.load(Path(model))
     a, b, d = model.config.image_shape
     images = from_rows(_rows(Z, a * b * d, "Z"), a, b, d)
-    results = model.predict(images, batch_size=batch_size)
+    results = model.predict(images, batch_size=batch_size, layout="storage")
     if y is None or np.size(y) == 0:
         return results, float("nan")
     labels = as_labels(y, "y")
@@ -255,14 +256,12 @@ def _data(y: ArrayLike, Z: Any, config: NetConfig, suffix: str) -> tuple[Images,
 
 
 def _rows(Z: Any, abd: int, name: str) -> Array:
-    rows = np.asarray(Z.toarray() if hasattr(Z, "toarray") else Z)
+    rows = as_pixels(Z.toarray() if hasattr(Z, "toarray") else Z, name)
     if rows.ndim != 2 or rows.shape[1] != abd or rows.shape[0] == 0:
         raise DataError(
             f"{name} has shape {rows.shape}; it must be l x {abd}, one image per row, column by "
             "column"
         )
-    if rows.dtype.kind not in "uif" or not np.isfinite(rows).all():
-        raise DataError(f"{name} must hold finite real numbers; remove or replace the others")
     return rows
 
 

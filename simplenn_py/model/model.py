@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from numpy.typing import DTypeLike
 
 from ..errors import ConfigError, DataError, OptionError
 from ..labels import as_labels, match_labels, note_unknown
-from ..layout import Array, FullGeometry, from_nhwc
+from ..layout import Array, FullGeometry
 from ..network.config import NetConfig
 from ..network.normalisation import Normalisation
 from ..network.weights import Weights, initial_theta
+from ..pixels import as_storage
 
 FORMAT = "simplenn_py model 1"
 
@@ -126,18 +128,24 @@ class Model(Weights):
             return self
         return Model(whole.config, whole.theta, self.classes, self.normalisation, self.loss)
 
-    def decision_values(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
+    def decision_values(
+        self, images: Any, engine: str = "", batch_size: int = 256, layout: str = ""
+    ) -> Array:
         """Compute ``z^{L+1}``, the output of the network.
 
         Parameters
         ----------
-        images : ndarray, shape (l, a, b, d) or (d, a*b*l)
-            Images, on the scale of the training images; (l, a, b) if they have one channel.  The
-            second form is the storage of the lecture, in Fortran order.
+        images : array_like, shape (l, a, b, d) or (d, a*b*l)
+            Images of any real dtype and memory order, on the scale of the training images;
+            (l, a, b) if they have one channel.  An array with two dimensions is the storage of the
+            lecture.
         engine : {"", "lecture", "direct"}
             Name of the engine; "" chooses the default.
         batch_size : int
             Maximum number of images per batch.
+        layout : {"", "storage", "table"}
+            What an array with two dimensions is: the storage, or a table with one image per row,
+            the same as ``reshape(l, a, b, d)``.  It is needed if the shape allows both.
 
         Returns
         -------
@@ -147,24 +155,32 @@ class Model(Weights):
         Raises
         ------
         DataError
-            If the size of the images is not that of the network's input.
+            If the size of the images is not that of the network's input, a pixel is not a finite
+            real number, or the shape allows two layouts.
         OptionError
-            If `batch_size` is below 1, or there is no engine of that name.
+            If `batch_size` is below 1, or there is no such engine or layout.
+
+        Notes
+        -----
+        If the images seem to have another scale than the training images, 0 to 255 in place of 0
+        to 1 for instance, a message of the logger ``simplenn_py`` says so; Python shows it on
+        stderr by default.
         """
-        Z = self._storage(images)
+        Z = as_storage(images, self.config.image_shape, layout)
+        self._doubt_scale(Z)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         values = np.empty((self.config.nL, l), self.theta.dtype, order="F")
         for start, z in self._batches(Z, engine, batch_size):
             values[:, start : start + z.shape[1]] = z
         return values
 
-    def layer_inputs(self, images: Array) -> list[Array]:
+    def layer_inputs(self, images: Any, layout: str = "") -> list[Array]:
         """Return the input ``Z^m`` of every layer.
 
         Parameters
         ----------
-        images : ndarray
-            See :meth:`decision_values`; all of them run as one batch.
+        images, layout
+            See :meth:`decision_values`; all images run as one batch.
 
         Returns
         -------
@@ -180,7 +196,7 @@ class Model(Weights):
         from ..cnn.feedforward import feedforward
         from ..engines import make_engine
 
-        Z = self._storage(images)
+        Z = as_storage(images, self.config.image_shape, layout)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         wide = Weights(self.config, self.theta.astype(np.float64))
         engine = make_engine("lecture", self.config, l, np.float64, training=False)
@@ -193,26 +209,31 @@ class Model(Weights):
             inputs.append(Z.reshape(shape, order="F").copy(order="F"))
         return inputs
 
-    def predict(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
+    def predict(
+        self, images: Any, engine: str = "", batch_size: int = 256, layout: str = ""
+    ) -> Array:
         """Return the label of each image: the class with the largest output.
 
         Parameters
         ----------
-        images, engine, batch_size
+        images, engine, batch_size, layout
             See :meth:`decision_values`, also for the errors.
 
         Returns
         -------
         ndarray, shape (l,), the dtype of `classes`
         """
-        return self.classes[self.decision_values(images, engine, batch_size).argmax(axis=0)]
+        values = self.decision_values(images, engine, batch_size, layout)
+        return self.classes[values.argmax(axis=0)]
 
-    def score(self, images: Array, y: Array, engine: str = "", batch_size: int = 256) -> float:
+    def score(
+        self, images: Any, y: Array, engine: str = "", batch_size: int = 256, layout: str = ""
+    ) -> float:
         """Return the accuracy on labelled images.
 
         Parameters
         ----------
-        images, engine, batch_size
+        images, engine, batch_size, layout
             See :meth:`decision_values`, also for the other errors.
         y : array_like, shape (l,)
             True label of each image.  The number 7 and the text "7" are the same label.  An image
@@ -230,23 +251,18 @@ class Model(Weights):
             If the number of labels is not the number of images.
         """
         index, unknown = match_labels(y, self.classes)
-        predicted = self.decision_values(images, engine, batch_size).argmax(axis=0)
+        predicted = self.decision_values(images, engine, batch_size, layout).argmax(axis=0)
         if index.shape != predicted.shape:
             raise DataError(f"there are {index.size} labels for {predicted.size} images")
         note_unknown(unknown)
         return float(np.mean(predicted == index))
 
-    def _storage(self, images: Array) -> Array:
-        a, b, d = self.config.image_shape
-        Z = images if images.ndim == 2 else None
-        if images.ndim in (3, 4) and images.shape[1:] in ((a, b, d), (a, b) if d == 1 else ()):
-            Z = from_nhwc(images)
-        if Z is None or Z.shape[0] != d or Z.shape[1] % (a * b) or Z.shape[1] == 0:
-            raise DataError(
-                f"images have shape {images.shape}; this network takes (l, {a}, {b}, {d}), or "
-                f"({d}, {a * b}*l) in the lecture's storage, with l at least 1"
-            )
-        return np.asfortranarray(Z)
+    def _doubt_scale(self, Z: Array) -> None:
+        """Log that images seem to have another scale; a table of features is not judged."""
+        if self.config.wd_input > 1 and not self.normalisation.is_none:
+            doubt = self.normalisation.doubt(Z)
+            if doubt:
+                logging.getLogger("simplenn_py").warning("%s", doubt)
 
     def _batches(self, Z: Array, engine: str, batch_size: int) -> Iterator[tuple[int, Array]]:
         from ..cnn.feedforward import feedforward

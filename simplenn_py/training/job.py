@@ -12,7 +12,7 @@ from ..cnn.problem import Problem
 from ..datasets.dataset import Dataset, Images
 from ..errors import ConfigError, DataError, OptionError, closest, shown
 from ..io.atomic import remove_leftovers
-from ..labels import match_labels
+from ..labels import match_labels, sentence
 from ..layout import Array
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -21,6 +21,7 @@ from ..network.presets import PRESETS
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..pixels import FIRST_REMEDY
 from ..runtime.paths import user_path
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
@@ -106,13 +107,13 @@ def new_job(
         config, classes = start.config, start.classes
         y = match_labels(data.train.y, classes)[0]
     network = network_for(config, data, classes.size)
-    _check_test(data, network)
-    training, validation = subsets(y, options)
+    _check_parts(data, network)
+    images, y, training, validation = _all_images(data, classes, y, options)
     run = None
     if out is not None:
         run = RunFolder.create(out, network.n_parameters, training.size)
     if start is None:
-        normalisation = Normalisation.of(data.train.Z, training, int(np.prod(network.image_shape)))
+        normalisation = Normalisation.of(images.Z, training, int(np.prod(network.image_shape)))
         model = Model.initialise(
             network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
         )
@@ -120,11 +121,10 @@ def new_job(
         theta = start.theta.astype(options.dtype)
         model = Model(network, theta, classes, start.normalisation, options.loss)
     state = _new_state(options, model.theta)
-    problem = _problem(data.train, y, model, options, training.size)
+    problem = _problem(images, y, model, options, training.size)
     return Job(
-        model, problem, training, validation, options, state, Best(), run,
-        fingerprint(data.train), data,
-    )  # fmt: skip
+        model, problem, training, validation, options, state, Best(), run, fingerprint(data), data
+    )
 
 
 def resumed_job(
@@ -147,7 +147,7 @@ def resumed_job(
     check_images(data.train, "training")
     previous = resume if isinstance(resume, Checkpoint) else Checkpoint.read(resume)
     model, state, saved = previous.model, previous.state, previous.options
-    _check_test(data, model.config)
+    _check_parts(data, model.config)
     options = options or saved
     newton = saved.solver == "newton"
     length, step = ("iter_max", "iteration") if newton else ("epochs", "epoch")
@@ -176,7 +176,7 @@ def resumed_job(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
-    if fingerprint(data.train) != previous.fingerprint:
+    if fingerprint(data) != previous.fingerprint:
         source = read_dataset_report(previous.folder).get("source", "")
         own = f", but on {shown(source)}" if source not in ("", data.source) else ""
         raise DataError(
@@ -185,8 +185,8 @@ def resumed_job(
         )
     remove_leftovers(previous.folder)
     y = match_labels(data.train.y, model.classes)[0]
-    training, validation = subsets(y, options)
-    problem = _problem(data.train, y, model, options, training.size)
+    images, y, training, validation = _all_images(data, model.classes, y, options)
+    problem = _problem(images, y, model, options, training.size)
     return Job(
         model, problem, training, validation, options, state, previous.best,
         RunFolder(previous.folder), previous.fingerprint, data,
@@ -283,20 +283,23 @@ def check_size(images: Images, config: NetConfig, part: str) -> None:
     """
     a, b, d = config.image_shape
     if (images.a, images.b, images.d) != (a, b, d):
+        first = (images.b, images.d, images.a) == (a, b, d)
         raise ConfigError(
             f"the network takes {a}x{b}x{d} images, but the {part} images are "
             f"{images.a}x{images.b}x{images.d}; change the network or the data"
+            + (f"; {FIRST_REMEDY}" if first else "")
         )
 
 
-def _check_test(data: Dataset, network: NetConfig) -> None:
-    if data.test is not None:
-        check_images(data.test, "test")
-        check_size(data.test, network, "test")
+def _check_parts(data: Dataset, network: NetConfig) -> None:
+    for images, part in ((data.validation, "validation"), (data.test, "test")):
+        if images is not None:
+            check_images(images, part)
+            check_size(images, network, part)
 
 
 def check_images(images: Images, part: str) -> None:
-    """Check shape, order and values of the images.
+    """Check the shape and the labels of the images; their class has checked the pixels.
 
     Parameters
     ----------
@@ -311,14 +314,14 @@ def check_images(images: Images, part: str) -> None:
     """
     expected = (images.d, images.a * images.b * images.l)
     if images.l == 0 or images.Z.shape != expected:
+        rows, columns = images.Z.shape
+        table = rows == images.l and columns and columns % (images.a * images.b) == 0
+        form = (images.l, images.a, images.b, columns // (images.a * images.b))
         raise DataError(
             f"Z of the {part} images has shape {images.Z.shape}; it must be {expected} for "
             f"{images.l} labels and {images.a}x{images.b} pixels, with at least one image"
+            + (f"; for a table with one image per row give reshape{form}" if table else "")
         )
-    if images.Z.dtype.kind not in "uif" or not images.Z.flags.f_contiguous:
-        raise DataError(f"Z of the {part} images must be real numbers in Fortran order")
-    if images.Z.dtype.kind == "f" and not np.isfinite(images.Z).all():
-        raise DataError(f"the {part} images contain NaN or infinite values; remove or replace them")
     if part == "training" and np.all(images.y == images.y[0]):
         label = images.y[0].item()
         raise DataError(
@@ -374,6 +377,35 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
     is_held_out = np.zeros(chosen.size, bool)
     is_held_out[stratified(y[chosen], held_out, rng)] = True
     return chosen[~is_held_out], chosen[is_held_out]
+
+
+def _all_images(
+    data: Dataset, classes: Array, y: Array, options: TrainOptions
+) -> tuple[Images, Array, Array, Array]:
+    """Return the images to train on and to validate with, their classes, and both sets of indices.
+
+    A validation set of the data set itself comes after the training images.
+    """
+    training, validation = subsets(y, options)
+    own = data.validation
+    if own is None:
+        return data.train, y, training, validation
+    if options.validation:
+        raise OptionError(
+            f"validation is {options.validation}, but {data.name} has a validation set of its own, "
+            f"{own.l} images; leave validation out"
+        )
+    places, unknown = match_labels(own.y, classes)
+    if unknown:
+        raise DataError(
+            f"{sentence(unknown, 'validation ', 'the training set lacks')}; add training images "
+            "with that label, or leave these images out"
+        )
+    train = data.train
+    Z = np.concatenate([train.Z.T, own.Z.T]).T
+    y = np.concatenate([y, places])
+    both = Images(Z, np.concatenate([train.y, own.y]), train.a, train.b)
+    return both, y, training, np.arange(train.l, both.l)
 
 
 def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: int) -> Problem:

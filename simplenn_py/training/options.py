@@ -131,7 +131,7 @@ class TrainOptions:
     )  # fmt: skip
     validation: float = _option(
         0.0, "fraction of the training images to hold out as a validation set, which is used to "
-        "choose the best epoch; 0: none",
+        "choose the best epoch, if the data set has none of its own; 0: none",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     limit: int = _option(

@@ -19,8 +19,19 @@ from ..network.config import NetConfig
 from .checkpoint import Checkpoint
 
 
-def fingerprint(images: Images) -> str:
-    """Return a checksum of images and labels, by which a run recognises its training set.
+def fingerprint(data: Dataset) -> str:
+    """Return the checksum by which a run recognises its training and validation sets.
+
+    Parameters
+    ----------
+    data : Dataset
+    """
+    parts = (data.train, data.validation)
+    return " ".join(checksum(images) for images in parts if images is not None)
+
+
+def checksum(images: Images) -> str:
+    """Return a checksum of images and their labels.
 
     Parameters
     ----------
@@ -37,7 +48,7 @@ def describe_data(data: Dataset, of_training: str) -> dict[str, Any]:
     ----------
     data : Dataset
     of_training : str
-        Fingerprint of the training images.
+        Fingerprint of the training and validation images.
 
     Returns
     -------
@@ -48,7 +59,7 @@ def describe_data(data: Dataset, of_training: str) -> dict[str, Any]:
         "source": data.source,
         "origin": None if data.origin is None else asdict(data.origin),
         "fingerprint": of_training,
-        "test_fingerprint": None if data.test is None else fingerprint(data.test),
+        "test_fingerprint": None if data.test is None else checksum(data.test),
     }
 
 
@@ -103,9 +114,9 @@ def find_data(
     except UserError as error:
         return None, str(error)
     expected = report.get("fingerprint") or _fingerprint_of_checkpoint(folder)
-    changed = expected != fingerprint(data.train)
+    changed = expected != fingerprint(data)
     if data.test is not None and report.get("test_fingerprint"):
-        changed |= report["test_fingerprint"] != fingerprint(data.test)
+        changed |= report["test_fingerprint"] != checksum(data.test)
     if changed:
         return None, f"{shown(data.source)} has changed since the run"
     return data, ""

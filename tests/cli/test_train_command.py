@@ -317,3 +317,28 @@ def test_a_preset_that_is_too_deep_names_others(capsys, words):
     assert "the preset vgg11 is too deep for 8x8 images" in err
     assert "32x32 or more, or choose the preset digits or layer4" in err
     assert "wd_" not in err
+
+
+def test_a_folder_with_its_own_validation_set(capsys, tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 6), ("val", 2), ("test", 2)):
+        for label in ("dark", "light"):
+            folder = tmp_path / "shades" / part / label
+            folder.mkdir(parents=True)
+            for n in range(count):
+                grey = rng.integers(0, 99, (8, 8)) + 150 * (label == "light")
+                Image.fromarray(grey.astype(np.uint8)).save(folder / f"{n}.png")
+    (tmp_path / "shades" / "more" / "dark").mkdir(parents=True)
+    words = ["shades", "--config", "digits", "--epochs", "2", "--batch-size", "4"]
+    status, out, _ = run_main(capsys, *words)
+    assert status == 0
+    assert out.splitlines()[0] == (
+        "shades: 12 training images, 4 validation images, shades; not used: more"
+    )
+    counts = json.loads((tmp_path / "runs/shades-1/run.json").read_text())["dataset"]
+    assert (counts["training_images"], counts["validation_images"]) == (12, 4)
+    status, out, err = run_main(capsys, *words, "--validation", "0.2")
+    assert (status, out.count("\n")) == (2, 1)
+    assert "shades has a validation set of its own, 4 images; leave validation out" in err

@@ -143,3 +143,26 @@ def test_refuses(tmp_path, arrays, options, match):
         load_dataset(path, **options)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_validation_set(tmp_path):
+    path = save(tmp_path / "x.npz", X=X4, y=Y, X_val=X4[1:3], y_val=Y[1:3])
+    data = load_dataset(path)
+    assert (data.validation.y.tolist(), data.test) == ([1, 1], None)
+    assert np.array_equal(to_nhwc(data.validation.Z, 4, 3), X4[1:3])
+    other = save(tmp_path / "t.npz", X=X4[:1], y=Y[:1])
+    assert load_dataset(path, test=other).validation.l == 2
+    with pytest.raises(DataError, match="has no array y_val"):
+        load_dataset(save(tmp_path / "x.npz", X=X4, y=Y, X_val=X4))
+
+
+def test_channels_first_is_said(tmp_path):
+    first = np.zeros((5, 1, 28, 28), np.uint8)
+    path = save(tmp_path / "x.npz", X=first, y=Y)
+    with pytest.raises(
+        DataError, match=r"images of 1x28 with 28 channels; .*transpose\(0, 2, 3, 1"
+    ):
+        load_dataset(path)
+    with pytest.raises(DataError, match=r"are 1x28x28, not 28x28x1; .*transpose\(0, 2, 3, 1\)"):
+        load_dataset(path, shape=(28, 28, 1))
+    assert load_dataset(path, shape=(1, 28, 28)).train.d == 28

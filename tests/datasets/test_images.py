@@ -32,6 +32,8 @@ def test_pixels_lie_where_the_lecture_wants_them(tmp_path):
     assert Z.flags.f_contiguous
     assert Z[2, 3 + 4 * 1 + 12 * 1] == COLOUR[3, 1, 2] // 2
     assert np.array_equal(to_nhwc(Z, 4, 3)[0], COLOUR)
+    for one in (paths[0], str(paths[0])):
+        assert np.array_equal(read_images(one, 4, 3, 3), Z[:, :12])
 
 
 def test_grey_becomes_rgb_and_rgb_grey(tmp_path):

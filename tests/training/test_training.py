@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,6 +194,66 @@ def test_held_out_images_touch_neither_weights_nor_mean(data):
     assert np.array_equal(fit(data, options)[0].theta, fit(changed, options)[0].theta)
 
 
+class TestAValidationSetOfItsOwn:
+    OPTIONS = TrainOptions(epochs=6, batch_size=16, lr=0.05, augment="flip")
+
+    @pytest.fixture
+    def divided(self, data):
+        return replace(data, validation=stripes(30, 3))
+
+    @pytest.mark.parametrize("solver", ["sgd", "adam", "newton"])
+    def test_it_chooses_the_best_epoch_and_teaches_nothing(self, data, divided, solver):
+        """Without the choice all weights are those of a training without a validation set."""
+        newton = TrainOptions(solver="newton", iter_max=3)
+        options = newton if solver == "newton" else replace(self.OPTIONS, solver=solver)
+        _, history = fit(divided, options)
+        accuracies = [r["validation_accuracy"] for r in history.records]
+        best = history.report["best_epoch"]
+        assert best == 1 + int(np.argmax(accuracies))
+        shorter = {"iter_max" if solver == "newton" else "epochs": best}
+        same = fit(data, replace(options, **shorter))[0]
+        assert np.array_equal(fit(divided, replace(options, **shorter))[0].theta, same.theta)
+        assert history.report["dataset"]["validation_images"] == 30
+        assert history.report["dataset"]["training_images"] == 90
+        if solver != "newton":
+            assert same.score(divided.validation.Z, divided.validation.y) == max(accuracies)
+
+    def test_interrupted_and_resumed_is_bit_identical(self, divided, tmp_path):
+        whole = fit(divided, self.OPTIONS)
+        fit(divided, self.OPTIONS, out=tmp_path / "run", hooks=[InterruptAt(8)])
+        resumed = fit(divided, None, config=None, resume=tmp_path / "run")
+        assert np.array_equal(resumed[0].theta, whole[0].theta)
+        assert without_times(resumed[1].records) == without_times(whole[1].records)
+
+    def test_a_run_is_resumed_with_the_same_validation_set_only(self, data, divided, tmp_path):
+        fit(divided, self.OPTIONS, out=tmp_path / "run", hooks=[InterruptAt(1)])
+        for other in (data, replace(data, validation=stripes(30, 4))):
+            with pytest.raises(DataError, match="was not trained on the images of stripes"):
+                fit(other, None, config=None, resume=tmp_path / "run")
+
+    def test_it_is_not_used_beside_held_out_images(self, divided):
+        with pytest.raises(OptionError, match=r"validation is 0.2, but stripes has .* 30 images"):
+            fit(divided, replace(self.OPTIONS, validation=0.2))
+
+    def test_what_is_wrong_with_it_is_told_before_any_work(self, data):
+        for validation, error, message in (
+            (stripes(30, 3, ("h", "v", "?")), DataError, r"\d+ validation images .* lack: \?;"),
+            (stripes(30, 3, (1, 2, 3)), DataError, "30 validation images have labels"),
+            (
+                Images(np.zeros((1, 64)), np.array(["h"]), 8, 8),
+                ConfigError,
+                "the validation images are 8x8",
+            ),
+        ):
+            with pytest.raises(error, match=message):
+                fit(replace(data, validation=validation))
+
+    def test_limit_is_for_the_training_images(self, divided):
+        _, history = fit(divided, replace(self.OPTIONS, epochs=1, limit=30))
+        sizes = history.report["dataset"]
+        assert (sizes["training_images"], sizes["validation_images"]) == (30, 30)
+
+
 def test_limit_takes_that_many_images_of_all_classes(data):
     _, history = fit(data, TrainOptions(epochs=1, batch_size=8, limit=30))
     assert history.report["dataset"]["training_images"] == 30
@@ -273,15 +334,14 @@ def test_network_and_data_must_fit(data, tmp_path):
     [
         (lambda Z, y: (Z[:, :-1], y), "has shape"),
         (lambda Z, y: (Z.astype(complex), y), "must be real numbers"),
-        (lambda Z, y: (np.where(Z > 200, np.nan, Z), y), "contain NaN or infinite values"),
+        (lambda Z, y: (np.where(Z > 200, np.nan, Z), y), "value nan at index"),
         (lambda Z, y: (Z, np.zeros_like(y)), "all training images have the label"),
     ],
 )
 def test_bad_images_are_refused(data, change, message):
     Z, y = change(data.train.Z.copy(order="F"), data.train.y)
-    bad = Dataset("bad", Images(np.asfortranarray(Z), y, 6, 5), None, "")
     with pytest.raises(DataError, match=message):
-        fit(bad)
+        fit(Dataset("bad", Images(np.asfortranarray(Z), y, 6, 5), None, ""))
 
 
 def test_a_label_that_training_never_saw_counts_as_a_mistake(data):
