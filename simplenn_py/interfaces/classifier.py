@@ -21,7 +21,7 @@ from ..layout import Array, from_nhwc, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
-from ..runtime.threads import limit_threads
+from ..runtime.threads import limit_threads, usable_threads
 from ..training.options import TrainOptions
 from ..training.results import History
 from ..training.training import train
@@ -80,7 +80,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     GNsize, iter_max, xi, CGmax : as in TrainOptions
         Options of the solver newton.
     loss, dtype, engine, threads, validation : as in TrainOptions
-        A network for a small table trains faster with ``threads=1``.
+        A network for a small table trains faster with ``threads=1``.  If a process has fewer
+        cores than `threads`, as in a search with ``n_jobs``, it uses all that it has.
     random_state : int, RandomState or None
         An int is the ``seed`` of TrainOptions; the same int gives bit-identical results.
 
@@ -274,7 +275,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X holds images of {_text(own)}, but the network takes {_text(shape)}; "
                 "give images of that size"
             )
-        with limit_threads(int(self.threads)):
+        with limit_threads(usable_threads(int(self.threads))):
             z = self.model_.decision_values(self._stored(X, own, shape), self.engine)
         return z.astype(np.float64)
 
@@ -334,6 +335,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
         if plain["solver"] == "sgd" and plain["lr"] == 0:
             plain["lr"] = _SGD_RATE
+        if type(plain["threads"]) is int:
+            plain["threads"] = usable_threads(plain["threads"])
         rng = check_random_state(self.random_state)
         if isinstance(self.random_state, Integral):
             return TrainOptions(**plain, seed=int(self.random_state))

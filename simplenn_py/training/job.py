@@ -22,6 +22,7 @@ from ..network.presets import PRESETS
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..runtime.threads import check_threads
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
 from .run_folder import RunFolder
@@ -76,6 +77,11 @@ class Job:
         return Checkpoint(
             self.run.path, self.model, self.state, self.best, self.options, self.fingerprint
         )
+
+    def close(self) -> None:
+        """Let other runs into the run folder."""
+        if self.run is not None:
+            self.run.release()
 
 
 def new_job(
@@ -164,18 +170,22 @@ def resumed_job(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
+    if options.threads != saved.threads:  # what is saved may come from a larger computer
+        check_threads(options.threads)
     if _fingerprint(data.train) != previous.fingerprint:
         raise DataError(
             f"{previous.folder} was not trained on the images of {data.name}; give the same data "
             "set"
         )
-    remove_leftovers(previous.folder)
+    run = RunFolder(previous.folder)
+    run.claim()
+    remove_leftovers(run.path)
     y = np.unique(data.train.y, return_inverse=True)[1]
     training, validation = subsets(y, options)
     problem = _problem(data.train, y, model, options, training.size)
     return Job(
         model, problem, training, validation, options, state, previous.best,
-        RunFolder(previous.folder), previous.fingerprint, data,
+        run, previous.fingerprint, data,
     )  # fmt: skip
 
 
