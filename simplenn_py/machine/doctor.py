@@ -90,6 +90,7 @@ def examine() -> list[Finding]:
         "BLAS": _blas,
         "variables": _variables,
         "compile cache": _cache,
+        "figures": _figures,
         "data folders": _data,
     }
     findings: list[Finding] = []
@@ -145,7 +146,10 @@ def clean_damage() -> int:
 
     damaged = damaged_code()
     for path in damaged:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     return len(damaged)
 
 
@@ -208,7 +212,11 @@ def _memory() -> Iterator[Finding]:
 
     from ..runtime.units import human_bytes
 
-    memory = psutil.virtual_memory()
+    try:
+        memory = psutil.virtual_memory()
+    except OSError as error:
+        yield Finding("memory", f"unknown: {error.filename} cannot be read", "mount /proc")
+        return
     remedy = ""
     if memory.available < _LITTLE_MEMORY:
         remedy = "close other programs, or train with a smaller --batch-size"
@@ -278,7 +286,8 @@ def _own_kernel() -> str | None:
 
 def _variables() -> Iterator[Finding]:
     cores, found = available(), False
-    for name, rule in mistakes():
+    wrong = dict(mistakes())
+    for name, rule in wrong.items():
         found = True
         yield Finding("variable", f"{name}={os.environ[name]}", f"{rule}; correct or unset it")
     for name, pattern in _IGNORED.items():
@@ -288,7 +297,8 @@ def _variables() -> Iterator[Finding]:
             yield Finding("variable", f"{name}={value}", "this value has no effect; unset it")
     for name, (values, effect) in _SLOW.items():
         value = os.environ.get(name)
-        if value is not None and (values is None or value.lower() in values):
+        is_slow = value is not None and (values is None or value.lower() in values)
+        if is_slow and name not in wrong:
             found = True
             yield Finding("variable", f"{name}={value}", f"{effect}; unset it")
     for name in _THREAD_VARIABLES:
@@ -321,7 +331,7 @@ def _cache() -> Iterator[Finding]:
     if folder is None:
         where = os.environ.get("NUMBA_CACHE_DIR") or "your cache folder"
         state, remedy = f"{where} is not writable", "set NUMBA_CACHE_DIR to a writable folder"
-        if location().is_dir() and others_may_write(location()):
+        if os.path.isdir(location()) and others_may_write(location()):
             state = f"{location()} may be changed by other users, so its code is not run"
             remedy = "set NUMBA_CACHE_DIR to a folder in which only you can write"
         yield Finding("compile cache", f"{state}: every start compiles again", remedy)
@@ -334,16 +344,6 @@ def _cache() -> Iterator[Finding]:
             "free some space there, or set NUMBA_CACHE_DIR to a folder on another disk",
         )
         return
-    damaged = damaged_code()
-    if damaged:
-        names = ", ".join(shown(path.name, 60) for path in damaged[:3])
-        yield Finding(
-            "compile cache",
-            f"{folder}: {len(damaged)} damaged file{'s' * (len(damaged) > 1)} ({names}"
-            f"{', ...' * (len(damaged) > 3)})",
-            "nothing is lost, their kernels are compiled anew; to delete them: "
-            "'simplenn doctor --clean-cache'",
-        )
     value = f"{folder}, writable, {human_bytes(_bytes_in(folder))}"
     old = old_caches()
     if old:
@@ -352,7 +352,16 @@ def _cache() -> Iterator[Finding]:
             f"; {len(old)} old folder{'s' * (len(old) > 1)} beside it, {size} (to delete: "
             "'simplenn doctor --clean-cache')"
         )
-    yield Finding("compile cache", value)
+    damaged, remedy = damaged_code(), ""
+    if damaged:
+        names = ", ".join(shown(path.name, 60) for path in damaged[:3])
+        value += f"; {len(damaged)} damaged file{'s' * (len(damaged) > 1)}: {names}"
+        value += ", ..." if len(damaged) > 3 else ""
+        remedy = (
+            "nothing is lost, their kernels are compiled anew when they are needed; to delete "
+            "them: 'simplenn doctor --clean-cache'"
+        )
+    yield Finding("compile cache", value, remedy)
 
 
 def _no_room(folder: Path) -> str:
@@ -369,12 +378,35 @@ def _bytes_in(folder: Path) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
 
 
+def _figures() -> Iterator[Finding]:
+    from importlib.metadata import version
+
+    folder = os.environ.get("MPLCONFIGDIR")
+    if folder and not os.access(folder, os.W_OK):
+        remedy = "Matplotlib cannot write there; name a folder that exists, or unset the variable"
+        yield Finding("figures", f"MPLCONFIGDIR={folder}", remedy)
+        return
+    try:
+        import matplotlib  # noqa: F401
+    except Exception as error:
+        reason = shown(error)
+        backend = os.environ.get("MPLBACKEND")
+        if backend and backend in reason:
+            remedy = "Matplotlib does not know this backend; unset the variable"
+            yield Finding("figures", f"MPLBACKEND={backend}", remedy)
+        else:
+            remedy = "correct Matplotlib's file matplotlibrc, or reinstall Matplotlib"
+            yield Finding("figures", f"Matplotlib cannot start: {reason}", remedy)
+    else:
+        yield Finding("figures", f"Matplotlib {version('matplotlib')}")
+
+
 def _data() -> Iterator[Finding]:
     from ..datasets.fetch import ENVIRONMENT, folders
 
     chosen = os.environ.get(ENVIRONMENT)
     for folder in folders():
-        missing = not folder.is_dir()
+        missing = not os.path.isdir(folder)  # Path.is_dir fails if a folder above is closed
         remedy = ""
         if missing and chosen and folder == Path(chosen).expanduser():
             remedy = (

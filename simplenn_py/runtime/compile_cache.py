@@ -123,9 +123,9 @@ def damaged_files(folder: Path) -> list[Path]:
     ----------
     folder : path
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    broken = [p for p in files if p.suffix == SUFFIX and _sound(p) is None]
-    return broken + [p for p in files if p.suffix == _TEMPORARY and _age(p) > _HOUR]
+    paths = sorted(folder.iterdir())
+    broken = [p for p in paths if p.suffix == SUFFIX and _sound(p) is None]
+    return broken + [p for p in paths if p.suffix == _TEMPORARY and _age(p) > _HOUR]
 
 
 def _age(path: Path) -> float:
