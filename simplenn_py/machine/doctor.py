@@ -291,10 +291,10 @@ def _variables() -> Iterator[Finding]:
         found = True
         yield Finding("variable", f"{name}={os.environ[name]}", f"{rule}; correct or unset it")
     for name, pattern in _IGNORED.items():
-        value = os.environ.get(name, "")
-        if value and not re.fullmatch(pattern, value.strip(), re.IGNORECASE):
+        text = os.environ.get(name, "")
+        if text and not re.fullmatch(pattern, text.strip(), re.IGNORECASE):
             found = True
-            yield Finding("variable", f"{name}={value}", "this value has no effect; unset it")
+            yield Finding("variable", f"{name}={text}", "this value has no effect; unset it")
     for name, (values, effect) in _SLOW.items():
         value = os.environ.get(name)
         is_slow = value is not None and (values is None or value.lower() in values)
@@ -302,10 +302,10 @@ def _variables() -> Iterator[Finding]:
             found = True
             yield Finding("variable", f"{name}={value}", f"{effect}; unset it")
     for name in _THREAD_VARIABLES:
-        value = os.environ.get(name, "")
-        if remedy := _threads_remedy(name, value, cores):
+        text = os.environ.get(name, "")
+        if remedy := _threads_remedy(name, text, cores):
             found = True
-            yield Finding("variable", f"{name}={value}", remedy)
+            yield Finding("variable", f"{name}={text}", remedy)
     if not found:
         yield Finding("variables", "none that slows computations down")
 

@@ -19,7 +19,13 @@ from simplenn_py.kernels.policy import cache_folder
 from simplenn_py.machine import doctor
 from simplenn_py.runtime.memory import free_bytes
 
-VARIABLES = [*doctor._SLOW, *doctor._THREAD_VARIABLES, *doctor._IGNORED, "OPENBLAS_CORETYPE", "SIMPLENN_LANES"]
+VARIABLES = [
+    *doctor._SLOW,
+    *doctor._THREAD_VARIABLES,
+    *doctor._IGNORED,
+    "OPENBLAS_CORETYPE",
+    "SIMPLENN_LANES",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -244,7 +250,7 @@ def test_a_configuration_folder_of_matplotlib(
     assert "unset the variable" in remedy_of("MPLCONFIGDIR=")
 
 
-# Each command of a process with a wrong variable: its status, and what it names on stderr or stdout.
+# Each command of a process with a wrong variable: its status, and what it says.
 WRONG = [
     ({"NUMBA_DISABLE_JIT": "1"}, ["doctor"], 1, "variable"),
     ({"NUMBA_DISABLE_JIT": "1"}, ["summary", "digits"], 2, "choose the engine lecture"),

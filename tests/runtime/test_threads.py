@@ -142,7 +142,7 @@ def test_a_layer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("NUMBA_THREADING_LAYER", "tbb")
     monkeypatch.setattr(numba, "get_num_threads", missing)
-    with pytest.raises(UserError, match="NUMBA_THREADING_LAYER is 'tbb': .* TBB is required"):
+    with pytest.raises(UserError, match=r"NUMBA_THREADING_LAYER is 'tbb': .* TBB is required"):
         threads.thread_layer()
 
 
