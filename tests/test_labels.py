@@ -27,7 +27,7 @@ NFD = unicodedata.normalize("NFD", NFC)
 @pytest.fixture(autouse=True)
 def without_figures(monkeypatch):
     """They take most of the time of a short run."""
-    monkeypatch.setattr(RunFolder, "save_figures", lambda *_: None)
+    monkeypatch.setattr(RunFolder, "save_figures", lambda *_: [])
 
 
 class Column:
@@ -386,7 +386,7 @@ def text_model(tmp_path_factory):
     (root / "net.config").write_text(nn.NetConfig.build((6, 5, 1), full=[3]).text())
     words = ["--config", str(root / "net.config"), "--epochs", "40", "--out", str(root / "run")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunFolder, "save_figures", lambda *_: None)
+        patch.setattr(RunFolder, "save_figures", lambda *_: [])
         assert main(["train", str(train), *words, "--lr", "0.1", "--quiet"]) == 0
     return root
 

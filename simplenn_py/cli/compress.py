@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError("--lr is for --finetune; leave it out")
     out = Path(args.out) if args.out else _free_name(Path(args.model))
     _check_free(out)
+    is_new = not out.is_dir()
     model = load_model(args.model)
     normalise(args, model)
     data = _data(args, model)
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     report = {"model": args.model} | first_report(layers, model, small, bool(measure))
     add_accuracy(report, "before", model, data)
     add_accuracy(report, "factored", small, data)
-    _make_folder(out)
+    out = _make_folder(args, out, is_new)
     _write(out, report)  # written again when the report is complete
     if not args.json:
         _print_layers(args.model, layers, report)
@@ -159,10 +160,10 @@ def _free_name(model: Path) -> Path:
     own = model.resolve()
     name = own.stem if own.is_file() else own.name
     first = own.parent / f"{name[:56]}-compressed"  # a name has at most 255 bytes
-    if not first.exists():
+    if not os.path.lexists(first):
         return first
     others = (Path(f"{first}-{n}") for n in range(2, 10**6))
-    return next(path for path in others if not path.exists())
+    return next(path for path in others if not os.path.lexists(path))
 
 
 def _check_free(out: Path) -> None:
@@ -175,15 +176,24 @@ def _check_free(out: Path) -> None:
         raise DataError(f"{out} is a file; name a folder for --out")
 
 
-def _make_folder(out: Path) -> None:
+def _make_folder(args: argparse.Namespace, out: Path, is_new: bool) -> Path:
+    """Make the folder `out` and return it.
+
+    Another command may have made it since it was found to be new: then a default name is followed
+    by the next free one.
+    """
     from ..errors import DataError
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot make the folder {out}: {error.strerror or error}; choose another --out"
-        ) from None
+    while True:
+        try:
+            out.mkdir(parents=True, exist_ok=not is_new)
+            return out
+        except OSError as error:
+            if args.out or not isinstance(error, FileExistsError):
+                raise DataError(
+                    f"cannot make the folder {out}: {error.strerror or error}; choose another --out"
+                ) from None
+            out = _free_name(Path(args.model))
 
 
 def _data(args: argparse.Namespace, model: Model) -> Dataset | None:

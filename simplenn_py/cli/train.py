@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
@@ -133,7 +135,6 @@ def run(args: argparse.Namespace) -> int:
         input_format=args.input_format,
         progress=not (args.quiet or args.json),
     )
-    out = args.resume or args.out or _next_folder(args.dataset)
     for watched in own:
         watched.say = partial(console.print, watched.name, "of", watched.path.name)
     if not args.quiet:
@@ -141,16 +142,17 @@ def run(args: argparse.Namespace) -> int:
         held_out = f"{data.validation.l} validation images, " if data.validation else ""
         parts = f"{of_all}{data.train.l} training images, {held_out}{data.source}"
         console.print("; ".join([f"{data.name}: {parts}", *data.notes]))
-    _, history = train(
-        data,
-        args.config,
-        options,
-        out=None if args.resume else out,
-        resume=checkpoint,
-        operators=operators_of(own) if own else None,
-        progress=not args.quiet,
-        console=console,
-    )
+    with _folder(args) as out:
+        _, history = train(
+            data,
+            args.config,
+            options,
+            out=None if args.resume else out,
+            resume=checkpoint,
+            operators=operators_of(own) if own else None,
+            progress=not args.quiet,
+            console=console,
+        )
     if args.json:
         print(to_json(history.report))
     elif own:
@@ -225,10 +227,43 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     return a, b, d
 
 
-def _next_folder(dataset: str) -> str:
+@contextmanager
+def _folder(args: argparse.Namespace) -> Iterator[str]:
+    """Yield the run folder; a new one is removed if the run writes nothing into it."""
+    if args.resume or args.out:
+        yield args.resume or args.out
+        return
+    is_first = not Path("runs").exists()
+    folder = _next_folder(args.dataset)
+    try:
+        yield str(folder)
+    finally:
+        with suppress(OSError):  # something is in it
+            folder.rmdir()
+            if is_first:
+                folder.parent.rmdir()
+
+
+def _next_folder(dataset: str) -> Path:
+    """Make the first folder of runs/DATASET-1, -2, ... that is free.
+
+    Making it decides which of two runs that start together gets the name.
+    """
+    from ..errors import DataError
+
     stem = Path(dataset).stem[:60] or "run"  # at most 240 bytes: a name has 255
-    numbers = (n for n in range(1, 10**6) if not Path("runs", f"{stem}-{n}").exists())
-    return str(Path("runs", f"{stem}-{next(numbers)}"))
+    try:
+        Path("runs").mkdir(exist_ok=True)
+        for n in range(1, 10**6):
+            with suppress(FileExistsError):
+                folder = Path("runs", f"{stem}-{n}")
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise DataError(
+            f"cannot make a folder in runs: {error.strerror or error}; choose another --out"
+        ) from None
+    raise DataError(f"runs holds too many folders {stem}-N; choose another --out")
 
 
 def resume_command(args: argparse.Namespace, out: str) -> str:

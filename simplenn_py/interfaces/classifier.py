@@ -22,7 +22,7 @@ from ..model.model import Model
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
 from ..pixels import FIRST_REMEDY, as_pixels, channels_first, sizes
-from ..runtime.threads import limit_threads
+from ..runtime.threads import limit_threads, usable_threads
 from ..training.options import TrainOptions
 from ..training.results import History
 from ..training.training import train
@@ -82,7 +82,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     GNsize, iter_max, xi, CGmax : as in TrainOptions
         Options of the solver newton.
     loss, dtype, engine, threads, validation : as in TrainOptions
-        A network for a small table trains faster with ``threads=1``.
+        A network for a small table trains faster with ``threads=1``.  If a process has fewer
+        cores than `threads`, as in a search with ``n_jobs``, it uses all that it has.
     random_state : int, RandomState or None
         An int is the ``seed`` of TrainOptions; the same int gives bit-identical results.
 
@@ -306,7 +307,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"network takes {_text(shape)}; give images of that size"
                 + (f"; {FIRST_REMEDY}" if (*own[1:], own[0]) == shape else "")
             )
-        with limit_threads(int(self.threads)):
+        with limit_threads(usable_threads(int(self.threads))):
             Z = self._stored(X, own, shape)
             z = self.model_.decision_values(Z, self.engine, layout="storage")
         return z.astype(np.float64)
@@ -376,6 +377,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
         if plain["solver"] == "sgd" and plain["lr"] == 0:
             plain["lr"] = _SGD_RATE
+        if type(plain["threads"]) is int:
+            plain["threads"] = usable_threads(plain["threads"])
         rng = check_random_state(self.random_state)
         if isinstance(self.random_state, Integral):
             return TrainOptions(**plain, seed=int(self.random_state))

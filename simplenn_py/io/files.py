@@ -35,6 +35,10 @@ def require_file(path: str | os.PathLike[str]) -> int:
     try:
         what = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):
+            raise DataError(
+                f"{os.fspath(path)}: is a link to a file that is not there; remove it"
+            ) from None
         raise DataError(f"{os.fspath(path)}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise _cannot_read(path, error) from None

@@ -1,5 +1,6 @@
 """Figures: the style, and the figures of training."""
 
+from .backend import ignore_unknown_backend
 from .beside import Plot, draw
 from .comparison import plot_comparison
 from .confusion import confusion_counts, plot_confusion
@@ -8,6 +9,8 @@ from .display import show
 from .filters import first_filters, plot_filters
 from .newton import plot_cg_residuals, plot_lambda, plot_newton, plot_objective, plot_ratio
 from .style import BLUE, GREEN, GREY, VERMILLION, check_png, new_axes, save
+
+ignore_unknown_backend()
 
 __all__ = [
     "BLUE",

@@ -89,8 +89,5 @@ def _own_style() -> Iterator[None]:
 
 
 def _reason(error: Exception, path: Path) -> str:
-    backend = os.environ.get("MPLBACKEND")
-    if backend and "Key backend" in str(error):  # raised when Matplotlib is imported
-        return f"MPLBACKEND is '{shown(backend)}', which Matplotlib does not know; unset it"
     text = str(error).removeprefix(f"{os.fspath(path)}: ") or type(error).__name__
     return shown(text.strip(), 300)

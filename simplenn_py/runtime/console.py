@@ -49,6 +49,8 @@ def make_console(*, stderr: bool = False, soft_wrap: bool = False, plain_width: 
     )
     if plain_width and not console.is_terminal:
         console.width = plain_width
+    if console.width < 1:  # COLUMNS=0; nothing at all would be printed
+        console.width = 80
     return console
 
 

@@ -23,6 +23,7 @@ from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
 from ..pixels import FIRST_REMEDY
 from ..runtime.paths import user_path
+from ..runtime.threads import check_threads
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
 from .run_data import fingerprint, read_dataset_report
@@ -78,6 +79,11 @@ class Job:
         return Checkpoint(
             self.run.path, self.model, self.state, self.best, self.options, self.fingerprint
         )
+
+    def close(self) -> None:
+        """Let other runs into the run folder."""
+        if self.run is not None:
+            self.run.release()
 
 
 def new_job(
@@ -176,6 +182,8 @@ def resumed_job(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
+    if options.threads != saved.threads:  # what is saved may come from a larger computer
+        check_threads(options.threads)
     if fingerprint(data) != previous.fingerprint:
         source = read_dataset_report(previous.folder).get("source", "")
         own = f", but on {shown(source)}" if source not in ("", data.source) else ""
@@ -183,13 +191,15 @@ def resumed_job(
             f"{previous.folder} was not trained on the images of {data.name} "
             f"({shown(data.source)}){own}; give the same data set"
         )
-    remove_leftovers(previous.folder)
     y = match_labels(data.train.y, model.classes)[0]
     images, y, training, validation = _all_images(data, model.classes, y, options)
     problem = _problem(images, y, model, options, training.size)
+    run = RunFolder(previous.folder)
+    run.claim()
+    remove_leftovers(run.path)
     return Job(
         model, problem, training, validation, options, state, previous.best,
-        RunFolder(previous.folder), previous.fingerprint, data,
+        run, previous.fingerprint, data,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from ..opt.newton import NewtonState, newton
 from ..opt.sgd import Momentum, sgd
 from ..runtime.console import make_console, say
 from ..runtime.memory import free_bytes
-from ..runtime.threads import limit_threads
+from ..runtime.threads import check_threads, limit_threads, usable_threads
 from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
@@ -103,6 +104,7 @@ def train(
     """
     began = time.perf_counter()
     if resume is None:
+        check_threads(options.threads if options else 0)
         job = new_job(data, config, options, out, start)
     else:
         if config is not None or out is not None or start is not None:
@@ -110,7 +112,10 @@ def train(
                               "leave config, out and start out")  # fmt: skip
         job = resumed_job(data, options, resume)
     console = console or make_console()
-    with limit_threads(job.options.threads) as threads:
+    wanted = job.options.threads
+    with closing(job), limit_threads(usable_threads(wanted)) as threads:
+        if progress and wanted > threads:
+            console.print(f"threads was {wanted}; this process has {threads}", highlight=False)
         report = first_report(job, threads)
         if progress:
             _say_unseen(job, console)

@@ -31,7 +31,7 @@ OLDER = Path(__file__).parents[1] / "training" / "older"
 def inside(tmp_path, monkeypatch):
     """Work in an empty folder, and draw no figures."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(RunFolder, "save_figures", lambda *_: None)
+    monkeypatch.setattr(RunFolder, "save_figures", lambda *_: [])
     monkeypatch.setattr(compress, "_draw", lambda *_: None)
     # Only the folder that a test names, not those of this machine.
     monkeypatch.setattr(fetch, "folders", lambda name=None: [Path(name or "no data")])

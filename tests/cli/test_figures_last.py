@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -141,18 +138,3 @@ def test_a_name_that_cannot_be_is_refused_before_the_work(
     monkeypatch.setattr("simplenn_py.linalg.ladder.measure_ladder", None)  # not reached
     assert main(["gemm", "--out", out]) == 2
     assert message in capsys.readouterr().err
-
-
-def test_a_backend_that_matplotlib_does_not_know(tmp_path: Path, run_folder: Path) -> None:
-    here = str(Path(nn.__file__).parents[1])
-    ended = subprocess.run(
-        [sys.executable, "-m", "simplenn_py", "compare", str(run_folder), "--out", "x.png"],
-        env=os.environ | {"MPLBACKEND": "nonsense", "PYTHONPATH": here},
-        capture_output=True, text=True, cwd=tmp_path, check=True,
-    )  # fmt: skip
-    assert "digits" in ended.stdout
-    (note,) = ended.stderr.splitlines()
-    assert note == (
-        "note: x.png was not drawn: MPLBACKEND is 'nonsense', which Matplotlib does not know; "
-        "unset it"
-    )

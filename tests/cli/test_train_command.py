@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from simplenn_py.cli import main
+from simplenn_py.cli.train import _next_folder
 from simplenn_py.model.model import Model
 
 QUICK = ["--epochs", "2", "--limit", "200"]
@@ -58,6 +60,34 @@ def test_the_next_run_gets_the_next_folder(capsys, tmp_path):
     for _ in range(2):
         assert run_main(capsys, "digits", *QUICK, "--quiet")[0] == 0
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["digits-1", "digits-2"]
+
+
+def test_runs_that_start_together_get_folders_of_their_own(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(_next_folder, ["digits"] * 40))
+    assert sorted(made) == sorted(Path("runs", f"digits-{n}") for n in range(1, 41))
+
+
+def test_a_name_that_is_taken_by_anything_is_passed_over(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "digits-1").write_text("a file")
+    if hasattr(os, "symlink"):
+        (tmp_path / "runs" / "digits-2").symlink_to("nowhere")
+        assert _next_folder("digits").name == "digits-3"
+
+
+@pytest.mark.parametrize("words", [["--config", "layer9"], ["--limit", "5000"]])
+def test_a_start_that_fails_leaves_no_folder(capsys, tmp_path, words):
+    assert run_main(capsys, "digits", *words)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_is_a_file(capsys, tmp_path):
+    (tmp_path / "runs").write_text("")
+    status, _, err = run_main(capsys, "digits", *QUICK)
+    assert status == 2
+    assert err.startswith("simplenn: error: cannot make a folder in runs: ")
+    assert "choose another --out" in err
 
 
 def test_quiet_says_the_result_only(capsys):

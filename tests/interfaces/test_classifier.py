@@ -164,6 +164,18 @@ def test_any_number_of_threads_gives_the_same_bits(threads):
     )
 
 
+def test_fewer_cores_than_the_threads_it_was_made_for():
+    X, y = table()
+    found = pickle.loads(pickle.dumps(CNNClassifier(epochs=2, threads=10_000, random_state=0)))
+    found.fit(X, y)
+    assert 0 < found.history_.report["threads"] < 10_000
+    assert found.threads == 10_000
+    plain = CNNClassifier(epochs=2, random_state=0).fit(X, y)
+    assert np.array_equal(found.predict(X), plain.predict(X))
+    with pytest.raises(OptionError, match="threads is -1"):
+        CNNClassifier(epochs=1, threads=-1).fit(X, y)
+
+
 def test_networks_for_the_data():
     X, y = table()
     plain = CNNClassifier(epochs=1).fit(X, y).model_.config

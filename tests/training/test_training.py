@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ import simplenn_py
 from simplenn_py import Dataset, Images, NetConfig, TrainOptions, layout
 from simplenn_py.errors import ConfigError, DataError, DivergedError, OptionError
 from simplenn_py.opt.hooks import Hook
+from simplenn_py.training.checkpoint import Checkpoint
+from simplenn_py.training.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +240,11 @@ class TestAValidationSetOfItsOwn:
 
     def test_what_is_wrong_with_it_is_told_before_any_work(self, data):
         for validation, error, message in (
-            (stripes(30, 3, ("h", "v", "?")), DataError, r"\d+ validation images .* lack: \?;"),
+            (
+                stripes(30, 3, ("h", "v", "?")),
+                DataError,
+                r"\d+ validation images have the label '\?', which the training set lacks",
+            ),
             (stripes(30, 3, (1, 2, 3)), DataError, "30 validation images have labels"),
             (
                 Images(np.zeros((1, 64)), np.array(["h"]), 8, 8),
@@ -361,6 +368,63 @@ def test_float64_and_float32_follow_the_same_path(data):
     np.testing.assert_allclose(single.theta, double.theta, atol=2e-4)
 
 
-def test_threads_beyond_the_machine_are_refused(data):
+def test_threads_beyond_the_machine_are_refused(data, tmp_path):
     with pytest.raises(OptionError, match="threads is 10000; this process has"):
-        fit(data, TrainOptions(threads=10000))
+        fit(data, TrainOptions(threads=10000), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_a_larger_computer_goes_on_with_the_threads_there_are(data, tmp_path, capsys):
+    options = TrainOptions(epochs=2, batch_size=16, lr=0.05, schedule="decay")
+    fit(data, replace(options, epochs=1), out=tmp_path / "run")
+    saved = Checkpoint.read(tmp_path / "run")
+    saved.options = replace(saved.options, threads=10000)
+    longer = replace(options, threads=10000)
+    model, history = simplenn_py.train(data, options=longer, resume=saved, progress=True)
+    assert "threads was 10000; this process has" in capsys.readouterr().out
+    assert 0 < history.report["threads"] < 10000
+    assert np.array_equal(model.theta, fit(data, options)[0].theta)
+    with pytest.raises(OptionError, match="threads is 9999"):
+        simplenn_py.train(data, options=replace(longer, threads=9999), resume=saved)
+
+
+class Predicting(Hook):
+    """Predicts after every update with another model."""
+
+    def __init__(self, model, images):
+        self.model, self.images = model, images
+
+    def on_batch(self, state):
+        self.model.predict(self.images)
+
+
+def test_a_hook_may_predict(data):
+    model, _ = fit(data)
+    again, _ = fit(data, hooks=[Predicting(model, data.test.Z)])
+    assert np.array_equal(again.theta, model.theta)
+
+
+no_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot lock a folder")
+
+
+@no_locks
+def test_one_run_at_a_time_writes_into_a_folder(data, tmp_path):
+    fit(data, out=tmp_path / "run")
+    held = RunFolder(tmp_path / "run")
+    held.claim()
+    with pytest.raises(DataError, match=r"another run is writing into .*run; wait until it ends"):
+        simplenn_py.train(data, resume=tmp_path / "run", progress=False)
+    with pytest.raises(DataError, match="another run is writing into"):
+        fit(data, out=tmp_path / "run")
+    held.release()
+    simplenn_py.train(data, resume=tmp_path / "run", progress=False)
+    RunFolder(tmp_path / "run").claim()  # the run has let it go
+
+
+@no_locks
+def test_of_two_runs_with_one_folder_the_second_is_refused(tmp_path):
+    first = RunFolder.create(tmp_path / "run", 1, 1)
+    with pytest.raises(DataError, match="another run is writing into"):
+        RunFolder.create(tmp_path / "run", 1, 1)
+    del first  # as if its start had failed
+    RunFolder.create(tmp_path / "run", 1, 1)
