@@ -7,6 +7,31 @@ other exception is a bug in simplenn_py and keeps its traceback.
 
 #: Maximum length of a whole message.
 _MESSAGE = 1000
+# Joiners of letters and of emoji, and the blank of CJK texts: they belong to names.
+_HARMLESS = frozenset("\u200c\u200d\u3000")
+
+
+def printable(value: object) -> str:
+    """Return a text on one line, complete, with every character escaped that is not printable.
+
+    Parameters
+    ----------
+    value : object
+        What to print; its ``str`` is taken.
+
+    Returns
+    -------
+    str
+        Ends of lines, terminal controls, controls of the writing direction, and bytes of file names
+        that are not UTF-8 are escaped as in Python.
+
+    Examples
+    --------
+    >>> from simplenn_py.errors import printable
+    >>> print(printable("two\\nlines \\x1b[31m"))
+    two\\nlines \\x1b[31m
+    """
+    return "".join(c if c.isprintable() or c in _HARMLESS else _escaped(c) for c in str(value))
 
 
 def shown(value: object, most: int = 120) -> str:
@@ -22,22 +47,19 @@ def shown(value: object, most: int = 120) -> str:
     Returns
     -------
     str
-        The text with every character escaped that is not printable: ends of lines, terminal
-        controls, controls of the writing direction, and bytes of file names that are not UTF-8.
+        The text as :func:`printable` escapes it.
 
     Examples
     --------
     >>> from simplenn_py.errors import shown
-    >>> print(shown("two\\nlines \\x1b[31m"))
-    two\\nlines \\x1b[31m
     >>> shown("9" * 500, most=20)
     '99999999 ... 9999999'
     """
-    text = str(value)
+    text = printable(value)
     if len(text) > most:
         tail = (most - 5) // 2
         text = f"{text[: most - 5 - tail]} ... {text[len(text) - tail :]}"
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return text
 
 
 def _escaped(character: str) -> str:

@@ -219,6 +219,11 @@ def from_nhwc(images: Array) -> Array:
     -------
     ndarray, shape (d, a*b*l), Fortran order, the dtype of `images`
 
+    Raises
+    ------
+    ValueError
+        If `images` has another number of dimensions.
+
     Examples
     --------
     One image of height 2, width 3 and 1 channel; its columns follow one another:
@@ -230,8 +235,10 @@ def from_nhwc(images: Array) -> Array:
     >>> from_nhwc(image[np.newaxis]).tolist()
     [[1, 4, 2, 5, 3, 6]]
     """
+    images = np.asarray(images)
     if images.ndim == 3:
         images = images[..., np.newaxis]
+    _check_form(images, 4, "images", "(l, a, b, d), or (l, a, b) if there is one channel")
     return storage(np.ascontiguousarray(images.transpose(0, 2, 1, 3)))
 
 
@@ -247,9 +254,14 @@ def to_nhwc(Z: Array, a: int, b: int) -> Array:
     Returns
     -------
     ndarray, shape (l, a, b, d)
-        A view, which shares its memory with `Z`.
+        A view, which shares its memory with `Z` if that is in Fortran order.
+
+    Raises
+    ------
+    ValueError
+        If `Z` has another shape.
     """
-    return pixels(Z, a, b).transpose(0, 2, 1, 3)
+    return pixels(_checked(Z, a, b), a, b).transpose(0, 2, 1, 3)
 
 
 def from_nchw(images: Array) -> Array:
@@ -262,7 +274,14 @@ def from_nchw(images: Array) -> Array:
     Returns
     -------
     ndarray, shape (d, a*b*l), Fortran order, the dtype of `images`
+
+    Raises
+    ------
+    ValueError
+        If `images` has another number of dimensions.
     """
+    images = np.asarray(images)
+    _check_form(images, 4, "images", "(l, d, a, b)")
     return storage(np.ascontiguousarray(images.transpose(0, 3, 2, 1)))
 
 
@@ -278,9 +297,14 @@ def to_nchw(Z: Array, a: int, b: int) -> Array:
     Returns
     -------
     ndarray, shape (l, d, a, b)
-        A view, which shares its memory with `Z`.
+        A view, which shares its memory with `Z` if that is in Fortran order.
+
+    Raises
+    ------
+    ValueError
+        If `Z` has another shape.
     """
-    return pixels(Z, a, b).transpose(0, 3, 2, 1)
+    return pixels(_checked(Z, a, b), a, b).transpose(0, 3, 2, 1)
 
 
 def from_rows(X: Array, a: int, b: int, d: int, input_format: str = "column") -> Array:
@@ -304,8 +328,13 @@ def from_rows(X: Array, a: int, b: int, d: int, input_format: str = "column") ->
     Raises
     ------
     ValueError
-        If `input_format` is neither of the two.
+        If `input_format` is neither of the two, or `X` has another shape.
     """
+    X = np.asarray(X)
+    if X.ndim != 2 or X.shape[1] != a * b * d:
+        raise ValueError(
+            f"X has shape {X.shape}; it must be (l, {a * b * d}), one image of {a}x{b}x{d} per row"
+        )
     if input_format == "column":
         return storage(np.ascontiguousarray(X.reshape(-1, d, b, a).transpose(0, 2, 3, 1)))
     if input_format == "row":
@@ -332,10 +361,10 @@ def to_rows(Z: Array, a: int, b: int, input_format: str = "column") -> Array:
     Raises
     ------
     ValueError
-        If `input_format` is neither of the two.
+        If `input_format` is neither of the two, or `Z` has another shape.
     """
     if input_format == "column":
-        images = pixels(Z, a, b).transpose(0, 3, 1, 2)
+        images = pixels(_checked(Z, a, b), a, b).transpose(0, 3, 1, 2)
     elif input_format == "row":
         images = to_nchw(Z, a, b)
     else:
@@ -375,6 +404,44 @@ def patches(phiZ: Array, g: ConvGeometry) -> Array:
     return phiZ.T.reshape(-1, g.b_conv, g.a_conv, g.d, g.h, g.h)
 
 
+def _check_form(images: Array, ndim: int, name: str, form: str) -> None:
+    if images.ndim != ndim:
+        raise ValueError(f"{name} has shape {images.shape}; it must be {form}")
+
+
+def _checked(Z: Array, a: int, b: int) -> Array:
+    """Return `Z` as an array if it is (d, a*b*l) storage of images of a x b pixels."""
+    Z = np.asarray(Z)
+    _check_form(Z, 2, "Z", f"(d, {a * b}*l), one row per channel and one column per pixel")
+    return check_storage(Z, Z.shape[0], a * b, "Z")[0]
+
+
+def compilable(Z: Array, name: str) -> Array:
+    """Return `Z` as an array whose dtype the compiled kernels know.
+
+    Parameters
+    ----------
+    Z : array_like
+    name : str
+        Name of the array in the message.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If the dtype is half or long precision, an object, or not in native byte order.
+    """
+    Z = np.asarray(Z)
+    if Z.dtype.kind not in "biufc" or Z.dtype.char in "egG" or not Z.dtype.isnative:
+        raise ValueError(
+            f"{name} has dtype {Z.dtype}; give it as float32 or float64, in native byte order"
+        )
+    return Z
+
+
 def check_storage(Z: Array, rows: int, pixels: int, name: str) -> tuple[Array, int]:
     """Check that `Z` is ``(rows, pixels*l)``; return it in Fortran order, and ``l``.
 
@@ -396,8 +463,10 @@ def check_storage(Z: Array, rows: int, pixels: int, name: str) -> tuple[Array, i
     Raises
     ------
     ValueError
-        If `Z` has a wrong shape; the message names the array, its shape and the rule.
+        If `Z` has a wrong shape, or a dtype for which nothing can be compiled; the message names
+        the array, its shape or dtype, and the rule.
     """
+    Z = compilable(Z, name)
     if Z.ndim != 2 or Z.shape[0] != rows or Z.shape[1] % pixels:
         raise ValueError(
             f"{name} has shape {Z.shape}; it must be ({rows}, l*{pixels}), "

@@ -9,6 +9,7 @@ import numpy as np
 import simplenn_py
 from simplenn_py import Dataset, Images, TrainOptions, layout
 from simplenn_py.network import Conv, NetConfig
+from simplenn_py.opt.minibatch import GradientObjective
 
 
 def net(
@@ -55,7 +56,7 @@ def without_times(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
 
 
-class Quadratic:
+class Quadratic(GradientObjective):
     """f = mean of (theta - x_i)^2/2 over the batch: an objective whose gradient is known."""
 
     def __init__(self, x: Any) -> None:

@@ -145,8 +145,8 @@ print(f"saved and loaded again: {model.theta.size:,} parameters, {path.stat().st
 # ------
 # Data that are already arrays need no picture files. Save them in an ``.npz`` file: ``X`` with
 # shape (images, height, width, channels), or (images, height, width) for grey images, and ``y``
-# with one label per image. If there is a test set, add ``X_test`` and ``y_test``. Any real dtype
-# works.
+# with one label per image. If there is a test set, add ``X_test`` and ``y_test``; if there is a
+# validation set, ``X_val`` and ``y_val``. Any real dtype works.
 
 file = Path(temporary.name) / "arrays.npz"
 np.savez(file, X=images, y=data.train.y)

@@ -179,6 +179,8 @@ class Box:
         self.value = value
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Value:
+        if kwargs.get("out") is not None:
+            raise TypeError(_in_place(ufunc))
         if method != "__call__":
             raise TypeError(
                 f"np.{ufunc.__name__}.{method} has no derivative rule; use np.sum, np.max or "
@@ -194,14 +196,38 @@ class Box:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise TypeError(
             "a watched array cannot become a plain one: its derivative would be lost without "
-            "notice; join watched arrays with np.stack or np.concatenate, or use .value"
+            "notice; join watched arrays with np.stack or np.concatenate (also in place of "
+            "writing them into a plain array, s[i] = x), or use .value"
         )
 
     def __float__(self) -> float:
         raise TypeError(
-            "float() and the functions of math would lose the derivative of a watched number; "
-            "use NumPy's functions, or float(x.value)"
+            "float(), the functions of math, and writing into a plain array (s[i] = x) would lose "
+            "the derivative of a watched number; use NumPy's functions, join numbers with "
+            "np.stack, or use float(x.value)"
         )
+
+    __int__ = __complex__ = __float__
+
+    def __format__(self, spec: str) -> str:
+        return format(plain(self), spec) if spec else str(self)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(
+            "a watched array cannot be changed in place: its derivative would be wrong; make a "
+            "new one with np.where, np.stack or np.concatenate"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for a name that is not there.  NumPy asks for some with underscores.
+        message = f"a watched array has no attribute {name!r}"
+        function = getattr(np, name, None)
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            if function in HANDLERS:
+                message += f"; use np.{name}(x)"
+            else:
+                message += f"; use x.value.{name} if you need no derivative"
+        raise AttributeError(message)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -274,6 +300,28 @@ class Box:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r})"
+
+
+#: Operators that change an array in place, by the ufunc that they call.
+_SYMBOLS: dict[Any, str] = {
+    np.add: "+",
+    np.subtract: "-",
+    np.multiply: "*",
+    np.divide: "/",
+    np.power: "**",
+    np.matmul: "@",
+}
+
+
+def _in_place(ufunc: np.ufunc) -> str:
+    """Explain why the result of a ufunc with a watched input must not go into a plain array."""
+    symbol = _SYMBOLS.get(ufunc)
+    written = f"s {symbol}= x" if symbol else f"np.{ufunc.__name__}(x, out=s)"
+    remedy = f"s = s {symbol} x" if symbol else f"s = np.{ufunc.__name__}(x)"
+    return (
+        f"{written} would write a watched value into the plain array s and lose its derivative; "
+        f"write {remedy}"
+    )
 
 
 def _method(function: Any, reflected: bool = False) -> Callable[..., Value]:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError, closest
+from ..runtime.numerals import is_digits, real
 from .box import Value
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {
@@ -111,7 +112,7 @@ class Expression:
         found = {}
         for key, number in zip(keys, numbers, strict=True):
             try:
-                found[key] = float(number)
+                found[key] = real(number)
             except ValueError:
                 found[key] = math.nan
             if not math.isfinite(found[key]):
@@ -193,7 +194,8 @@ def _named(text: str) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part or 0) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part) if is_digits(part, _LONGEST) else -1, part) for part in parts]
 
 
 def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:

@@ -16,8 +16,9 @@ from ..errors import OptionError, closest
 from ..layout import Array, vec
 from ..opt.adam import AdamState, adam
 from ..opt.hooks import Hook
-from ..opt.minibatch import Record
+from ..opt.minibatch import GradientObjective, Record
 from ..opt.sgd import SGDState, sgd
+from ..pixels import as_pixels
 from ..training.options import DEFAULT_LR, TrainOptions
 from .box import Value, plain
 from .tape import GradientTape, Variable
@@ -28,7 +29,7 @@ Loss = Callable[[Value, Array], Value]
 SOLVERS = ("sgd", "adam")
 
 
-class TapeObjective:
+class TapeObjective(GradientObjective):
     """The objective of a network written in NumPy, estimated from mini-batches.
 
         f(theta) = theta'theta/(2C) + (1/l) sum_i xi_i
@@ -202,7 +203,7 @@ class TapeObjective:
             If `batch_size` is less than 1.
         """
         batch_size = _checked(batch_size=batch_size).batch_size
-        images, (_, each, d) = np.asarray(images), self._images.shape
+        images, (_, each, d) = as_pixels(images, "images"), self._images.shape
         if images.ndim != 2 or images.size == 0 or images.shape[0] != d or images.shape[1] % each:
             raise ValueError(
                 f"images has shape {images.shape}; it must be ({d}, {each}*n), one column per "
@@ -250,7 +251,7 @@ class TapeObjective:
 
 def _by_instance(images: Array, l: int) -> Array:
     """View (d, a*b*l) storage as (l, a*b, d)."""
-    images = np.asarray(images)
+    images = as_pixels(images, "images")
     if images.ndim != 2 or l == 0 or images.shape[1] % l:
         raise ValueError(
             f"images has shape {images.shape} for {l} labels; it must be (d, a*b*{l}), one column "

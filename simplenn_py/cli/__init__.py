@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
-from ..errors import UserError
+from ..errors import UserError, closest, printable, shown
 from ..runtime.console import print_anything
+from ..runtime.numerals import real, whole
 from ..runtime.threads import polite_waiting
 from . import (
     compare,
@@ -39,12 +41,48 @@ a first session:
   simplenn summary layer4                all sizes of the lecture's section A
 """
 
+#: What other programs call our options.
+_ELSEWHERE = {
+    "--learning-rate": "--lr",
+    "--optimizer": "--solver",
+    "--optim": "--solver",
+    "--net": "--config",
+    "--model": "--config",
+    "--network": "--config",
+    "--output": "--out",
+    "--output-dir": "--out",
+    "--random-state": "--seed",
+    "--weight-decay": "--C",
+}
+
 
 class _Parser(argparse.ArgumentParser):
     """Report a usage error in one line, as the rest of the program does."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", int, whole)
+        self.register("type", float, real)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse an unknown option here, where the options of the command are known."""
+        known, rest = super().parse_known_args(args, namespace)
+        if rest:
+            options = [o for action in self._actions for o in action.option_strings]
+            word = rest[0].split("=")[0]
+            word = _ELSEWHERE.get(word, word)
+            near = closest(word, options) if word.startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(rest)}{near}")
+        return known, rest
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"simplenn: error: {message}; see '{self.prog} --help'\n")
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
+        if wrong:
+            message += closest(wrong[1], re.findall(r"[\w-]+", wrong[2]))
+        see = f"{' See' if message.endswith('?') else '; see'} '{self.prog} --help'"
+        self.exit(2, f"simplenn: error: {shown(message, 600)}{see}\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     polite_waiting()  # before NumPy loads its BLAS
     print_anything()
-    args = parser().parse_args(argv)
+    args = _with_homes(parser().parse_args(argv))
     try:
         return int(args.run(args))
     except UserError as error:
@@ -104,4 +142,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _told(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}; check the path, its permissions and the disk"
+    told = f"{where}{error.strerror or error}; check the path, its permissions and the disk"
+    return printable(told)
+
+
+def _with_homes(args: argparse.Namespace) -> argparse.Namespace:
+    """Replace ``~`` at the start of arguments, which a shell leaves in ``--out=~/runs``."""
+
+    def home(value: object) -> object:
+        if isinstance(value, list):
+            return [home(one) for one in value]
+        return os.path.expanduser(value) if isinstance(value, str) else value
+
+    return argparse.Namespace(**{name: home(value) for name, value in vars(args).items()})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..runtime.console import make_console
+from ..errors import shown
+from ..runtime.console import print_whole, say
+from .figures import draw_beside
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If a folder holds no run or a damaged one, or the figure cannot be written.
+        If a folder holds no run or a damaged one, or there is no folder for the figure.
     """
-    from ..plots.style import check_png, save
+    from ..plots.style import check_png
     from ..training.run_reader import read_run
 
     check_png(args.out)  # before the work
@@ -64,16 +67,18 @@ def run(args: argparse.Namespace) -> int:
     names = _names(args.runs, runs)
     from ..plots.comparison import plot_comparison
 
-    save(plot_comparison(runs, names=names), args.out)
+    plot = partial(plot_comparison, runs, names=names)
     warnings = _warnings(runs)
     if args.json:
         from ..io.strict_json import to_json
 
         rows = [_row(folder, run) for folder, run in zip(args.runs, runs, strict=True)]
-        print(to_json({"runs": rows, "warnings": warnings, "figure": args.out}))
+        figure = draw_beside(args.out, plot)
+        print(to_json({"runs": rows, "warnings": warnings, "figure": figure}))
         return 0
     _print(names, runs, warnings)
-    print(f"written: {args.out}")
+    if draw_beside(args.out, plot):
+        say(f"written: {args.out}")
     return 0
 
 
@@ -108,35 +113,49 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
         return [f"{what} ({', '.join(sorted(kinds))})"] if len(kinds) > 1 else []
 
     found = []
+    data_sets = _data_sets(runs)
     for reason in (
-        *differing({run.dataset for run in runs}, "different data sets"),
+        *differing(data_sets, "different data sets"),
         *differing({run.objective for run in runs}, "different loss functions"),
     ):
         found.append(f"these runs have {reason}: their losses are not comparable")
     counts = {run.training_images for run in runs}
-    if len({run.dataset for run in runs}) == 1 and len(counts) > 1:
+    if len(data_sets) == 1 and len(counts) > 1:
         shown = ", ".join(f"{count:,}" for count in sorted(counts))
         found.append(f"these runs used different numbers of training images ({shown})")
     return found
 
 
-def _print(names: Sequence[str], runs: Sequence[Run], warnings: list[str]) -> None:
-    from functools import partial
+def _data_sets(runs: Sequence[Run]) -> set[str]:
+    """Return a name for each data set; equal images are one data set, whatever their names."""
+    entries = [run.report["dataset"] for run in runs]
+    prints = [str(entry.get("fingerprint") or "") for entry in entries]  # older runs have none
+    if not all(prints):
+        return {run.dataset for run in runs}
+    data_sets = dict(zip(prints, entries, strict=True))
+    texts: set[str] = set()
+    for form in ("{name}", "{name}: {source}", "{name}: {source}, checksum {checksum}"):
+        texts = {
+            form.format(name=x["name"], source=x.get("source"), checksum=key[-8:])
+            for key, x in data_sets.items()
+        }
+        if len(texts) == len(data_sets):
+            break
+    return texts
 
-    console = make_console(plain_width=120)
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-    console.print(_table(names, runs))
+
+def _print(names: Sequence[str], runs: Sequence[Run], warnings: list[str]) -> None:
+    print_whole(_table(names, runs), plain_width=120)
     for name, run in zip(names, runs, strict=True):
         if not run.measured:
-            say(f"{_shown(name)} is {_shown(run.status)}: loss and accuracies are from its history")
+            say(f"{name} is {shown(run.status)}: loss and accuracies are from its history")
     for warning in warnings:
-        say(f"warning: {_shown(warning)}")
+        say(f"warning: {warning}")
 
 
 def _table(names: Sequence[str], runs: Sequence[Run]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("run", "solver", "network", "data set"):
@@ -147,20 +166,15 @@ def _table(names: Sequence[str], runs: Sequence[Run]) -> Table:
         results, steps = run.results(), run.steps[-1]
         loss = results["loss"]
         cells = [
-            *map(_shown, (name, run.solver, run.network, run.dataset)),
+            *(name, run.solver, run.network, run.dataset),
             f"{steps:,} {run.step}{'s' * (steps > 1)}",
             f"{run.seconds[-1]:,.1f} s",
             "-" if loss is None else f"{loss:.4g}",
             *(_percent(results[f"{part}_accuracy"]) for part in ("train", "validation", "test")),
         ]
-        table.add_row(*map(Text, cells))  # Text: a name may look like rich's markup
+        table.add_row(*cells)
     return table
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
-
-
-def _shown(text: str) -> str:
-    """Return a name as text that cannot control a terminal."""
-    return text if text.isprintable() else repr(text)

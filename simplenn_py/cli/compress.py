@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.console import say
+from .figures import draw_beside
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -27,9 +30,10 @@ layer, --smaller divides the number of parameters by a factor and loses little, 
 the ranks directly.  The error of a rank is measured on the layer's outputs for training images, if
 those are available, or on W alone (--measure).
 
---finetune trains the factors for some more epochs by SGD.  It needs the data set (for a run
-folder it is found automatically) and can be interrupted and resumed like any run.  Accuracy,
-operations and times before and after are printed and written to compress.json."""
+--finetune trains the factors for some more epochs by SGD.  It needs the data set (that of a run
+folder is found automatically, if it is still where the run read it) and can be interrupted and
+resumed like any run.  Accuracy, operations and times before and after are printed and written to
+compress.json."""
 
 _EPILOG = """\
 examples:
@@ -105,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError("--lr is for --finetune; leave it out")
     out = Path(args.out) if args.out else _free_name(Path(args.model))
     _check_free(out)
+    is_new = not out.is_dir()
     model = load_model(args.model)
     normalise(args, model)
     data = _data(args, model)
@@ -116,8 +121,7 @@ def run(args: argparse.Namespace) -> int:
     report = {"model": args.model} | first_report(layers, model, small, bool(measure))
     add_accuracy(report, "before", model, data)
     add_accuracy(report, "factored", small, data)
-    _make_folder(out)
-    _draw(out, layers, args.model, report["measure"])
+    out = _make_folder(args, out, is_new)
     _write(out, report)  # written again when the report is complete
     if not args.json:
         _print_layers(args.model, layers, report)
@@ -127,6 +131,7 @@ def run(args: argparse.Namespace) -> int:
         small, history = train(data, None, options, out=out, start=small, progress=not args.json)
         if history.interrupted:
             _say_how_to_go_on(args, data, out)
+            _draw(out, layers, args.model, report["measure"])
             return 130
         report["finetuned"] = {
             "epochs": args.finetune,
@@ -138,10 +143,13 @@ def run(args: argparse.Namespace) -> int:
     report["milliseconds"] = time_passes(model, small)
     text = _write(out, report)
     if args.json:
-        print(text)
-        return 0
-    _print_totals(report)
-    print(f"written: {out} (model.npz, compress.json, singular-values.png)")
+        print(text, flush=True)
+    else:
+        _print_totals(report)
+    drawn = _draw(out, layers, args.model, report["measure"])
+    if not args.json:
+        also = ", singular-values.png" if drawn else ""
+        say(f"written: {out} (model.npz, compress.json{also})")
     return 0
 
 
@@ -150,11 +158,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _free_name(model: Path) -> Path:
     own = model.resolve()
-    first = own.parent / f"{own.stem if own.is_file() else own.name}-compressed"
-    if not first.exists():
+    name = own.stem if own.is_file() else own.name
+    first = own.parent / f"{name[:56]}-compressed"  # a name has at most 255 bytes
+    if not os.path.lexists(first):
         return first
     others = (Path(f"{first}-{n}") for n in range(2, 10**6))
-    return next(path for path in others if not path.exists())
+    return next(path for path in others if not os.path.lexists(path))
 
 
 def _check_free(out: Path) -> None:
@@ -167,49 +176,69 @@ def _check_free(out: Path) -> None:
         raise DataError(f"{out} is a file; name a folder for --out")
 
 
-def _make_folder(out: Path) -> None:
+def _make_folder(args: argparse.Namespace, out: Path, is_new: bool) -> Path:
+    """Make the folder `out` and return it.
+
+    Another command may have made it since it was found to be new: then a default name is followed
+    by the next free one.
+    """
     from ..errors import DataError
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot make the folder {out}: {error.strerror or error}; choose another --out"
-        ) from None
+    while True:
+        try:
+            out.mkdir(parents=True, exist_ok=not is_new)
+            return out
+        except OSError as error:
+            if args.out or not isinstance(error, FileExistsError):
+                raise DataError(
+                    f"cannot make the folder {out}: {error.strerror or error}; choose another --out"
+                ) from None
+            out = _free_name(Path(args.model))
 
 
 def _data(args: argparse.Namespace, model: Model) -> Dataset | None:
     """Load the data set of --data, else the one that the run was trained on."""
-    import json
-
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
-    from ..errors import OptionError
+    from ..errors import DataError, OptionError
+    from ..labels import match_labels, quoted
     from ..training.job import check_size
+    from ..training.run_data import find_data
 
-    name, report = args.data, Path(args.model) / "run.json"
-    if name is None and report.is_file():
-        try:
-            name = json.loads(report.read_text())["dataset"]["name"]
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            name = None
-        name = name if name in NAMES else None
-    if name in (None, "none"):
+    data, reason = None, ""
+    if args.data not in (None, "none"):
+        data = load_dataset(
+            args.data,
+            data_dir=args.data_dir,
+            test=args.test,
+            shape=None if args.data in NAMES else model.config.image_shape,
+            input_format=args.input_format,
+            progress=not args.json,
+        )
+    elif args.data is None and Path(args.model, "run.json").is_file():
+        if args.test is not None:
+            raise OptionError(
+                f"--test is {args.test!r}, but --data is not given, and the run's own data set has "
+                "its own test set; leave --test out, or give --data"
+            )
+        data, reason = find_data(args.model, model.config, args.data_dir)
+    if data is None:
         for option in ("finetune", "measure"):
             if getattr(args, option) not in (0, None, "weights"):
                 raise OptionError(
-                    f"--{option} needs the images that the model was trained on; give --data"
+                    f"--{option} needs the images that the model was trained on"
+                    f"{reason and ', but '}{reason}; give --data"
                 )
+        if reason:
+            note = f"note: the images that {args.model} was trained on are not used: {reason}"
+            say(f"{note}; to use them, give --data", file=sys.stderr)
         return None
-    data = load_dataset(
-        name,
-        data_dir=args.data_dir,
-        test=args.test,
-        shape=None if name in NAMES else model.config.image_shape,
-        input_format=args.input_format,
-        progress=not args.json,
-    )
     check_size(data.train, model.config, "training")
+    if match_labels(data.train.y, model.classes)[0].min() == model.config.nL:
+        raise DataError(
+            f"{data.name} ({data.source}) has no class of this model, such as "
+            f"{quoted(model.classes.tolist()[0])}; give the data set that it was trained on"
+        )
     return data
 
 
@@ -231,11 +260,12 @@ def _layers(
     args: argparse.Namespace, model: Model, measure: Sequence[Root] | None
 ) -> list[LayerRank]:
     from ..errors import OptionError
+    from ..runtime.numerals import whole
     from ..tools.compress.ranks import ranks_by_energy, ranks_by_size, ranks_given
 
     if args.rank is not None:
         try:
-            ranks = [int(text) for text in args.rank.split(",")]
+            ranks = [whole(text) for text in args.rank.split(",")]
         except ValueError:
             raise OptionError(
                 f"--rank is {args.rank!r}; it must be one whole number, or one per layer, such as "
@@ -250,9 +280,9 @@ def _layers(
 def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
     from ..training.options import DEFAULT_LR, default_options
 
-    begins = default_options(data.name).lr or DEFAULT_LR["sgd"]
+    begins = default_options(data).lr or DEFAULT_LR["sgd"]
     return default_options(
-        data.name,
+        data,
         epochs=args.finetune,
         lr=begins / 2 if args.lr is None else args.lr,
         loss=model.loss,
@@ -264,11 +294,11 @@ def _options(args: argparse.Namespace, data: Dataset, model: Model) -> Any:
 # -- the results
 
 
-def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> None:
-    from ..plots.style import save
+def _draw(out: Path, layers: Sequence[LayerRank], name: str, of: str) -> str | None:
     from ..tools.compress.plot import plot_ranks
 
-    save(plot_ranks(layers, name=Path(name).name, of=of), out / "singular-values.png")
+    plot = partial(plot_ranks, layers, name=Path(name).name, of=of)
+    return draw_beside(str(out / "singular-values.png"), plot)
 
 
 def _write(out: Path, report: dict[str, Any]) -> str:
@@ -283,15 +313,24 @@ def _write(out: Path, report: dict[str, Any]) -> str:
 def _say_how_to_go_on(args: argparse.Namespace, data: Dataset, out: Path) -> None:
     from .train import resume_command
 
-    given = {**vars(args), "dataset": args.data or data.name, "image_shape": None}
-    print(
-        f"interrupted; continue with: {resume_command(argparse.Namespace(**given), str(out))}",
+    origin = data.origin
+    assert origin is not None  # it was read by load_dataset
+    shape = None if origin.shape is None else "x".join(map(str, origin.shape))
+    given = argparse.Namespace(
+        dataset=args.data or origin.name,
+        data_dir=args.data_dir or origin.data_dir,
+        test=origin.test,
+        image_shape=shape,
+        input_format=origin.input_format,
+    )
+    say(
+        f"interrupted; continue with: {resume_command(given, str(out))}",
         file=sys.stderr if args.json else sys.stdout,
     )
 
 
 def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]) -> None:
-    print(f"{name}: singular values of each layer's {report['measure']}")
+    say(f"{name}: singular values of each layer's {report['measure']}")
     rows = []
     for layer in layers:
         m, n = layer.shape
@@ -302,6 +341,7 @@ def _print_layers(name: str, layers: Sequence[LayerRank], report: dict[str, Any]
 
 
 def _print_totals(report: dict[str, Any]) -> None:
+    from ..labels import sentence
     from ..runtime.units import human_operations
     from ..tools.compress.report import BATCH
 
@@ -321,4 +361,8 @@ def _print_totals(report: dict[str, Any]) -> None:
     print_table(("", "before", "after", ""), rows)
     shown = [f"{100 * value:.2f} % {when}" for when, value in report["accuracy"].items()]
     if shown:
-        print(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")
+        say(f"accuracy on {report['accuracy_on']}: {', '.join(shown)}")
+        unknown = {entry["label"]: entry["images"] for entry in report["unknown_labels"]}
+        if unknown:
+            what = sentence(unknown, "", "the model does not know")
+            say(f"counted as mistakes: {what}")

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..runtime.console import say
+
 if TYPE_CHECKING:
     from ..model.model import Model
 
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.target} exists; choose another name for OUT, or give --force")
     model = _load(source, before)
     _write(args, model, after)
-    print(f"written: {args.target}")
+    say(f"written: {args.target}")
     _explain(args, model, after)
     return 0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from ..runtime.console import make_console
+from ..errors import printable
+from ..runtime.console import print_whole, say
 
 _DESCRIPTION = """\
 Find, download and verify the data sets digits, mnist and cifar10.
@@ -16,8 +17,11 @@ instance before a course without an internet connection, or to check the data th
 Data sets are searched for in this order:
   1. the folder given by --data-dir,
   2. the folder named by the environment variable SIMPLENN_DATA_DIR,
-  3. the cache of your platform ('simplenn data list' shows it).
-A download goes to the first of these that is given.  Your own images do not need this command:
+  3. the cache of your platform ('simplenn data list' shows it),
+  4. the folder 'data' in the working folder.
+A download goes to the first of these that is given, but never to the last.  The files may lie there
+as their authors, torchvision or Keras keep them: for instance MNIST/raw/, mnist.npz,
+cifar-10-batches-py/ or cifar-10-python.tar.gz.  Your own images do not need this command:
 give the path of a .mat file, a .npz file or a folder of pictures to 'simplenn train'."""
 
 _EPILOG = """\
@@ -107,11 +111,11 @@ def _list(names: list[str], data_dir: str | None) -> int:
             "yes" if places[entry.name] else f"no ({megabytes:.0f} MB)",
             entry.about,
         )
-    make_console().print(table)
+    print_whole(table, plain_width=80)
     for name, place in places.items():
         missing = f"not found; to download it: simplenn data fetch {name}"
-        print(f"{name}: {place or missing}")
-    print("searched: " + ", ".join(map(str, folders(data_dir))))
+        say(f"{name}: {place or missing}")
+    say("searched: " + ", ".join(map(str, folders(data_dir))))
     return 0
 
 
@@ -120,11 +124,11 @@ def _where(names: list[str], data_dir: str | None) -> int:
     from ..datasets.fetch import require, where
 
     if len(names) == 1:  # one bare path, for use in scripts
-        print(require(names[0], data_dir))
+        say(require(names[0], data_dir))
         return 0
     for name in names or CATALOGUE:
         place = require(name, data_dir) if names else where(name, data_dir)
-        print(f"{name}\t{place or '-'}")
+        print(f"{name}\t{printable(place or '-')}")
     return 0
 
 
@@ -138,7 +142,7 @@ def _fetch(names: list[str], data_dir: str | None) -> int:
             "mnist'"
         )
     for name in names:
-        print(f"{name}: {fetch(name, data_dir)}")
+        say(f"{name}: {fetch(name, data_dir)}")
     return 0
 
 
@@ -152,5 +156,5 @@ def _verify(names: list[str], data_dir: str | None) -> int:
         result = verify(name, data_dir)
         print(f"{name}: good, {result.train:,} training and {result.test:,} test images")
         for path, verdict in result.files:
-            print(f"  {path}: {verdict}")
+            say(f"  {path}: {verdict}")
     return 0

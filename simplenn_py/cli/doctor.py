@@ -18,7 +18,7 @@ _EPILOG = """\
 examples:
   simplenn doctor                print the findings
   simplenn doctor --json         the same as JSON, to send with a question
-  simplenn doctor --clean-cache  first delete compiled code of older versions"""
+  simplenn doctor --clean-cache  first delete compiled code that is damaged or of older versions"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,7 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--clean-cache",
         action="store_true",
-        help="first delete the compiled code of all versions but the current one",
+        help="first delete damaged files, and the compiled code of all versions but the current "
+        "one",
     )
     parser.set_defaults(run=run)
 
@@ -43,15 +44,19 @@ def run(args: argparse.Namespace) -> int:
     """Print the findings; return the exit status, 0 if nothing is wrong, else 1."""
     import sys
 
-    from ..machine.doctor import clean_caches, examine
+    from ..errors import UserError
+    from ..machine.doctor import clean_caches, clean_damage, examine
     from ..runtime.units import human_bytes
 
     if args.clean_cache:
-        folders, size = clean_caches()
-        print(
-            f"deleted: {folders} old cache folder{'s' * (folders != 1)}, {human_bytes(size)}",
-            file=sys.stderr,
-        )
+        try:
+            (folders, size), damaged = clean_caches(), clean_damage()
+        except UserError:
+            folders = size = damaged = 0  # the findings name the variable that is wrong
+        deleted = f"{folders} old cache folder{'s' * (folders != 1)}, {human_bytes(size)}"
+        if damaged:
+            deleted += f", {damaged} damaged file{'s' * (damaged != 1)}"
+        print(f"deleted: {deleted}", file=sys.stderr)
     findings = examine()
     well = all(finding.ok for finding in findings)
     if args.json:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..runtime.console import say
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -29,7 +32,7 @@ examples:
   simplenn explain digits                            the preset with random weights
   simplenn explain layer4 --layer 2 --out l2.html    one layer of a larger network
   simplenn explain runs/digits-1 --image 3           a trained network, the fourth test image
-  simplenn explain runs/mnist-1 --dataset mnist      an image like those that it was trained on
+  simplenn explain model.npz --dataset mnist         an image like those that it was trained on
 
 In the page, the arrow keys left and right change the step; in a framed matrix the arrow keys move
 the selection."""
@@ -57,8 +60,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="number of a convolutional layer, from 1 (all layers that fit)")  # fmt: skip
     add("--image", type=int, default=0, metavar="INDEX",
         help="index of an image in the test set, from 0 (%(default)s)")  # fmt: skip
-    add("--dataset", default="digits", metavar="DATASET",
-        help="digits, mnist, cifar10, a .mat or .npz file, a folder (%(default)s)")  # fmt: skip
+    add("--dataset", metavar="DATASET",
+        help="digits, mnist, cifar10, a .mat or .npz file, a folder (the data set of a run folder "
+             "if it is still there, else digits)")  # fmt: skip
     add("--seed", type=int, default=0, metavar="N",
         help="seed for the weights of an untrained network (%(default)s)")  # fmt: skip
     parser.set_defaults(run=run)
@@ -91,13 +95,13 @@ def run(args: argparse.Namespace) -> int:
     html, shown = explain.fitting_page(data)
     explain.write_page(args.out, html)
     which = ", ".join(map(str, shown))
-    print(f"{title}, layer{'s' * (len(shown) > 1)} {which}: {picture.about}")
+    say(f"{title}, layer{'s' * (len(shown) > 1)} {which}: {picture.about}")
     if not trained:
         print(
             "the network is untrained and its weights are random; after 'simplenn train digits', "
             "'simplenn explain runs/digits-1' shows a trained network"
         )
-    print(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
+    say(f"written: {args.out} ({len(html.encode()) / 1e3:,.0f} kB); open it in a browser")
     return 0
 
 
@@ -106,13 +110,15 @@ def _network(args: argparse.Namespace) -> tuple[Model, list[int], str, list[str]
     import numpy as np
 
     from ..model.model import Model
+    from ..network.presets import PRESETS
     from ..tools.explain.numbers import choose_layers, smaller
     from ..tools.summary import check_memory
     from .predict import load_model
     from .summary import find_network
 
     path = Path(args.network)
-    if path.is_dir() or path.suffix.lower() in (".npz", ".mat"):
+    is_model = path.is_dir() or path.suffix.lower() in (".npz", ".mat")
+    if is_model and args.network not in PRESETS:
         model = load_model(path)
         check_memory(model.config, 1, "float64")
         return model, choose_layers(model.config, args.layer), _name(path), [], True
@@ -136,7 +142,17 @@ def _name(path: Path) -> str:
 def _dataset(args: argparse.Namespace, model: Model, trained: bool) -> Dataset:
     from ..datasets import load_dataset
     from ..datasets.loading import NAMES
+    from ..errors import shown
+    from ..training.run_data import find_data
 
+    if args.dataset is None:
+        if trained and Path(args.network, "run.json").is_file():
+            data, reason = find_data(args.network, model.config)
+            if data is not None:
+                return data
+            note = f"note: the images that {args.network} was trained on are not used: {reason}"
+            print(shown(note, 1000), file=sys.stderr)
+        return load_dataset("digits")
     # Images from a path take the network's size if their format does not fix one.
     shape = None if args.dataset in NAMES or not trained else model.config.image_shape
     return load_dataset(args.dataset, shape=shape)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, say
+from ..runtime.numerals import is_digits
+from .figures import draw_beside
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from ..linalg.ladder import measure_ladder
     from ..linalg.plots import plot_ladder
     from ..linalg.shapes import measure_shapes
-    from ..plots.style import check_png, save
+    from ..plots.style import check_png
     from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
@@ -74,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
         ladder = measure_ladder(args.sizes, args.dtype, say=status.update)
         status.update("measuring other shapes")
         shapes = measure_shapes(args.shapes, args.dtype)
-    save(plot_ladder(ladder), args.out)
     if args.json:
         import json
 
         others = [found.as_dict() for found in shapes]
-        print(json.dumps(ladder.as_dict() | {"shapes": others}, indent=2))
+        print(json.dumps(ladder.as_dict() | {"shapes": others}, indent=2), flush=True)
+        draw_beside(args.out, lambda: plot_ladder(ladder))
         return 0
     _print(ladder)
     if shapes:
@@ -89,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
             for s in shapes
         ]  # fmt: skip
         print_table(("m x k x n", "operands", "packed-tile", "blas", "ratio"), rows, ("operands",))
-    print(f"written: {args.out}")
+    if draw_beside(args.out, lambda: plot_ladder(ladder)):
+        say(f"written: {args.out}")
     return 0
 
 
@@ -99,7 +102,6 @@ def _print(ladder: Ladder) -> None:
     from ..runtime.environment import cpu_name
     from ..runtime.threads import available
 
-    console = make_console(plain_width=100)
     table = Table(box=None, pad_edge=False)
     table.add_column("GFLOP/s")
     for n in ladder.sizes:
@@ -112,27 +114,25 @@ def _print(ladder: Ladder) -> None:
             *("-" if r is None else f"{r / 1e9:.3g}" for r in rates),
             f"{100 * known[-1] / ladder.peak:.1f} %" if known else "-",
         )
-    console.print(table)
-    console.print(
+    make_console(plain_width=100).print(table)
+    say(
         f"peak: {ladder.peak / 1e9:.0f} GFLOP/s of {ladder.dtype} multiply-adds, {available()} "
-        f"cores of {cpu_name()}",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        f"cores of {cpu_name()}"
+    )
     own = ladder.rates.get("blas", [None])[-1]
     for name, rate in ladder.foreign.items():
         if own is not None:
-            console.print(
+            say(
                 f"BLAS with its kernels for {name}: {rate / 1e9:.0f} GFLOP/s at size "
-                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of those that it chose",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
+                f"{ladder.sizes[-1]}, {rate / own:.2f} times the rate of those that it chose"
+            )
 
 
 def _shapes(text: str) -> list[tuple[int, int, int]]:
     shapes = []
     for part in text.lower().split(","):
         numbers = part.split("x")
-        good = all(x.isascii() and x.isdigit() and 0 < int(x) < 2**20 for x in numbers)
+        good = all(is_digits(x) and 0 < int(x) < 2**20 for x in numbers)
         if len(numbers) != 3 or not good:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not a list of shapes MxKxN such as 64x576x6272,100x7x3000"
@@ -144,6 +144,6 @@ def _shapes(text: str) -> list[tuple[int, int, int]]:
 
 def _sizes(text: str) -> list[int]:
     parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**16 for part in parts):
+    if not all(is_digits(part) and 0 < int(part) < 2**16 for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of sizes such as 64,128,256")
     return [int(part) for part in parts]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, say
+from .figures import draw_beside
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,10 +90,10 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     UserError
-        If there is no such network, an option is out of range, or the figure cannot be
-        written.
+        If there is no such network, an option is out of range, or there is no folder for the
+        figure.
     """
-    from ..plots.style import check_png, save
+    from ..plots.style import check_png
     from ..tools.summary import check_memory
     from .summary import find_network
 
@@ -105,27 +107,25 @@ def run(args: argparse.Namespace) -> int:
         report = check_derivatives(config, args.loss, args.engine, args.seed, args.images)
     from ..tools.gradcheck.plot import plot_gradcheck
 
-    save(plot_gradcheck(report, name=args.network), args.out)
+    plot = partial(plot_gradcheck, report, name=args.network)
     if args.json:
         from ..io.strict_json import to_json
 
-        print(to_json({"network": args.network, **report.as_dict(), "figure": args.out}))
+        figure = draw_beside(args.out, plot)
+        print(to_json({"network": args.network, **report.as_dict(), "figure": figure}))
     else:
         _print(args.network, report)
-        print(f"written: {args.out}")
+        if draw_beside(args.out, plot):
+            say(f"written: {args.out}")
     return 0 if report.ok else 1
 
 
 def _print(name: str, report: GradcheckReport) -> None:
-    from functools import partial
-
-    console = make_console(plain_width=100)
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     say(
         f"{name}: {report.engine} engine, {report.loss} loss, {report.images} random images, "
         f"seed {report.seed}, float64; relative errors"
     )
-    console.print(_table(report))
+    make_console(plain_width=100).print(_table(report))
     for check in report.network:
         say(f"  {check.name:<30} {check.error:8.1e}  {'ok' if check.ok else 'WRONG'}")
     if report.redrawn:
@@ -153,7 +153,7 @@ def _table(report: GradcheckReport) -> Table:
     table.add_column("layer", no_wrap=True)
     names = list(report.layers[-1].checks)  # the first layer may be a factor V, without a bias
     for name in names:
-        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+        table.add_column(Text(name.replace(" ", "\n")), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     colours = {"ok": "green", "wrong": "bold red"}
     for layer in report.layers:

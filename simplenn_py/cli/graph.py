@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..runtime.console import say
+
 _DESCRIPTION = """\
 Draw the computational graph that the gradient tape records for a network with its loss, or for a
 formula.  The result is an .svg file, which any browser displays.
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     svg = _expression(args) if args.network is None else _network(args)
     with atomic_open(args.out, "w") as file:
         file.write(svg)
-    print(f"written: {args.out}")
+    say(f"written: {args.out}")
     return 0
 
 
@@ -89,12 +91,12 @@ def _expression(args: argparse.Namespace) -> str:
     value = float(f.value)
     if not math.isfinite(value):
         raise OptionError(f"{formula} is {value} at {where}; choose another point")
-    print(f"{expression.text} = {value:.10g} at {where}")
+    say(f"{expression.text} = {value:.10g} at {where}")
     if args.gradient:
         with np.errstate(all="ignore"):
             slopes = tape.gradient(f, list(watched.values()))
         for name, slope in zip(watched, slopes, strict=True):
-            print(f"df/d{name} = {float(slope):.10g}")
+            say(f"df/d{name} = {float(slope):.10g}")
     with np.errstate(all="ignore"):
         return graph_svg(f, watched, adjoints=args.gradient)
 
@@ -104,6 +106,7 @@ def _network(args: argparse.Namespace) -> str:
 
     from ..errors import OptionError
     from ..model.model import Model
+    from ..network.presets import PRESETS
     from ..tools.network_graph import network_graph
     from ..tools.summary import check_memory
     from .predict import load_model
@@ -113,7 +116,8 @@ def _network(args: argparse.Namespace) -> str:
         raise OptionError("--at is for a formula, but a network is given; leave it out")
     config, dtype = find_network(args)
     path = Path(args.network)
-    if path.is_dir() or path.suffix.lower() == ".npz":
+    is_model = path.is_dir() or path.suffix.lower() == ".npz"
+    if is_model and args.network not in PRESETS:
         model = load_model(path)
     else:
         check_memory(config, max(args.batch, 1), dtype)
@@ -121,5 +125,5 @@ def _network(args: argparse.Namespace) -> str:
         model = Model.initialise(config, np.arange(config.nL), rng, dtype)
     loss = args.loss or model.loss
     svg, value = network_graph(model, args.batch, loss, args.gradient)
-    print(f"{args.network}: mean {loss} loss of {args.batch} random images: {value:.6g}")
+    say(f"{args.network}: mean {loss} loss of {args.batch} random images: {value:.6g}")
     return svg

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..errors import shown
+from ..runtime.console import make_console, say
+from ..runtime.numerals import is_digits
+from .figures import draw_beside
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..layout import ConvGeometry
     from ..linalg.im2col_costs import LayoutCost
 
@@ -68,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ..linalg.im2col_costs import measure_layouts
-    from ..linalg.im2col_plot import plot_layouts
-    from ..plots.style import check_png, save
+    from ..plots.style import check_png
     from ..runtime.threads import limit_threads
 
     check_png(args.out)  # before the work
@@ -78,20 +83,33 @@ def run(args: argparse.Namespace) -> int:
         costs = {
             name: measure_layouts(g, args.batch_size, args.dtype) for name, g in layers.items()
         }
-    axes = plot_layouts(layers, costs)
-    if args.network:
-        bars = axes[-1]
-        bars.set_title(f"{args.network}\n{bars.get_title()}", fontsize=10, parse_math=False)
-    save(axes, args.out)
+    plot = partial(_plot, args.network, layers, costs)
     if args.json:
         import json
 
         rows = [{"layer": name, **asdict(cost)} for name in costs for cost in costs[name]]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2), flush=True)
+        draw_beside(args.out, plot)
         return 0
     _print(layers, costs, args)
-    print(f"written: {args.out}")
+    if draw_beside(args.out, plot):
+        say(f"written: {args.out}")
     return 0
+
+
+def _plot(
+    network: str | None,
+    layers: Mapping[str, ConvGeometry],
+    costs: Mapping[str, Sequence[LayoutCost]],
+) -> Sequence[Axes]:
+    from ..linalg.im2col_plot import plot_layouts
+
+    axes = plot_layouts(layers, costs)
+    if network:
+        bars = axes[-1]
+        title = f"{shown(network, 60)}\n{bars.get_title()}"
+        bars.set_title(title, fontsize=10, parse_math=False)
+    return axes
 
 
 def _layers(args: argparse.Namespace) -> dict[str, ConvGeometry]:
@@ -128,7 +146,7 @@ def _size(text: str) -> tuple[int, int, int]:
     from ..errors import OptionError
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(n.isascii() and n.isdigit() and len(n) < 8 for n in parts):
+    if len(parts) != 3 or not all(is_digits(n, 7) for n in parts):
         raise OptionError(
             f"--size is {text!r}; it must be height, width and channels, such as 28x28x1"
         )
@@ -144,13 +162,9 @@ def _print(
 
     from ..linalg.im2col_plot import sizes_of
 
-    console = make_console(plain_width=100)
     if args.network:
         first = next(iter(layers.values()))
-        console.print(
-            f"{args.network}: {first.a}x{first.b}x{first.d} images",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        say(f"{args.network}: {first.a}x{first.b}x{first.d} images")
     table = Table(box=None, pad_edge=False)
     for title in ("layer", "layout", "gather ms", "product ms", "MB", "run", "gather GB/s"):
         table.add_column(title, justify="left" if title in ("layer", "layout") else "right")
@@ -162,9 +176,8 @@ def _print(
                 f"{cost.bytes / 1e6:.1f}", str(cost.run),
                 f"{cost.bytes / cost.form_seconds / 1e9:.1f}",
             )  # fmt: skip
-    console.print(table)
-    console.print(
+    make_console(plain_width=100).print(table)
+    say(
         f"{args.batch_size} images, {args.dtype}; run: number of entries that are contiguous both "
-        "in the images and in the patches",
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+        "in the images and in the patches"
+    )

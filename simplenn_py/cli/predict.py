@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import printable, shown
+from ..runtime.console import say
+from ..runtime.paths import user_path
 from .tables import print_table
 
 if TYPE_CHECKING:
@@ -21,10 +24,11 @@ For a data set, prints the accuracy and, for each class, the number of images th
 correctly and the label that the others received most often.  The test set is used if the data set
 has one (see --split).
 
-For picture files (PNG, JPEG, ...), prints the label of each and the second guess.  A picture of
-any size is resized to that of the training images and converted to grey or colour as they were;
-its brightness, 0 to 255, is mapped linearly to their range.  MNIST and the bundled digits are
-LIGHT strokes on a DARK ground; give --invert for pen on paper, which is the reverse.
+For picture files (PNG, JPEG, ...) and folders of pictures without sub-folders, prints the label of
+each and the second guess.  A picture of any size is resized to that of the training images and
+converted to grey or colour as they were; its brightness, 0 to 255, is mapped linearly to their
+range.  MNIST and the bundled digits are LIGHT strokes on a DARK ground; give --invert for pen on
+paper, which is the reverse.
 
 A network trained with the cross-entropy loss gives probabilities (softmax).  A network trained
 with the squared loss gives decision values, near 1 for the predicted class and near 0 for the
@@ -35,12 +39,14 @@ examples:
   simplenn predict runs/digits digits                the test images of the bundled digits
   simplenn predict runs/digits digits --split train  the training images
   simplenn predict model.npz pictures/               a folder with one sub-folder per class
+  simplenn predict model.npz new/                    a folder of pictures without labels
   simplenn predict model.npz seven.png --invert      a photographed digit, pen on paper
   simplenn predict model.mat mnist --normalise mnist a model that simpleNN trained
   simplenn predict model.npz mnist --out out.csv     all decision values, one line per image"""
 
 _FEW = 8  # labels listed in one line
-_SETS = {"test": "test set", "train": "training set"}
+_FORMULA = ("=", "+", "-", "@")
+_SETS = {"test": "test set", "validation": "validation set", "train": "training set"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,10 +68,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "inputs",
         nargs="+",
         metavar="DATASET|IMAGE",
-        help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files",
+        help="digits, mnist, cifar10, a .mat or .npz file, a folder of pictures; or picture files, "
+        "also as a pattern such as '*.png'",
     )
-    add("--split", choices=("test", "train"),
-        help="set to label: test set or training set (test, if there is one)")  # fmt: skip
+    add("--split", choices=tuple(_SETS),
+        help="set to label: test, validation or training set (test, if there is one)")  # fmt: skip
     add("--data-dir", metavar="DIR", help="folder that holds mnist and cifar10")
     add("--test", metavar="FILE", help="test set, if the data set is a path")
     add(
@@ -84,7 +91,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--batch-size", type=int, default=256, metavar="N", help="images per batch (%(default)s)")
     add("--invert", action="store_true",
         help="invert picture files with dark ink on light paper, see above")  # fmt: skip
-    add("--out", metavar="FILE.csv", help="write labels and all decision values z^{L+1} to FILE")
+    add(
+        "--out",
+        metavar="FILE.csv",
+        help="write labels and all decision values z^{L+1} to FILE; before a label that a "
+        "spreadsheet would take for a formula stands an apostrophe",
+    )
     add("--force", action="store_true", help="overwrite an existing file of --out")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -107,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"{args.out} exists; choose another name for --out, or give --force")
     pictures = not any(map(_is_dataset, args.inputs))
     _check_options(args, pictures)
+    if pictures:
+        args.inputs = [file for text in args.inputs for file in _picture_files(text)]
     model = load_model(args.model)
     normalise(args, model)
     report = _pictures(args, model) if pictures else _dataset(args, model)
@@ -137,7 +151,7 @@ def load_model(path: str | Path) -> Model:
     from ..errors import DataError
     from ..model.model import Model
 
-    path = Path(path)
+    path = user_path(path)
     if path.is_dir():
         if not (path / "model.npz").is_file():
             raise DataError(
@@ -198,12 +212,40 @@ def normalise(args: argparse.Namespace, model: Model) -> None:
 
 
 def _is_dataset(text: str) -> bool:
-    from ..datasets.loading import NAMES
+    from ..datasets.loading import NAMES, unlabelled
 
     path = Path(text)
-    if text in NAMES or path.is_dir() or path.suffix.lower() in (".mat", ".npz"):
+    if text in NAMES or path.suffix.lower() in (".mat", ".npz"):
         return True
-    return not path.exists() and not path.suffix  # a name, perhaps misspelt
+    if path.is_dir():
+        return not unlabelled(path)
+    return not path.exists() and not path.suffix and not _is_pattern(text)  # perhaps misspelt
+
+
+def _is_pattern(text: str) -> bool:
+    import glob
+
+    return glob.has_magic(text) and not os.path.lexists(text)
+
+
+def _picture_files(text: str) -> list[str]:
+    """Return the files that an input names: a file, a folder, or a pattern.
+
+    Windows does not replace a pattern by the names of the files.
+    """
+    import glob
+
+    from ..datasets.loading import unlabelled
+    from ..errors import DataError
+
+    if Path(text).is_dir():
+        return [str(path) for path in unlabelled(Path(text))]
+    if not _is_pattern(text):
+        return [text]
+    found = [path for path in sorted(glob.glob(text)) if not os.path.isdir(path)]
+    if not found:
+        raise DataError(f"{text}: no file matches this pattern; check the path")
+    return found
 
 
 def _check_options(args: argparse.Namespace, pictures: bool) -> None:
@@ -228,19 +270,20 @@ def _check_options(args: argparse.Namespace, pictures: bool) -> None:
 
 
 def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
-    from collections import Counter
-
     import numpy as np
 
+    from ..labels import match_labels
     from ..plots.confusion import confusion_counts
 
     images, part, name = _load(args, model)
-    values = model.decision_values(images.Z, batch_size=args.batch_size)
+    Z = images.Z
+    if Path(args.inputs[0]).is_dir() and model.normalisation.doubt(Z):
+        Z = _on_scale(Z, model)  # the training images were no picture files
+    values = model.decision_values(Z, batch_size=args.batch_size, layout="storage")
     predicted = model.classes[values.argmax(axis=0)]
     counts = confusion_counts(images.y, predicted, model.classes)
+    foreign = match_labels(images.y, model.classes)[1]
     labels = model.classes.tolist()
-    known = set(labels)
-    foreign = Counter(label for label in images.y.tolist() if label not in known)
     correct = int(np.trace(counts))
     report = {
         "data": name,
@@ -249,7 +292,7 @@ def _dataset(args: argparse.Namespace, model: Model) -> dict[str, Any]:
         "correct": correct,
         "accuracy": correct / images.l,
         "classes": [_class_row(counts, k, labels) for k in range(len(labels))],
-        "unknown_labels": [{"label": k, "images": n} for k, n in sorted(foreign.items())],
+        "unknown_labels": [{"label": k, "images": n} for k, n in foreign.items()],
     }
     if args.out:
         keys = [("index", range(images.l)), ("label", images.y.tolist())]
@@ -281,9 +324,12 @@ def _load(args: argparse.Namespace, model: Model) -> tuple[Any, str, str]:
             raise
         raise DataError(f"{error} (this model takes images of {wanted})") from None
     part = args.split or ("test" if data.test is not None else "train")
-    images = data.train if part == "train" else data.test
+    images = {"train": data.train, "validation": data.validation, "test": data.test}[part]
     if images is None:
-        raise OptionError(f"{name} has no test set; leave --split out, or give --test FILE")
+        more = ", or give --test FILE" if part == "test" else ""
+        raise OptionError(f"{name} has no {_SETS[part]}; leave --split out{more}")
+    if not args.json:
+        print("".join(f"{data.name}: {note}\n" for note in data.notes), end="")
     if (images.a, images.b, images.d) != shape:
         raise DataError(
             f"{name}: its images are {images.a}x{images.b}x{images.d}, but this model takes "
@@ -312,13 +358,15 @@ def _class_row(counts: Array, k: int, labels: Sequence[Any]) -> dict[str, Any]:
 
 
 def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    from ..labels import listed
+
     rows = []
     for row in report["classes"]:
         share = "-" if row["accuracy"] is None else f"{100 * row['accuracy']:.2f} %"
-        mistake = f"{_shown(row['mistaken_for'])} ({row['mistaken_images']:,})"
-        rows.append([_shown(row["class"]), f"{row['images']:,}", f"{row['correct']:,}", share])
+        mistake = f"{row['mistaken_for']} ({row['mistaken_images']:,})"
+        rows.append([str(row["class"]), f"{row['images']:,}", f"{row['correct']:,}", share])
         rows[-1].append(mistake if row["mistaken_images"] else "")
-    print(
+    say(
         f"{report['data']}, {_SETS[report['split']]}: {100 * report['accuracy']:.2f} % correct, "
         f"{report['correct']:,} of {report['images']:,} images"
     )
@@ -326,16 +374,16 @@ def _print_report(args: argparse.Namespace, report: dict[str, Any]) -> None:
     print_table(headings, rows, left=headings[-1:])
     absent = [row["class"] for row in report["classes"] if not row["images"]]
     if absent:
-        print(f"classes without an image in the data set: {_listed(absent)}")
+        say(f"classes without an image in the data set: {_listed(absent)}")
     foreign = report["unknown_labels"]
     if foreign:
         images = sum(entry["images"] for entry in foreign)
-        print(
+        say(
             f"counted as mistakes: {images:,} image{'s' * (images > 1)} with labels that the model "
-            f"does not know: {_listed([entry['label'] for entry in foreign])}"
+            f"does not know: {listed({entry['label']: entry['images'] for entry in foreign})}"
         )
     if args.out:
-        print(f"written: {args.out}")
+        say(f"written: {args.out}")
 
 
 # -- picture files
@@ -350,10 +398,8 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     pixels = read_images(args.inputs, *model.config.image_shape)
     if args.invert:
         pixels = 255 - pixels
-    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
-    low, scale = model.normalisation.shift, model.normalisation.scale
-    images = pixels / 255 / scale + low
-    values = model.decision_values(images, batch_size=args.batch_size)
+    images = _on_scale(pixels, model)
+    values = model.decision_values(images, batch_size=args.batch_size, layout="storage")
     best = np.argsort(-values, axis=0, kind="stable")[:2]
     softmax = model.loss == CrossEntropy.name
     shown = CrossEntropy.softmax(values) if softmax else values
@@ -377,6 +423,13 @@ def _pictures(args: argparse.Namespace, model: Model) -> dict[str, Any]:
     return report
 
 
+def _on_scale(pixels: Array, model: Model) -> Array:
+    """Map brightness, 0 to 255, to the range of the training images."""
+    # Normalisation maps raw images to [0, 1]; pixels / 255 are there already, so undo it first.
+    low, scale = model.normalisation.shift, model.normalisation.scale
+    return pixels / 255 / scale + low
+
+
 def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:
     def number(value: float) -> str:
         return f"{100 * value:.1f} %" if report["measure"] == "probability" else f"{value:.3f}"
@@ -384,13 +437,12 @@ def _print_pictures(args: argparse.Namespace, report: dict[str, Any]) -> None:
     rows = []
     for row in report["images"]:
         first, second = number(row["value"]), number(row["second_value"])
-        labels = _shown(row["predicted"]), _shown(row["second"])
-        rows.append([_shown(row["file"]), labels[0], first, labels[1], second])
+        rows.append([row["file"], str(row["predicted"]), first, str(row["second"]), second])
     measure = report["measure"]
     headings = ("file", "predicted", measure, "second guess", measure)
     print_table(headings, rows, left=("predicted", "second guess"))
     if args.out:
-        print(f"written: {args.out}")
+        say(f"written: {args.out}")
 
 
 # -- output
@@ -412,18 +464,21 @@ def _write_csv(
     with atomic_open(path, "w") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         names = [f"z_{label}" for label in model.classes.tolist()]
-        writer.writerow([*(name for name, _ in keys), "predicted", *names])
+        writer.writerow([*(name for name, _ in keys), "predicted", *map(_cell, names)])
         columns = [column for _, column in keys]
         for *known, label, z in zip(*columns, predicted, values.T, strict=True):
-            writer.writerow([*known, label, *(format(value, digits) for value in z.tolist())])
+            numbers = (format(value, digits) for value in z.tolist())
+            writer.writerow([*map(_cell, known), _cell(label), *numbers])
 
 
-def _shown(label: Any) -> str:
-    """Return a label or file name as text that cannot control a terminal."""
-    text = str(label)
-    return text if text.isprintable() else repr(text)
+def _cell(value: Any) -> Any:
+    """Return a label or file name as one line that no spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _listed(labels: list[Any]) -> str:
     more = f" and {len(labels) - _FEW} more" if len(labels) > _FEW else ""
-    return ", ".join(map(_shown, labels[:_FEW])) + more
+    return ", ".join(map(shown, labels[:_FEW])) + more

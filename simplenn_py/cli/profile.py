@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..errors import shown
+from ..runtime.console import make_console, say
+from .figures import draw_beside
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,35 +79,33 @@ def run(args: argparse.Namespace) -> int:
     times = time_layers(config, args.batch_size, args.dtype or dtype, args.engine, args.repeat)
     a, b, d = config.image_shape
     name = f"{args.network}, {a}x{b}x{d} images"
-    if args.out:
-        from ..plots.style import save
-        from ..tools.profile.plot import plot_layer_times
-
-        save(plot_layer_times(times, name=name), args.out)
     if args.json:
         import json
 
         shape = {"network": args.network, "image_shape": [a, b, d]}
-        print(json.dumps(shape | times.as_dict(), indent=2))
-        return 0
-    _print(name, times)
+        print(json.dumps(shape | times.as_dict(), indent=2), flush=True)
+    else:
+        _print(name, times)
     if args.out:
-        print(f"written: {args.out}")
+        from ..tools.profile.plot import plot_layer_times
+
+        size = f"{a}x{b}x{d} images"
+        drawn = draw_beside(
+            args.out, lambda: plot_layer_times(times, name=f"{shown(args.network, 40)}, {size}")
+        )
+        if drawn and not args.json:
+            say(f"written: {args.out}")
     return 0
 
 
 def _print(name: str, times: LayerTimes) -> None:
-    from functools import partial
-
     from ..runtime.environment import cpu_name
 
-    console = make_console(plain_width=100)
-    say = partial(console.print, markup=False, highlight=False)
     say(
         f"{name}: batches of {times.batch_size}, {times.dtype}, {times.engine} engine, "
         f"shortest of {times.repeats} passes"
     )
-    console.print(_table(times))
+    make_console(plain_width=100).print(_table(times))
     say(f"forward and backward pass together, as in training: {1e3 * times.step:.2f} ms")
     say(
         f"peak: {times.peak / 1e9:.0f} GFLOP/s of {times.dtype} multiply-adds, "
@@ -113,16 +113,13 @@ def _print(name: str, times: LayerTimes) -> None:
     )
     if times.product is not None:
         say(f"BLAS, product of 2048 x 2048 matrices: {times.product / 1e9:.0f} GFLOP/s")
-    say(
-        "operations are the lecture's 2*m*n*k: an engine that skips the zeros behind a pool, or\n"
-        "does 16 multiplications in place of 36 (Winograd's tiles), can be above the peak"
-    )
+    say("operations are the lecture's 2*m*n*k: an engine that skips the zeros behind a pool, or")
+    say("does 16 multiplications in place of 36 (Winograd's tiles), can be above the peak")
 
 
 def _table(times: LayerTimes) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
     from ..runtime.units import human_operations
     from ..tools.profile.layer_times import PASSES
@@ -151,5 +148,5 @@ def _table(times: LayerTimes) -> Table:
                 f"{100 * rate / times.peak:.0f} %",
                 f"{100 * seconds / everything:.0f} %",
             ]
-            table.add_row(*map(Text, cells))
+            table.add_row(*cells)
     return table

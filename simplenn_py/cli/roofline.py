@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, say
+from .figures import draw_beside
 
 if TYPE_CHECKING:
     from ..linalg.roofline import Machine, Work
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..linalg.plots import plot_roofline
     from ..linalg.roofline import layer_work, measure_machine
-    from ..plots.style import check_png, save
+    from ..plots.style import check_png
     from ..runtime.threads import limit_threads
     from ..tools.profile.layer_times import time_layers
     from .summary import find_network
@@ -74,24 +76,26 @@ def run(args: argparse.Namespace) -> int:
         machine = measure_machine(times.dtype)
     work = layer_work(config, args.batch_size, np.dtype(times.dtype).itemsize)
     rates = {layer.m: layer.rate("forward") for layer in times.layers}
-    save(plot_roofline(machine, work, rates, name=args.network), args.out)
+    plot = partial(plot_roofline, machine, work, rates, name=args.network)
     if args.json:
         import json
         from dataclasses import asdict
 
         rows = [asdict(w) | {"intensity": w.intensity} for w in work]
         measured = {str(layer): rate for layer, rate in rates.items()}
-        print(json.dumps({"machine": machine.as_dict(), "work": rows, "rates": measured}, indent=2))
+        found = {"machine": machine.as_dict(), "work": rows, "rates": measured}
+        print(json.dumps(found, indent=2), flush=True)
+        draw_beside(args.out, plot)
         return 0
     _print(config, machine, work, rates)
-    print(f"written: {args.out}")
+    if draw_beside(args.out, plot):
+        say(f"written: {args.out}")
     return 0
 
 
 def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[int, float]) -> None:
     from rich.table import Table
 
-    console = make_console(plain_width=100)
     table = Table(box=None, pad_edge=False)
     for title in ("layer", "way", "MFLOP", "MB", "operations/byte", "bound", "max. GFLOP/s",
                   "measured"):  # fmt: skip
@@ -104,9 +108,8 @@ def _print(config: NetConfig, machine: Machine, work: list[Work], rates: dict[in
             f"{machine.attainable(w.intensity) / 1e9:.0f}",
             f"{rates[w.layer] / 1e9:.0f}" if w.way == "direct" and w.layer in rates else "",
         )  # fmt: skip
-    console.print(table)
-    console.print(
+    make_console(plain_width=100).print(table)
+    say(
         f"peak {machine.peak / 1e9:.0f} GFLOP/s, memory {machine.bandwidth / 1e9:.1f} GB/s: "
-        f"balance {machine.balance:.1f} operations per byte",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        f"balance {machine.balance:.1f} operations per byte"
+    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -159,7 +158,9 @@ def _shape(text: str) -> tuple[int, int, int]:
 
     from ..errors import OptionError
 
-    match = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?", text.lower())
+    match = re.fullmatch(
+        r"([1-9]\d{0,8})x([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?", text.lower(), re.ASCII
+    )
     if match is None:
         raise OptionError(
             f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
@@ -169,13 +170,11 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 
 def _print(name: str, config: NetConfig, summary: Summary) -> None:
-
     from ..runtime.units import human_bytes
 
     console = make_console(plain_width=_PIPE_WIDTH)
     a, b, d = config.image_shape
     layers = f"{config.LC} convolutional and {config.LF} fully connected"
-    say = partial(console.print, markup=False, highlight=False)
     if config.rank:
         layers += f", {sum(map(bool, config.rank))} of them factored, W = U V"
     say(f"{name}: {a}x{b}x{d} images, {config.nL} classes, layers: {layers}")
@@ -192,7 +191,7 @@ def _print(name: str, config: NetConfig, summary: Summary) -> None:
     if summary.fits:
         say(f"{need} in total, without the data: fits, {free} are free")
     else:
-        say(
+        console.print(
             f"{need} in total, without the data: does NOT fit, only {free} are free; "
             "use a smaller --batch-size",
             style="bold red",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from ..runtime.console import make_console
+from ..runtime.console import print_whole
 
 
 def print_table(
@@ -23,12 +23,10 @@ def print_table(
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for k, heading in enumerate(headings):
         table.add_column(heading, justify="left" if k == 0 or heading in left else "right")
-    for row in rows:  # Text: a label may look like rich's markup
-        table.add_row(*map(Text, row))
-    # A pipe or file has no width at which to cut names.
-    make_console(plain_width=200).print(table)
+    for row in rows:
+        table.add_row(*row)
+    print_whole(table, plain_width=200)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, shell_words
+from ..runtime.numerals import is_digits, real, whole
 from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..interfaces.student_routines import Watched
     from ..training.checkpoint import Checkpoint
 
@@ -21,6 +26,7 @@ Gauss-Newton method of simpleNN.
 
 DATASET is digits (bundled), mnist or cifar10 (found on this machine or downloaded), a simpleNN
 .mat file, an .npz file with X and y, or a folder with one sub-folder of picture files per class.
+Such a folder may be divided into train, val and test; val is then the validation set.
 digits, mnist and cifar10 have their own defaults, so 'simplenn train DATASET' gives good results
 without further options.
 """
@@ -129,34 +135,48 @@ def run(args: argparse.Namespace) -> int:
         input_format=args.input_format,
         progress=not (args.quiet or args.json),
     )
-    out = args.resume or args.out or _next_folder(args.dataset)
     for watched in own:
         watched.say = partial(console.print, watched.name, "of", watched.path.name)
     if not args.quiet:
         of_all = f"{options.limit} of " if options.limit else ""
-        console.print(f"{data.name}: {of_all}{data.train.l} training images, {data.source}")
-    _, history = train(
-        data,
-        args.config,
-        options,
-        out=None if args.resume else out,
-        resume=checkpoint,
-        operators=operators_of(own) if own else None,
-        progress=not args.quiet,
-        console=console,
-    )
+        held_out = f"{data.validation.l} validation images, " if data.validation else ""
+        parts = f"{of_all}{data.train.l} training images, {held_out}{data.source}"
+        console.print("; ".join([f"{data.name}: {parts}", *data.notes]))
+    with _folder(args) as out:
+        _, history = train(
+            data,
+            args.config,
+            options,
+            out=None if args.resume else out,
+            resume=checkpoint,
+            operators=operators_of(own) if own else None,
+            progress=not args.quiet,
+            console=console,
+        )
     if args.json:
         print(to_json(history.report))
     elif own:
-        console.print("\n".join(watched.summary() for watched in own))
+        for watched in own:
+            console.print(watched.summary())
     if not args.quiet and history.report.get("stopped_because"):
         console.print(f"stopped: {history.report['stopped_because']}")
     if history.interrupted:
         console.print(f"interrupted; continue with: {resume_command(args, out)}")
         return 130
     if not args.json:
+        if args.quiet:  # otherwise said before the training
+            _say_unseen(history.report, console)
         console.print(_result(history.report, out))
     return 0
+
+
+def _say_unseen(report: dict[str, Any], console: Console) -> None:
+    from ..labels import sentence
+
+    for part, entries in report["dataset"]["unseen_labels"].items():
+        unseen = {entry["label"]: entry["images"] for entry in entries}
+        text = sentence(unseen, f"{part} ", "the training set lacks")
+        console.print(f"note: {text}", markup=False, highlight=False)
 
 
 def _own_routines(args: argparse.Namespace, given: dict[str, Any]) -> list[Watched]:
@@ -199,9 +219,7 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     from ..errors import OptionError
 
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(
-        p.isascii() and p.isdigit() and 0 < int(p) < 2**20 for p in parts
-    ):
+    if len(parts) != 3 or not all(is_digits(p) and 0 < int(p) < 2**20 for p in parts):
         raise OptionError(
             f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
         )
@@ -209,10 +227,43 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     return a, b, d
 
 
-def _next_folder(dataset: str) -> str:
-    stem = Path(dataset).stem or "run"
-    numbers = (n for n in range(1, 10**6) if not Path("runs", f"{stem}-{n}").exists())
-    return str(Path("runs", f"{stem}-{next(numbers)}"))
+@contextmanager
+def _folder(args: argparse.Namespace) -> Iterator[str]:
+    """Yield the run folder; a new one is removed if the run writes nothing into it."""
+    if args.resume or args.out:
+        yield args.resume or args.out
+        return
+    is_first = not Path("runs").exists()
+    folder = _next_folder(args.dataset)
+    try:
+        yield str(folder)
+    finally:
+        with suppress(OSError):  # something is in it
+            folder.rmdir()
+            if is_first:
+                folder.parent.rmdir()
+
+
+def _next_folder(dataset: str) -> Path:
+    """Make the first folder of runs/DATASET-1, -2, ... that is free.
+
+    Making it decides which of two runs that start together gets the name.
+    """
+    from ..errors import DataError
+
+    stem = Path(dataset).stem[:60] or "run"  # at most 240 bytes: a name has 255
+    try:
+        Path("runs").mkdir(exist_ok=True)
+        for n in range(1, 10**6):
+            with suppress(FileExistsError):
+                folder = Path("runs", f"{stem}-{n}")
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise DataError(
+            f"cannot make a folder in runs: {error.strerror or error}; choose another --out"
+        ) from None
+    raise DataError(f"runs holds too many folders {stem}-N; choose another --out")
 
 
 def resume_command(args: argparse.Namespace, out: str) -> str:
@@ -221,25 +272,36 @@ def resume_command(args: argparse.Namespace, out: str) -> str:
     Parameters
     ----------
     args : Namespace
-        Options of the interrupted run: dataset, data_dir, test, image_shape and input_format.
+        Options of the interrupted run: dataset, data_dir, test, image_shape, input_format and own.
     out : str
         The run folder.
     """
-    import shlex
-
     words = ["simplenn", "train", args.dataset, "--resume", str(out)]
     for name in ("data_dir", "test", "image_shape"):
         if getattr(args, name) is not None:
             words += [f"--{name.replace('_', '-')}", getattr(args, name)]
     if args.input_format != "row":
         words += ["--input-format", args.input_format]
-    return shlex.join(words)
+    own = getattr(args, "own", None) or []
+    words += ["--with", *own] if own else []
+    paths = {args.dataset, str(out), args.data_dir, args.test, *own}
+    # A path that starts with a dash would be taken for an option.
+    dashed = {path for path in paths if path is not None and path.startswith("-")}
+    return shell_words([f"./{word}" if word in dashed else word for word in words])
 
 
 def _result(report: dict[str, Any], out: str) -> str:
     parts = [f"train accuracy {100 * report['train_accuracy']:.2f} %"]
+    if report["validation_accuracy"] is not None:
+        step = "iteration" if "iterations" in report else "epoch"
+        parts.append(
+            f"validation accuracy {100 * report['validation_accuracy']:.2f} % (best {step}: "
+            f"{report['best_epoch']} of {report.get(step + 's')})"
+        )
     if report["test_accuracy"] is not None:
         parts.append(f"test accuracy {100 * report['test_accuracy']:.2f} %")
+    elif report["validation_accuracy"] is None:
+        parts.append("no images were held out to test it (see --validation and --test)")
     timings = report["timings"]
     parts.append(
         f"{timings['total_seconds']:.1f} s in total, of which {timings['compile_seconds']:.1f} s "
@@ -264,13 +326,13 @@ def _shown(value: object) -> str:
 
 def _whole(text: str) -> int:
     try:
-        return int(text)
+        return whole(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return real(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         wanted = argparse.Namespace(network=name, image_shape=None, classes=None)
         configs.append(find_network(wanted)[0])
-    from ..kernels.policy import cache_folder, compilations
+    from ..kernels.policy import cache_folder, cached, compilations
 
     console = make_console(soft_wrap=True)
     for name, config in zip(names, configs, strict=True):
@@ -86,8 +86,9 @@ def run(args: argparse.Namespace) -> int:
             else f"{name}: nothing to compile, loaded in {seconds:.1f} s"
         )
     folder = cache_folder()
-    if folder is None:
-        console.print("nothing is kept: no cache folder is writable, see 'simplenn doctor'")
+    if folder is None or not cached():
+        why = "no cache folder is writable" if folder is None else f"{folder} has no room"
+        console.print(f"nothing is kept: {why}, see 'simplenn doctor'")
         return 1
     console.print(f"kept in {folder}")
     return 0
@@ -114,6 +115,7 @@ def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
     from ..engines import make_engine
     from ..model.model import Model
     from ..runtime.threads import limit_threads
+    from ..training.training import compile_update
 
     a, b, d = config.image_shape
     model = Model.initialise(config, np.arange(config.nL), np.random.default_rng(0), dtype)
@@ -126,6 +128,7 @@ def warm(config: NetConfig, dtype: str, engine: str, solver: str) -> None:
             trainer = make_engine(engine, config, 2, dtype)
             objective = BatchObjective(trainer, model, problem, chosen)
             objective.grad(chosen, np.empty_like(model.theta))
+            compile_update("adam" if solver == "adam" else "sgd", dtype)
             if solver == "newton":
                 Gv(trainer, model, problem, chosen, model.theta)
             predictor = make_engine(engine, config, 2, dtype, training=False)

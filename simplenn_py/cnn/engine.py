@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..layout import Array
+from ..layout import Array, compilable
 from ..network.config import NetConfig
 
 
@@ -110,7 +110,48 @@ class Engine(ABC):
         flips : ndarray of bool, shape (l,), optional
             For each image of the batch, whether it is mirrored left to right before anything
             else.  If omitted, no image is mirrored.
+
+        Raises
+        ------
+        ValueError
+            If an array has a wrong shape or dtype, or there is no image of an index.
         """
+
+    def _batch(
+        self, images: Array, indices: Array, offset: Array, flips: Array | None
+    ) -> tuple[Array, Array, Array]:
+        """Check the arguments of :meth:`load`, since compiled code does not check an index.
+
+        Returns
+        -------
+        rows : ndarray, shape (N, d*a*b), C order
+        indices : ndarray of int64, shape (l,)
+        flips : ndarray of bool, shape (l,)
+        """
+        entries = self.config.ht_input * self.config.wd_input * self.config.ch_input[0]
+        images, indices = compilable(images, "images"), np.asarray(indices)
+        if images.ndim != 2 or images.size % entries:
+            raise ValueError(
+                f"images has shape {images.shape}; it must be (d, a*b*N), with {entries} entries "
+                "per image"
+            )
+        if offset.shape != (entries,):
+            raise ValueError(f"offset has shape {offset.shape}; it must be ({entries},)")
+        rows = images.T.reshape(-1, entries)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu" or indices.size > self.batch_size:
+            raise ValueError(
+                f"indices has dtype {indices.dtype} and shape {indices.shape}; it must hold whole "
+                f"numbers, at most the batch size, {self.batch_size}"
+            )
+        if indices.size and not 0 <= indices.min() <= indices.max() < rows.shape[0]:
+            raise ValueError(
+                f"indices go from {indices.min()} to {indices.max()}; they must go from 0 to "
+                f"{rows.shape[0] - 1}"
+            )
+        flips = np.zeros(indices.size, np.bool_) if flips is None else np.asarray(flips, np.bool_)
+        if flips.shape != indices.shape:
+            raise ValueError(f"flips has shape {flips.shape}; it must be {indices.shape}")
+        return rows, indices.astype(np.int64, copy=False), flips
 
     @abstractmethod
     def Z(self, m: int) -> Array:

@@ -157,6 +157,7 @@ class BatchObjective(_Objective):
         super().__init__(engine, model, problem, subset)
         self._flip_seed = flip_seed
         self._flips: Array | None = None
+        self._gradient = np.empty_like(model.theta)
 
     def start_epoch(self, epoch: int) -> None:
         """Choose the images to mirror.
@@ -189,12 +190,39 @@ class BatchObjective(_Objective):
         correct : int
             Number of instances of the batch that the network classifies correctly.
         """
+        loss, correct = self._total(indices, out)
+        out /= indices.size
+        if np.isfinite(self._problem.C):
+            out += self.theta * out.dtype.type(1 / self._problem.C)
+        return loss, correct
+
+    def step(self, indices: Array, rule: Any, lr_t: float) -> tuple[float, int]:
+        """Estimate the gradient from a batch, and apply the rule to it in the same pass.
+
+        Parameters
+        ----------
+        indices : ndarray of int64, shape (n,)
+            Positions of the batch's instances in the subset.
+        rule : opt.minibatch.Rule
+            The solver's formula.
+        lr_t : float
+            Learning rate of this update.
+
+        Returns
+        -------
+        loss, correct
+            As for :meth:`grad`.  If the loss is not finite, ``theta`` stays.
+        """
+        loss, correct = self._total(indices, self._gradient)
+        if np.isfinite(loss):
+            rule.update(self.theta, self._gradient, indices.size, 1 / self._problem.C, lr_t)
+        return loss, correct
+
+    def _total(self, indices: Array, out: Array) -> tuple[float, int]:
+        """Sum the loss and its gradient over a batch; return the loss and the correct ones."""
         chosen = self._subset[indices]
         flips = None if self._flips is None else self._flips[indices]
         loss = lossgrad_subset(self._engine, self._model, self._problem, chosen, out, flips)
-        out /= chosen.size
-        if np.isfinite(self._problem.C):
-            out += self.theta * out.dtype.type(1 / self._problem.C)
         z = self._engine.Z(self._model.config.stages.L)
         correct = np.count_nonzero(z.argmax(axis=0) == self._problem.y[chosen])
         return loss, int(correct)

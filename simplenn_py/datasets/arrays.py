@@ -1,17 +1,21 @@
-"""Data sets in NumPy ``.npz`` files: ``X``, ``y`` and, optionally, ``X_test``, ``y_test``."""
+"""Data sets in NumPy ``.npz`` files: ``X``, ``y``, and optionally a validation and a test set."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from ..errors import DataError
-from ..io.npz import read_arrays
+from ..errors import DataError, shown
+from ..io.npz import array_names, read_arrays
+from ..labels import as_labels
 from ..layout import Array, from_nhwc, from_rows
+from ..pixels import FIRST_REMEDY, as_pixels, channels_first, sizes
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, need_shape
+from .values import check_count, need_shape
 
 Shape = tuple[int, int, int]
+
+_NAMES = ("X", "y", "X_val", "y_val", "X_test", "y_test")
 
 
 def load(
@@ -24,7 +28,8 @@ def load(
     path : Path
         File with the arrays ``X``, the images, and ``y``, the labels, shape ``(l,)``.  ``X``
         is ``(l, a, b)``, ``(l, a, b, d)`` or ``(l, a*b*d)``.  The test set is ``X_test`` and
-        ``y_test``, if the file holds them.  Other arrays are ignored.
+        ``y_test``, if the file holds them, and the validation set ``X_val`` and ``y_val``.  Other
+        arrays are ignored.
     test : path, optional
         File with the test set, as ``X`` and ``y``.
     shape : (a, b, d), optional
@@ -45,24 +50,24 @@ def load(
         If a file is missing, damaged or pickled, an array is missing, or the arrays are not
         images and labels of the given shape.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, _NAMES)
     train = _part(arrays, path, "X", "y", shape, input_format)
-    inside = [name for name in ("X_test", "y_test") if name in arrays]
-    if test is None and not inside:
-        return Dataset(path.stem, train, None, str(path))
     own = (train.a, train.b, train.d)
+    validation = None
+    if "X_val" in arrays or "y_val" in arrays:
+        validation = _part(arrays, path, "X_val", "y_val", own, input_format)
+    inside = [name for name in ("X_test", "y_test") if name in arrays]
     if test is None:
-        return Dataset(
-            path.stem, train, _part(arrays, path, "X_test", "y_test", own, input_format), str(path)
-        )
+        second = _part(arrays, path, "X_test", "y_test", own, input_format) if inside else None
+        return Dataset(path.stem, train, second, str(path), validation=validation)
     if inside:
         raise DataError(
             f"{path}: holds {inside[0]}, but '{os.fspath(test)}' is given as the test set; "
             "leave one of them out"
         )
     test_path = Path(test)
-    second = _part(read_arrays(test_path), test_path, "X", "y", own, input_format)
-    return Dataset(path.stem, train, second, f"{path}, {test_path}")
+    second = _part(read_arrays(test_path, _NAMES[:2]), test_path, "X", "y", own, input_format)
+    return Dataset(path.stem, train, second, f"{path}, {test_path}", validation=validation)
 
 
 def _part(
@@ -75,13 +80,13 @@ def _part(
 ) -> Images:
     for name in (X_name, y_name):
         if name not in arrays:
-            known = ", ".join(sorted(arrays)[:8]) or "nothing"
+            known = shown(", ".join(sorted(array_names(path))[:8])) or "nothing"
             raise DataError(
                 f"{path}: has no array {name} (it holds {known}); save one with "
                 "numpy.savez(FILE, X=images, y=labels)"
             )
     where = f"{path}: {X_name}"
-    y = as_labels(arrays[y_name], f"{path}: {y_name}")
+    y = as_labels(arrays[y_name], f"{path}: {y_name}", padded=True)
     X = as_pixels(arrays[X_name], where)
     if X.ndim not in (2, 3, 4):
         raise DataError(
@@ -102,5 +107,11 @@ def _part(
         raise DataError(
             f"{where}: its images are {a}x{b}x{d}, {given}; an array of images has shape "
             "(l, height, width, channels)"
+            + (f"; {FIRST_REMEDY}" if shape is not None and (b, d, a) == tuple(shape) else "")
+        )
+    if shape is None and channels_first(X.shape):
+        raise DataError(
+            f"{where}: was read as (l, height, width, channels), {sizes(X.shape)}; {FIRST_REMEDY}, "
+            f"otherwise give --image-shape {a}x{b}x{d}"
         )
     return Images(from_nhwc(X), y, a, b)

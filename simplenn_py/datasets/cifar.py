@@ -1,7 +1,8 @@
-"""CIFAR-10 in its binary version: from the folder, or directly from the archive.
+"""CIFAR-10 in its binary or its Python version: from the folder, or directly from the archive.
 
-A batch is a sequence of records of 3073 bytes: the label 0..9, then 1024 red, 1024 green
-and 1024 blue values.  Each colour plane is stored row by row.
+In the binary version a batch is a sequence of records of 3073 bytes: the label 0..9, then 1024 red,
+1024 green and 1024 blue values.  Each colour plane is stored row by row.  The Python version is
+translated into these records.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from ..errors import DataError
 from ..io.atomic import atomic_write_bytes
 from ..io.damage import LIBRARY_ERRORS, reason
 from ..layout import Array, from_rows
+from .cifar_python import binary_batch, class_lines
 from .dataset import Dataset, Images
+from .plain_pickle import NotPlainError
 
 A = B = 32
 D = 3
@@ -27,6 +30,10 @@ TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 TEST = "test_batch.bin"
 META = "batches.meta.txt"
 BATCHES = (*TRAIN, TEST)
+PYTHON_FOLDER = "cifar-10-batches-py"
+PYTHON_ARCHIVE = "cifar-10-python.tar.gz"
+#: File names of the Python version, by those of the binary version.
+PYTHON = {name: name.removesuffix(".bin").removesuffix(".txt") for name in (*BATCHES, META)}
 CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
@@ -40,7 +47,7 @@ _MAX_MEMBERS = 64  # the official archive has 9
 
 
 def locate(folder: Path) -> Path | None:
-    """Find CIFAR-10 in `folder`, its sub-folder ``cifar10`` or ``cifar-10-batches-bin``.
+    """Find CIFAR-10 in `folder`, its sub-folder ``cifar10``, or the folder of the archive.
 
     Parameters
     ----------
@@ -50,15 +57,44 @@ def locate(folder: Path) -> Path | None:
     Returns
     -------
     Path or None
-        The folder that holds all six batches; if there is none, the archive; None if neither
-        exists.
+        The folder that holds all six batches of the binary version; else its archive; else the
+        folder or the archive of the Python version; None if there is none of these.
     """
-    places = (folder / "cifar10" / FOLDER, folder / "cifar10", folder / FOLDER, folder)
-    for place in places:
-        if all((place / name).is_file() for name in BATCHES):
-            return place
-    archives = (place / ARCHIVE for place in (folder / "cifar10", folder))
-    return next((path for path in archives if path.is_file()), None)
+    above = (folder / "cifar10", folder / "CIFAR10", folder)
+    for inner, archive in ((FOLDER, ARCHIVE), (PYTHON_FOLDER, PYTHON_ARCHIVE)):
+        for place in above:
+            found = next((p for p in (place / inner, place) if _is_complete(p, inner)), None)
+            if found is not None:
+                return found
+        for place in above:
+            if (place / archive).is_file():
+                return place / archive
+    return None
+
+
+def locate_directly(folder: Path) -> Path | None:
+    """Find the folder of the batches: `folder` itself, or the archive's folder in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that the user names.
+
+    Returns
+    -------
+    Path or None
+    """
+    for inner in (FOLDER, PYTHON_FOLDER):
+        for place in (folder, folder / inner):
+            if _is_complete(place, inner):
+                return place
+    return None
+
+
+def _is_complete(place: Path, version: str) -> bool:
+    """Return whether a folder holds all batches of a version, named by the archive's folder."""
+    names = BATCHES if version == FOLDER else [PYTHON[name] for name in BATCHES]
+    return all((place / name).is_file() for name in names)
 
 
 def load(source: Path) -> Dataset:
@@ -84,7 +120,7 @@ def load(source: Path) -> Dataset:
         If a batch is missing or damaged.
     """
     if source.is_dir():
-        return _decode({name: _read(source / name) for name in _present(source)}, source)
+        return _decode(_read_folder(source), source)
     members = read_archive(source)
     data = _decode(members, source)
     # If the folder cannot be written, the next call unpacks again: slower, but correct.
@@ -94,7 +130,7 @@ def load(source: Path) -> Dataset:
 
 
 def read_archive(path: Path) -> dict[str, bytes]:
-    """Read the batches and the class names from the official archive into memory.
+    """Read the batches and the class names from an official archive into memory.
 
     Only regular members with exactly the expected names are read.  No name in the archive is
     ever used as a path.
@@ -108,7 +144,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     -------
     dict of str to bytes
         Contents of the six batches and, if the archive holds it, of ``batches.meta.txt``, by
-        file name.
+        file name; those of the Python version are translated.
 
     Raises
     ------
@@ -116,7 +152,10 @@ def read_archive(path: Path) -> dict[str, bytes]:
         If the archive is damaged or lacks a batch, or if a batch occurs twice, is too large or
         is not a regular file.
     """
-    wanted = {f"{FOLDER}/{name}": name for name in (*BATCHES, META)}
+    python = path.name == PYTHON_ARCHIVE
+    folder = PYTHON_FOLDER if python else FOLDER
+    files = PYTHON if python else {name: name for name in PYTHON}
+    wanted = {f"{folder}/{file}": name for name, file in files.items()}
     members: dict[str, bytes] = {}
     try:
         with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -145,7 +184,9 @@ def read_archive(path: Path) -> dict[str, bytes]:
         raise _damaged(path, f"cannot be read: {reason(error)}") from None
     missing = [name for name in BATCHES if name not in members]
     if missing:
-        raise _damaged(path, f"lacks {FOLDER}/{missing[0]}")
+        raise _damaged(path, f"lacks {folder}/{files[missing[0]]}")
+    if python:
+        return {name: _translated(content, name, path) for name, content in members.items()}
     return members
 
 
@@ -262,8 +303,26 @@ def _part(batches: list[tuple[Array, Array]], names: Array) -> Images:
     return Images(Z, names[labels], A, B)
 
 
-def _present(folder: Path) -> list[str]:
-    return [*BATCHES, META] if (folder / META).is_file() else [*BATCHES]
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the batches of either version, and the class names if the folder holds them."""
+    python = not _is_complete(folder, FOLDER)
+    files = PYTHON if python else {name: name for name in PYTHON}
+    members = {}
+    for name, file in files.items():
+        if name == META and not (folder / file).is_file():
+            continue
+        content = _read(folder / file)
+        members[name] = _translated(content, name, folder / file) if python else content
+    return members
+
+
+def _translated(content: bytes, name: str, path: Path) -> bytes:
+    """Translate a file of the Python version; `name` is its name in the binary version."""
+    translate = class_lines if name == META else binary_batch
+    try:
+        return translate(content)
+    except (NotPlainError, *LIBRARY_ERRORS) as error:
+        raise _damaged(path, f"{PYTHON[name]} cannot be read: it {reason(error)}") from None
 
 
 def _read(path: Path) -> bytes:

@@ -1,8 +1,9 @@
 """Finding the data sets that have a name, and downloading those that are missing.
 
-The search looks in the folder that the user names, in ``$SIMPLENN_DATA_DIR`` and in the
-platform's cache folder, in this order.  A local file that can be read is used whatever its
-checksum.  A downloaded file is kept only if it has the published checksum.
+The search looks in the folder that the user names, in ``$SIMPLENN_DATA_DIR``, in the platform's
+cache folder and in the folder ``data`` of the working folder, in this order.  A local file that can
+be read is used whatever its checksum.  A downloaded file is kept only if it has the published
+checksum.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from pathlib import Path
 
 from ..errors import DataError, closest
+from ..runtime.paths import user_path
 from . import cifar, digits, idx
 from .catalogue import CATALOGUE, Info, RemoteFile
 from .dataset import Dataset
@@ -57,15 +59,17 @@ def folders(data_dir: PathLike | None = None) -> list[Path]:
     Returns
     -------
     list of Path
-        `data_dir` if given, ``$SIMPLENN_DATA_DIR`` if set, and the platform's cache folder.
+        `data_dir` if given, ``$SIMPLENN_DATA_DIR`` if set, the platform's cache folder, and
+        ``data`` in the working folder if there is one.  A download goes to the first.
     """
     import platformdirs
 
-    places = [] if data_dir is None else [Path(data_dir).expanduser()]
+    places = [] if data_dir is None else [user_path(data_dir)]
     if os.environ.get(ENVIRONMENT):
-        places.append(Path(os.environ[ENVIRONMENT]).expanduser())
+        places.append(user_path(os.environ[ENVIRONMENT]))
     cache = Path(platformdirs.user_cache_dir("simplenn_py", appauthor=False))
-    return [*places, cache / "data"]
+    here = Path("data").absolute()
+    return [*places, cache / "data", *([here] if here.is_dir() else [])]
 
 
 def where(name: str, data_dir: PathLike | None = None) -> Path | None:
@@ -196,7 +200,7 @@ def _find(name: str, folder: Path) -> Path | None:
         return cifar.locate(folder)
     files = idx.locate(folder)
     paths = [path for path in files.values() if path is not None]
-    return paths[0].parent if len(paths) == len(files) else None
+    return paths[0].parent if len(paths) == len(files) else idx.locate_keras(folder)
 
 
 def _read(name: str, folder: Path) -> Dataset:
@@ -204,7 +208,11 @@ def _read(name: str, folder: Path) -> Dataset:
         source = cifar.locate(folder)
         assert source is not None
         return cifar.load(source)
-    return idx.load({stem: path for stem, path in idx.locate(folder).items() if path is not None})
+    files = {stem: path for stem, path in idx.locate(folder).items() if path is not None}
+    keras = idx.locate_keras(folder)
+    if len(files) < len(idx.STEMS) and keras is not None:
+        return idx.load_keras(keras)
+    return idx.load(files)
 
 
 def _complete(name: str, folder: Path, searched: list[Path], progress: bool) -> None:
@@ -241,6 +249,9 @@ def _reads_well(name: str, file: RemoteFile, folder: Path) -> bool:
             if source is not None:
                 cifar.load(source)
             return source is not None
+        if _find(name, folder) == idx.locate_keras(folder) is not None:
+            _read(name, folder)
+            return True
         path = idx.locate(folder)[file.name.removesuffix(".gz")]
         if path is not None:
             idx.read_idx(path)

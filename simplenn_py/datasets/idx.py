@@ -1,4 +1,4 @@
-"""MNIST in its original IDX files, gzipped or not.
+"""MNIST in its original IDX files, gzipped or not, or in the single file that Keras keeps.
 
 An IDX file consists of two zero bytes, one byte for the type (8: unsigned byte), one byte for
 the number of dimensions, each dimension as a big-endian 32-bit integer, and the values in C
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..io.damage import LIBRARY_ERRORS, reason
+from ..io.npz import read_arrays
 from ..layout import Array, from_rows
 from .dataset import Dataset, Images
 
@@ -26,13 +27,67 @@ STEMS = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+KERAS = "mnist.npz"
 _UBYTE = 8
 _GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_MAX = 1040  # deflate compresses at most 1032 to 1: a header that claims more is wrong
 
 
 def locate(folder: Path) -> dict[str, Path | None]:
-    """Find each of MNIST's four files in `folder` or its sub-folder ``mnist``.
+    """Find each of MNIST's four files in `folder` or one of the usual sub-folders.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder to search, then its sub-folders ``mnist``, and ``MNIST/raw`` of torchvision.
+
+    Returns
+    -------
+    dict of str to Path or None
+        The file for each of `STEMS`, or None if it is missing; the gzipped file if both
+        exist.  The spelling ``train-images.idx3-ubyte`` of some mirrors is accepted too.  A
+        sub-folder that holds all four is preferred.
+    """
+    names = ("mnist", "MNIST/raw", "MNIST", "raw", "")
+    found = [_in_folder(folder / name) for name in names]
+    for files in found:
+        if all(files.values()):
+            return files
+    return {stem: next((f[stem] for f in found if f[stem]), None) for stem in STEMS}
+
+
+def locate_directly(folder: Path) -> dict[str, Path] | None:
+    """Find the four files in `folder` itself or its sub-folder ``raw``.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder that the user names: of MNIST, or of another data set in the same files, such as
+        Fashion-MNIST.
+
+    Returns
+    -------
+    dict of str to Path, or None
+        None if one is missing.
+    """
+    for place in (folder, folder / "raw"):
+        files = {stem: path for stem, path in _in_folder(place).items() if path is not None}
+        if len(files) == len(STEMS):
+            return files
+    return None
+
+
+def _in_folder(place: Path) -> dict[str, Path | None]:
+    found: dict[str, Path | None] = {}
+    for stem in STEMS:
+        names = (stem, stem.replace("-idx", ".idx"))
+        candidates = (place / (name + suffix) for suffix in (".gz", "") for name in names)
+        found[stem] = next((path for path in candidates if path.is_file()), None)
+    return found
+
+
+def locate_keras(folder: Path) -> Path | None:
+    """Find Keras' file ``mnist.npz`` in `folder` or its sub-folder ``mnist``.
 
     Parameters
     ----------
@@ -41,21 +96,10 @@ def locate(folder: Path) -> dict[str, Path | None]:
 
     Returns
     -------
-    dict of str to Path or None
-        The file for each of `STEMS`, or None if it is missing; the gzipped file if both
-        exist.  The spelling ``train-images.idx3-ubyte`` of some mirrors is accepted too.
+    Path or None
     """
-    found: dict[str, Path | None] = {}
-    for stem in STEMS:
-        names = (stem, stem.replace("-idx", ".idx"))
-        candidates = (
-            place / (name + suffix)
-            for suffix in (".gz", "")
-            for place in (folder / "mnist", folder)
-            for name in names
-        )
-        found[stem] = next((path for path in candidates if path.is_file()), None)
-    return found
+    candidates = (folder / name / KERAS for name in ("mnist", "MNIST", ""))
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def load(files: dict[str, Path]) -> Dataset:
@@ -76,8 +120,40 @@ def load(files: dict[str, Path]) -> Dataset:
     DataError
         If a file is missing or damaged, or the numbers of images and labels differ.
     """
-    train, test = (_part(files[images], files[labels]) for images, labels in _pairs())
+    train, test = (
+        _part(read_idx(files[images]), read_idx(files[labels]), files[images], files[labels])
+        for images, labels in ((STEMS[0], STEMS[1]), (STEMS[2], STEMS[3]))
+    )
     return Dataset("mnist", train, test, str(files[STEMS[0]].parent))
+
+
+def load_keras(path: Path) -> Dataset:
+    """Read MNIST from Keras' file: arrays ``x_train``, ``y_train``, ``x_test`` and ``y_test``.
+
+    Parameters
+    ----------
+    path : Path
+        File, as :func:`locate_keras` returns it.
+
+    Returns
+    -------
+    Dataset
+        As :func:`load`.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or is not MNIST.
+    """
+    names = ("x_train", "y_train", "x_test", "y_test")
+    arrays = read_arrays(path, names)
+    for name in names:
+        if name not in arrays or arrays[name].dtype != np.uint8:
+            raise _damaged(path, f"has no array {name} of unsigned bytes")
+    train, test = (
+        _part(arrays[f"x_{part}"], arrays[f"y_{part}"], path, path) for part in ("train", "test")
+    )
+    return Dataset("mnist", train, test, str(path))
 
 
 def read_idx(path: Path) -> Array:
@@ -142,8 +218,7 @@ def _parse(stream: IO[bytes], path: Path, most: int) -> Array:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _part(images: Path, labels: Path) -> Images:
-    X, y = read_idx(images), read_idx(labels)
+def _part(X: Array, y: Array, images: Path, labels: Path) -> Images:
     if X.ndim != 3 or X.shape[1:] != (A, B):
         sizes = "x".join(map(str, X.shape))
         raise _damaged(images, f"holds an array of {sizes}, but MNIST's images are l x 28 x 28")
@@ -160,10 +235,6 @@ def _part(images: Path, labels: Path) -> Images:
         n = int(np.argmax(y > 9))
         raise _damaged(labels, f"has label {y[n]} at index {n}, but MNIST's labels are 0..9")
     return Images(from_rows(X.reshape(-1, A * B), A, B, 1, "row"), y.astype(np.int64), A, B)
-
-
-def _pairs() -> tuple[tuple[str, str], tuple[str, str]]:
-    return (STEMS[0], STEMS[1]), (STEMS[2], STEMS[3])
 
 
 def _damaged(path: Path, what: str) -> DataError:

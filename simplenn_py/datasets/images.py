@@ -17,7 +17,9 @@ import numpy as np
 
 from ..errors import DataError
 from ..io.damage import LIBRARY_ERRORS, reason
+from ..io.files import require_file
 from ..layout import Array, storage
+from ..runtime.paths import user_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,12 +29,14 @@ _GREY = frozenset({"1", "L", "LA", "La"})
 _WIDE = frozenset({"I", "F"})  # 32 bits per pixel, of unknown range
 
 
-def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int) -> Array:
+def read_images(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], a: int, b: int, d: int
+) -> Array:
     """Read picture files of any size and colour as images of one shape.
 
     Parameters
     ----------
-    paths : iterable of path
+    paths : path or iterable of path
         Picture files: PNG, JPEG or any other format that Pillow reads.
     a, b, d : int
         Height, width and channels of the images; `d` is 1 (grey) or 3 (red, green, blue).
@@ -52,7 +56,8 @@ def read_images(paths: Iterable[str | os.PathLike[str]], a: int, b: int, d: int)
     Resizing is bilinear with antialiasing: each new pixel is a weighted mean of all old pixels
     in its neighbourhood, so shrinking averages, and no value leaves the range of the old ones.
     """
-    files = [Path(path) for path in paths]
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    files = [user_path(path) for path in given]
     if d not in (1, 3):
         raise DataError(
             f"{files[0] if files else 'picture files'}: a picture has 1 channel (grey) or 3 (RGB), "
@@ -92,10 +97,12 @@ def inspect(path: Path) -> tuple[int, int, int]:
         If the file cannot be read as an image.
     """
     with _opened(path) as picture:
+        if picture.format == "TIFF" and picture.getexif().get(_ORIENTATION, 1) != 1:
+            picture.load()  # rotates it; before, the size depends on Pillow's version
         width, height = picture.size
         if picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
             width, height = height, width
-        grey = picture.mode in _GREY or picture.mode.startswith("I;16")
+        grey = picture.mode in _GREY or _is_sixteen_bit(picture)
         return height, width, 1 if grey else 3
 
 
@@ -104,11 +111,11 @@ def _read_picture(path: Path, a: int, b: int, d: int) -> Array:
     from PIL import Image, ImageOps
 
     with _opened(path) as picture:
-        if picture.mode in _WIDE:
+        if picture.mode in _WIDE and not _is_sixteen_bit(picture):
             raise DataError(
                 f"{path}: has 32 bits per pixel, of unknown range; save it with 8 bits per channel"
             )
-        if picture.mode.startswith("I;16"):
+        if _is_sixteen_bit(picture):
             wide = np.asarray(picture).astype(np.uint32)
             eight = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
             eight.getexif()[_ORIENTATION] = picture.getexif().get(_ORIENTATION, 1)
@@ -118,6 +125,11 @@ def _read_picture(path: Path, a: int, b: int, d: int) -> Array:
         if picture.size != (b, a):
             picture = picture.resize((b, a), Image.Resampling.BILINEAR)
         return np.asarray(picture).reshape(a, b, d)
+
+
+def _is_sixteen_bit(picture: Image) -> bool:
+    """Return whether a picture is grey with values 0..65535; Pillow scales a .pgm file to that."""
+    return picture.mode.startswith("I;16") or (picture.format, picture.mode) == ("PPM", "I")
 
 
 def _on_white(picture: Image) -> Image:
@@ -135,17 +147,17 @@ def _opened(path: Path) -> Iterator[Image]:
     """Open a picture file; every error that Pillow raises becomes a DataError."""
     from PIL import Image, UnidentifiedImageError
 
+    require_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Pillow warns of a decompression bomb beyond 90 megapixels: not a training image.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            # Given a name, Pillow maps some files into memory, and rotated .tif files wrongly.
+            with path.open("rb") as stream, Image.open(stream) as picture:
                 yield picture
     except DataError:
         raise
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; check the path") from None
     except UnidentifiedImageError:
         raise DataError(
             f"{path}: cannot be read as an image; remove it, or save it again as PNG"

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..io.damage import reason
 from ..io.mat5 import load_mat
+from ..labels import as_labels
 from ..layout import Array, from_rows
+from ..pixels import as_pixels
 from .dataset import Dataset, Images
-from .values import as_labels, as_pixels, check_count, fits_uint8, need_shape
+from .values import check_count, fits_uint8, need_shape
 
 Shape = tuple[int, int, int]
 
@@ -93,7 +94,7 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
                 f"{path}: has no variable {name}; simpleNN's files hold labels y and images Z, "
                 "one row per image, so save both: save('-v7', FILE, 'y', 'Z')"
             )
-    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y")
+    y = as_labels(_cell_strings(variables["y"], path), f"{path}: y", padded=True)
     Z, where = variables["Z"], f"{path}: Z"
     if not issparse(Z) and not isinstance(Z, np.ndarray):
         raise DataError(f"{where}: is not a matrix; save images as a matrix with one row per image")
@@ -127,13 +128,6 @@ def _cell_strings(y: Any, path: Path) -> Array:
 
 def _dense(Z: Any, abd: int, where: str) -> Array:
     Z = Z.tocsc(copy=True)
-    try:
-        # In a damaged file indices may lie outside the matrix; no later step would notice.
-        Z.check_format(full_check=True)
-    except ValueError as error:
-        raise DataError(
-            f"{where}: its indices are damaged ({reason(error)}); restore it from a copy"
-        ) from None
     Z.sum_duplicates()
     values = as_pixels(Z.data, where)
     if fits_uint8(values):

@@ -1,4 +1,4 @@
-"""Checks and dtypes of pixels and labels, common to all file formats.
+"""Checks of pixels and of counts, common to all file formats.
 
 The argument `where` of every function is "FILE: NAME", with which its messages begin.
 """
@@ -9,54 +9,6 @@ import numpy as np
 
 from ..errors import DataError
 from ..layout import Array
-
-_EXACT32 = 2**24  # float32 holds every integer up to here, float64 up to 2**53
-_EXACT64 = 2**53
-
-
-def as_pixels(X: Array, where: str) -> Array:
-    """Return `X` as uint8, float32 or float64 without changing a value.
-
-    Parameters
-    ----------
-    X : ndarray of bool, integers or floats, any shape and memory order
-        Pixels.
-    where : str
-        Start of the error messages.
-
-    Returns
-    -------
-    ndarray of uint8, float32 or float64, the shape of `X`
-        Bool and integers become the first of uint8, float32 and float64 that holds all
-        values exactly.  float16 becomes float32; float32 and float64 stay.
-
-    Raises
-    ------
-    DataError
-        If a value is NaN, infinite, complex, not a number, or an integer beyond 2**53.
-    """
-    if X.dtype.kind == "f":
-        dtype = np.float32 if X.dtype.itemsize <= 4 else np.float64
-        X = X.astype(dtype, copy=False)
-        if not np.isfinite(X).all():
-            n = int(np.argmin(np.isfinite(X).ravel()))
-            raise DataError(
-                f"{where}: value {X.ravel()[n]} at index {n}; pixels must be finite numbers, so "
-                "correct or leave out these images"
-            )
-        return X
-    if X.dtype.kind not in "biu":
-        raise DataError(
-            f"{where}: has dtype {X.dtype}; pixels must be real numbers, so save it as uint8 or "
-            "as floating point"
-        )
-    least, most = (int(X.min()), int(X.max())) if X.size else (0, 0)
-    if least >= 0 and most <= 255:
-        return X.astype(np.uint8, copy=False)
-    largest = max(-least, most)
-    if largest > _EXACT64:
-        raise DataError(f"{where}: value {largest} is beyond 2**53; scale the pixels down")
-    return X.astype(np.float32 if largest <= _EXACT32 else np.float64)
 
 
 def fits_uint8(X: Array) -> bool:
@@ -74,54 +26,6 @@ def fits_uint8(X: Array) -> bool:
     if X.dtype == np.uint8 or X.size == 0:
         return True
     return bool(X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all())
-
-
-def as_labels(y: Array, where: str) -> Array:
-    """Return labels as int64 or as fixed-width strings.
-
-    Parameters
-    ----------
-    y : ndarray, shape (l,), (l, 1) or (1, l)
-        Labels: integers, floats that are whole numbers (MATLAB stores all numbers as
-        doubles), strings, or bytes in UTF-8.
-    where : str
-        Start of the error messages.
-
-    Returns
-    -------
-    ndarray of int64 or str, shape (l,)
-        Strings come without the trailing blanks with which MATLAB pads them.
-
-    Raises
-    ------
-    DataError
-        If `y` is empty or not a vector, or a label is not an integer or a string.
-    """
-    if y.ndim == 2 and 1 in y.shape:
-        y = y.reshape(-1)
-    if y.ndim != 1 or y.size == 0:
-        shape = "x".join(map(str, y.shape)) or "a single value"
-        raise DataError(f"{where}: is {shape}; labels must be a vector with one label per image")
-    if y.dtype.kind == "U":
-        return np.char.rstrip(y)
-    if y.dtype.kind == "S":
-        try:
-            return np.char.rstrip(np.char.decode(y, "utf-8"))
-        except UnicodeDecodeError:
-            raise DataError(f"{where}: a label is not UTF-8; save labels as text") from None
-    if y.dtype.kind not in "biuf":
-        raise DataError(f"{where}: has dtype {y.dtype}; labels must be integers or strings")
-    if y.dtype.kind == "f":
-        whole = np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) <= _EXACT64)
-        if not whole.all():
-            n = int(np.argmin(whole))
-            raise DataError(
-                f"{where}: label {y[n]} at index {n} is not an integer; labels must be integers "
-                "or strings, one per class"
-            )
-    if y.dtype.kind == "u" and y.max() > np.iinfo(np.int64).max:
-        raise DataError(f"{where}: label {y.max()} does not fit in int64; use smaller labels")
-    return y.astype(np.int64)
 
 
 def check_count(l: int, y: Array, where: str) -> None:

@@ -17,6 +17,7 @@ OFFICIAL = "the published file"
 REPACKED = "the published contents, compressed again"
 OTHER = "same format, different bytes"
 UNPACKED = "unpacked batches, for which no checksum is published"
+CONVERTED = "another published form, for which no checksum is kept"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Verified:
         Number of images in the training set and in the test set.
     files : tuple of (Path, str)
         Path and verdict per file; the verdict is one of this module's constants `OFFICIAL`,
-        `REPACKED`, `OTHER` and `UNPACKED`.
+        `REPACKED`, `OTHER`, `UNPACKED` and `CONVERTED`.
     """
 
     name: str
@@ -68,12 +69,14 @@ def verify(name: str, data_dir: fetch.PathLike | None = None) -> Verified:
         data, paths = digits.load(), [place]
     elif name == "cifar10":
         data, paths = cifar.load(place), [place]
+    elif place.is_file():
+        data, paths = idx.load_keras(place), [place]
     else:
         found = next(f for f in map(idx.locate, fetch.folders(data_dir)) if all(f.values()))
         files = {stem: path for stem, path in found.items() if path is not None}
         data, paths = idx.load(files), list(files.values())
     _check_counts(entry, data, place)
-    verdicts = tuple((p, _verdict(p, f)) for p, f in zip(paths, entry.files, strict=True))
+    verdicts = tuple((p, _verdict(p, f)) for p, f in zip(paths, entry.files, strict=False))
     return Verified(name, entry.train, entry.test, verdicts)
 
 
@@ -98,6 +101,8 @@ def _classes(images: Images) -> int:
 def _verdict(path: Path, file: RemoteFile) -> str:
     if path.is_dir():
         return UNPACKED
+    if path.name in (cifar.PYTHON_ARCHIVE, idx.KERAS):
+        return CONVERTED
     with path.open("rb") as stream:
         if _sha256(stream) == file.sha256:
             return OFFICIAL

@@ -87,11 +87,12 @@ class DirectEngine(Engine):
         offset: Array,
         flips: Array | None = None,
     ) -> None:
+        rows, indices, flips = self._batch(images, indices, offset, flips)
         self.l = indices.size
         direct.gather_padded(
-            images.T.reshape(-1, offset.size),
+            rows,
             indices,
-            np.zeros(self.l, np.bool_) if flips is None else flips,
+            flips,
             np.asarray(scale, self.dtype)[()],
             offset.astype(self.dtype),
             self._input_sizes(),

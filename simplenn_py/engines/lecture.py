@@ -72,11 +72,12 @@ class LectureEngine(Engine):
         offset: Array,
         flips: Array | None = None,
     ) -> None:
+        rows, indices, flips = self._batch(images, indices, offset, flips)
         self.l = indices.size
         elementwise.gather_input(
-            images.T.reshape(-1, offset.size),
+            rows,
             indices,
-            np.zeros(self.l, np.bool_) if flips is None else flips,
+            flips,
             self.config.ht_input * self.config.ch_input[0],
             np.asarray(scale, self.dtype)[()],
             offset.astype(self.dtype),

@@ -44,7 +44,7 @@ def write_bundle(out: Path, exercises: Sequence[Exercise], solutions: bool = Fal
         raise UserError(f"{out} already exists; name a new folder")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name[:24]}.", dir=out.parent))
     except OSError as error:
         raise UserError(
             f"{out}: cannot be written ({error.strerror}); check the folder above it"

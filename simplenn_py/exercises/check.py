@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..io.files import not_python_text
 from .differences import difference, number
 from .exercise import Case, Exercise, Mistake
 from .helpers import Helpers
@@ -136,8 +137,8 @@ def _values(run: _Run, worker: WorkerClient, report: CheckReport, seed: int) -> 
     exercise = run.exercise
     if not run.source.strip():
         return Failure("the file is empty; 'simplenn exercise start' writes the skeleton")
-    if b"\0" in run.source:
-        return Failure("the file contains NUL bytes, so it is not Python text; save it as UTF-8")
+    if fault := not_python_text(run.source):
+        return Failure(f"{fault}; open it in an editor and save it as UTF-8")
     try:
         loaded = run.open(worker)
     except StoppedError as stopped:

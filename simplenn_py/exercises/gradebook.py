@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import DataError
 from ..io.atomic import atomic_write_bytes
 from ..io.damage import reason
+from ..io.files import read_text
 from ..io.stored import Mismatch, record, text, told, whole
 from ..io.strict_json import from_json
 from .check import read_source
@@ -147,9 +148,9 @@ def load_gradebook(folder: Path) -> Gradebook:
     if not path.exists():
         return Gradebook(folder)
     try:
-        content = from_json(path.read_text("utf-8"))
+        content = from_json(read_text(path))
         entries = _CONTENT(content, "")["exercises"]
-    except (ValueError, OSError, Mismatch) as fault:
+    except (ValueError, Mismatch) as fault:
         raise DataError(
             f"{path}: is not a progress file of this version; remove it and run the check again "
             f"({reason(fault)})"

@@ -15,19 +15,21 @@ import numpy as np
 
 from ..cnn.operators.loss import CrossEntropy
 from ..datasets.dataset import Dataset, Images
-from ..datasets.values import as_pixels
 from ..errors import DataError, OptionError
+from ..labels import as_labels, match_labels, note_unknown
 from ..layout import Array, from_nhwc, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
-from ..runtime.threads import limit_threads
+from ..pixels import FIRST_REMEDY, as_pixels, channels_first, sizes
+from ..runtime.threads import limit_threads, usable_threads
 from ..training.options import TrainOptions
 from ..training.results import History
 from ..training.training import train
 
 try:  # it has no types, and the type checks also run without it
     from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.metrics import accuracy_score
     from sklearn.utils import check_random_state
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.multiclass import check_classification_targets
@@ -80,7 +82,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     GNsize, iter_max, xi, CGmax : as in TrainOptions
         Options of the solver newton.
     loss, dtype, engine, threads, validation : as in TrainOptions
-        A network for a small table trains faster with ``threads=1``.
+        A network for a small table trains faster with ``threads=1``.  If a process has fewer
+        cores than `threads`, as in a search with ``n_jobs``, it uses all that it has.
     random_state : int, RandomState or None
         An int is the ``seed`` of TrainOptions; the same int gives bit-identical results.
 
@@ -223,6 +226,35 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen = self._decision_values(X).argmax(axis=0)
         return self.classes_[chosen]
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy on labelled images.
+
+        Parameters
+        ----------
+        X : array-like
+            As in :meth:`fit`, with the same number of features.
+        y : array-like, shape (l,)
+            True labels, compared with `classes_` as in :meth:`simplenn_py.Model.score`: the
+            number 7 is the text "7", and a label that is no class counts as a mistake.
+        sample_weight : array-like, shape (l,), optional
+            Weight of each image.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self, "model_")
+        try:
+            classes = as_labels(self.classes_, "classes_")
+            index, unknown = match_labels(y, classes)
+        except DataError:  # labels of another type, such as 0.5
+            return float(super().score(X, y, sample_weight))
+        if np.unique(classes).size < classes.size:
+            return float(super().score(X, y, sample_weight))
+        chosen = self._decision_values(X).argmax(axis=0)
+        note_unknown(unknown)
+        return float(accuracy_score(index, chosen, sample_weight=sample_weight))
+
     def decision_function(self, X: Any) -> Array:
         """Compute the network's outputs ``z^{L+1}``.
 
@@ -271,11 +303,13 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shape = self.model_.config.image_shape
         if own not in (None, shape):
             raise DataError(
-                f"X holds images of {_text(own)}, but the network takes {_text(shape)}; "
-                "give images of that size"
+                f"X holds images of {_text(own)}, read as (l, height, width, channels), but the "
+                f"network takes {_text(shape)}; give images of that size"
+                + (f"; {FIRST_REMEDY}" if (*own[1:], own[0]) == shape else "")
             )
-        with limit_threads(int(self.threads)):
-            z = self.model_.decision_values(self._stored(X, own, shape), self.engine)
+        with limit_threads(usable_threads(int(self.threads))):
+            Z = self._stored(X, own, shape)
+            z = self.model_.decision_values(Z, self.engine, layout="storage")
         return z.astype(np.float64)
 
     def _validated(self, X: Any, *y: Any) -> tuple[Array, Any, Shape | None]:
@@ -283,6 +317,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         own = None
         if isinstance(X, list | tuple):
             X = np.asarray(X)
+        if np.ma.is_masked(X):
+            X = as_pixels(X, "X")  # refuses it
         if getattr(X, "ndim", 2) in (3, 4):
             X = np.asarray(X)
             a, b, d = own = (*X.shape[1:], 1)[:3]
@@ -306,6 +342,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.image_shape is not None:
             shape, source = tuple(np.ravel(self.image_shape).tolist()), "image_shape"
         elif own is not None:
+            fitted = config is None or (isinstance(config, str) and config in PRESETS)
+            if fitted and channels_first((1, *own)):
+                raise DataError(
+                    f"X was read as (l, height, width, channels), {sizes((1, *own))}; "
+                    f"{FIRST_REMEDY}, otherwise give image_shape={own}"
+                )
             return own
         elif config is None:
             return features, 1, 1
@@ -319,9 +361,10 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             shape, source = known.image_shape, "the image shape of config"
         if not _fits(shape, features) or own not in (None, shape):
             found = f"images of {_text(own)}" if own else f"a table of {features} columns"
+            first = own is not None and (*own[1:], own[0]) == shape
             raise OptionError(
                 f"{source} is {shape}, but X is {found}; give three whole numbers, height, width "
-                f"and channels, whose product is {features}"
+                f"and channels, whose product is {features}{'; ' + FIRST_REMEDY if first else ''}"
             )
         return shape
 
@@ -334,6 +377,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
         if plain["solver"] == "sgd" and plain["lr"] == 0:
             plain["lr"] = _SGD_RATE
+        if type(plain["threads"]) is int:
+            plain["threads"] = usable_threads(plain["threads"])
         rng = check_random_state(self.random_state)
         if isinstance(self.random_state, Integral):
             return TrainOptions(**plain, seed=int(self.random_state))
@@ -354,11 +399,14 @@ def _small_network(shape: Shape, classes: int) -> NetConfig:
 
 def _model_labels(classes: Array) -> Array:
     """Return labels that a model file can hold: integers or strings."""
-    if classes.dtype.kind in "iuU":
-        return classes
-    if all(isinstance(label, str) for label in classes.tolist()):
-        return classes.astype(str)  # strings of pandas have the dtype object
-    return np.arange(classes.size)
+    numbers = np.arange(classes.size)
+    if classes.dtype.kind in "fb":
+        return numbers
+    try:
+        labels = as_labels(classes)
+    except DataError:
+        return numbers
+    return labels if np.unique(labels).size == classes.size else numbers
 
 
 def _text(shape: Shape) -> str:

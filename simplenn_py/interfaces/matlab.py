@@ -14,11 +14,14 @@ from numpy.typing import ArrayLike
 from ..cnn.operators.loss import get_loss
 from ..cnn.problem import Problem
 from ..datasets.dataset import Images
-from ..datasets.values import as_labels, check_count
+from ..datasets.values import check_count
 from ..errors import ConfigError, DataError, OptionError, closest
+from ..labels import as_labels, in_kind_of, match_labels, note_unknown, quoted
 from ..layout import Array, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
+from ..pixels import as_pixels
+from ..runtime.numerals import real
 from ..training.job import check_images, fresh_job
 from ..training.options import TrainOptions
 from ..training.training import run_job
@@ -102,7 +105,7 @@ def parse_options(options: str) -> TrainOptions:
 def _read(name: str, text: str) -> dict[str, Any]:
     option = _OPTIONS[name]
     try:
-        value = float(text)
+        value = real(text)
     except ValueError:
         raise OptionError(f"{name} is {text!r}; it must be a number") from None
     if option.values is not None:
@@ -172,6 +175,12 @@ def cnn_train(
     if y_v is not None and np.size(y_v):
         images_v, labels_v = _data(y_v, Z_v, config, "_v")
         check_images(images_v, "validation")
+        labels_v = in_kind_of(labels_v, labels)
+        if labels_v.dtype.kind != labels.dtype.kind:
+            raise DataError(
+                f"y_v holds texts, such as {quoted(labels_v[0].item())}, but y holds numbers; use "
+                "the same labels in both"
+            )
         both = np.concatenate([images.Z.T, images_v.Z.T]).T
         labels = np.concatenate([labels, labels_v])
         images = Images(both, labels, images.a, images.b)
@@ -180,7 +189,7 @@ def cnn_train(
         config, classes, np.random.default_rng(given), chosen.dtype, None, chosen.loss
     )
     problem = Problem(
-        images.Z, np.searchsorted(classes, labels), get_loss(chosen.loss), chosen.C * l,
+        images.Z, match_labels(labels, classes)[0], get_loss(chosen.loss), chosen.C * l,
         1.0, model.normalisation.offset,
     )  # fmt: skip
     job = fresh_job(model, problem, np.arange(l), np.arange(l, labels.size), chosen)
@@ -196,7 +205,8 @@ def cnn_predict(
     Parameters
     ----------
     y : array_like, shape (l,), optional
-        True labels; None or empty if they are not known.
+        True labels; None or empty if they are not known.  A label that the model does not know
+        counts as a mistake, and a message tells how many there are, see ``Model.score``.
     Z : array_like or scipy.sparse matrix, shape (l, a*b*d)
         See :func:`cnn_train`.
     model : Model, or path of a ``model.npz``
@@ -227,31 +237,31 @@ def cnn_predict(
         model = Model.load(Path(model))
     a, b, d = model.config.image_shape
     images = from_rows(_rows(Z, a * b * d, "Z"), a, b, d)
-    results = model.predict(images, batch_size=batch_size)
+    results = model.predict(images, batch_size=batch_size, layout="storage")
     if y is None or np.size(y) == 0:
         return results, float("nan")
-    labels = as_labels(np.asarray(y).ravel(), "y")
+    labels = as_labels(y, "y")
     check_count(results.size, labels, "Z")
-    return results, float(np.mean(results == labels))
+    index, unknown = match_labels(labels, model.classes)
+    note_unknown(unknown)
+    return results, float(np.mean(match_labels(results, model.classes)[0] == index))
 
 
 def _data(y: ArrayLike, Z: Any, config: NetConfig, suffix: str) -> tuple[Images, Array]:
     a, b, d = config.image_shape
-    labels = as_labels(np.asarray(y).ravel(), f"y{suffix}")
+    labels = as_labels(y, f"y{suffix}", padded=True)
     rows = _rows(Z, a * b * d, f"Z{suffix}")
     check_count(rows.shape[0], labels, f"Z{suffix}")
     return Images(from_rows(rows, a, b, d), labels, a, b), labels
 
 
 def _rows(Z: Any, abd: int, name: str) -> Array:
-    rows = np.asarray(Z.toarray() if hasattr(Z, "toarray") else Z)
+    rows = as_pixels(Z.toarray() if hasattr(Z, "toarray") else Z, name)
     if rows.ndim != 2 or rows.shape[1] != abd or rows.shape[0] == 0:
         raise DataError(
             f"{name} has shape {rows.shape}; it must be l x {abd}, one image per row, column by "
             "column"
         )
-    if rows.dtype.kind not in "uif" or not np.isfinite(rows).all():
-        raise DataError(f"{name} must hold finite real numbers; remove or replace the others")
     return rows
 
 

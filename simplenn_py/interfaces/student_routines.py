@@ -21,6 +21,8 @@ import numpy as np
 from .. import cnn
 from ..engines.operator_table import Operators
 from ..errors import DataError
+from ..io.files import TEXT_BYTES, not_python_text, read_bytes
+from ..runtime.paths import user_path
 
 #: Number of calls per routine that are repeated with the package's, to compare values and times.
 _COMPARED = 20
@@ -180,7 +182,7 @@ def load_all(paths: Sequence[str | Path]) -> list[Watched]:
         As :func:`load_routines`, and if two files define the same routine.
     """
     found: dict[str, Watched] = {}
-    for path in map(Path, paths):
+    for path in map(user_path, paths):
         if path.is_dir():
             own = [watched for file in sorted(path.glob("*.py")) for watched in _routines(file)[0]]
             if not own:
@@ -220,7 +222,7 @@ def load_routines(path: str | Path) -> list[Watched]:
     DataError
         If the file cannot be run, or defines none of these routines.
     """
-    found, unwritten = _routines(Path(path))
+    found, unwritten = _routines(user_path(path))
     known = Operators.names()
     if not found:
         begun = [name for name in known if name in unwritten]
@@ -239,10 +241,11 @@ def load_routines(path: str | Path) -> list[Watched]:
 def _routines(path: Path) -> tuple[list[Watched], set[str]]:
     """Return a file's routines, and the names of those that are not written yet."""
     path = path.resolve()
+    source = read_bytes(path, TEXT_BYTES)
+    if fault := not_python_text(source):
+        raise DataError(f"{path}: {fault}; open it in an editor and save it as UTF-8")
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        tree = ast.parse(source, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         number = getattr(error, "lineno", None)
         line = f", line {number}" if number else ""

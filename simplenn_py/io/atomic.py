@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import DataError
+from ..runtime.paths import user_path
 
 #: Names of the temporary files of :func:`atomic_open`.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
@@ -32,7 +33,7 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[A
         File to write.  A symbolic link is followed: its target is replaced.
     mode : {"wb", "w"}
         Whether to write bytes or text.  Text is encoded as UTF-8, with "\\n" line ends on
-        every system.
+        every system; bytes of file names that are not UTF-8 are escaped.
 
     Yields
     ------
@@ -50,14 +51,16 @@ def atomic_open(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[A
         raise ValueError(
             f"mode is {mode!r}; it must be 'wb' or 'w', since atomic_open writes whole files"
         )
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
-    text = {"encoding": "utf-8", "newline": "\n"} if mode == "w" else {}
+    target = Path(os.path.realpath(user_path(path)))
+    # The part of the name is for a person who finds the file.  Its 24 characters have at most 96
+    # bytes, so the whole stays below the limit of every file system, 255 bytes or 143.
+    temporary = target.with_name(f".{target.name[:24]}.{secrets.token_hex(6)}.tmp")
+    text = {"encoding": "utf-8", "newline": "\n", "errors": "backslashreplace"}
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder; name a file")
         # "x" creates the file with the permissions of the umask and follows no link.
-        stream: IO[Any] = temporary.open(mode.replace("w", "x"), **text)  # type: ignore[call-overload]
+        stream: IO[Any] = temporary.open(mode.replace("w", "x"), **(text if mode == "w" else {}))  # type: ignore[call-overload]
     except OSError as error:
         raise _cannot_write(path, error) from None
     try:

@@ -1,8 +1,8 @@
 """Reading possibly damaged ``.mat`` files of MATLAB's versions 4 to 7.
 
 ``scipy.io.loadmat`` trusts the types and sizes that a file states, and a single wrong byte
-can crash the process.  This module checks the structure first.  SciPy then reads only the
-requested variables, already unpacked.
+can crash the process.  This module checks the structure first, and every index of a sparse
+matrix.  SciPy then reads only the requested variables, already unpacked.
 
 A file of version 5 to 7 consists of a header of 128 bytes and a sequence of elements.  An
 element consists of a tag (its type and its number of bytes) and its data, padded to a multiple
@@ -23,8 +23,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import DataError
+from ..layout import Array
+from ..runtime.memory import free_bytes
+from ..runtime.paths import user_path
+from ..runtime.units import human_bytes
 from .damage import LIBRARY_ERRORS, reason
+from .files import read_bytes
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _HEADER = 128
@@ -35,9 +42,8 @@ _CELL, _STRUCT, _CHAR, _SPARSE = 1, 2, 4, 5
 _NUMERIC = range(6, 16)
 _COMPLEX_FLAG = 0x08
 _MAX_DEPTH = 8
-# A file may unpack to the larger of _MAX_RATIO times its size and _MIN_BOUND bytes.
-_MAX_RATIO = 64
-_MIN_BOUND = 2**30
+# An unpacked variable is held three times: unpacked, in the file for SciPy, and as an array.
+_COPIES = 3
 
 
 class _Damage(Exception):
@@ -68,20 +74,18 @@ def load_mat(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, 
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    path = Path(path)
+    path = user_path(path)
+    content = read_bytes(path)
     try:
-        content = path.read_bytes()
         if content.startswith((b"MATLAB 7.3", _HDF5_MAGIC)) or content[512:520] == _HDF5_MAGIC:
             raise DataError(
                 f"{path}: is in MATLAB's version 7.3 (HDF5), which is not supported; in MATLAB "
                 "save it again with save('-v7', ...)"
             )
-        checked = content if _is_version_4(content) else _checked(content, names)
+        checked = content if _is_version_4(content) else _checked(content, names, path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SciPy's, about oddities that the caller checks
             variables = loadmat(io.BytesIO(checked), variable_names=list(names))
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; check the path") from None
     except DataError:
         raise
     except (_Damage, MatReadError, *LIBRARY_ERRORS) as error:
@@ -97,12 +101,12 @@ def _is_version_4(content: bytes) -> bool:
     return len(content) >= 20 and 0 in content[:4]
 
 
-def _checked(content: bytes, names: Collection[str]) -> bytes:
+def _checked(content: bytes, names: Collection[str], path: Path) -> bytes:
     """Return a file that holds only the variables `names`, checked and unpacked."""
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if order is None:
         raise _Damage("it has no header of MATLAB's version 5 to 7")
-    left = max(_MAX_RATIO * len(content), _MIN_BOUND)
+    bound = left = max(free_bytes() // _COPIES, 1)
     parts = [content[:_HEADER]]
     elements = _Elements(content[_HEADER:], order)
     while not elements.at_end():
@@ -111,7 +115,10 @@ def _checked(content: bytes, names: Collection[str]) -> bytes:
             unpacked = zlib.decompressobj().decompress(data, left)
             left -= len(unpacked)
             if left <= 0:
-                raise _Damage(f"it unpacks to more than {_MAX_RATIO} times its size")
+                raise DataError(
+                    f"{path}: unpacks to more than {human_bytes(bound)}, the most that the free "
+                    "memory allows; close other programs, or use fewer images"
+                )
             kind, data = _Elements(unpacked, order).next()
         if kind != _MATRIX:
             raise _Damage(f"an element has type {kind}, but a variable belongs there")
@@ -158,6 +165,13 @@ class _Elements:
             raise _Damage(f"an element has type {kind} and {len(data)} bytes")
         return len(data) // widths[kind]
 
+    def indices(self) -> Array:
+        """Return the items of the next element; a negative one becomes huge, out of any range."""
+        kind, data = self.next()
+        if kind not in (_INT32, _UINT32) or len(data) % 4:
+            raise _Damage(f"an element has type {kind}, but 32-bit integers belong there")
+        return np.frombuffer(data, self.order + "u4")
+
     def integers(self) -> tuple[int, ...]:
         """Return the items of the next element, which must be 32-bit integers."""
         kind, data = self.next()
@@ -189,14 +203,13 @@ def _body(
         if inner.items(_TEXT_BYTES) < count:
             raise _Damage(f"{name} holds less text than its size requires")
     elif array_class == _SPARSE:
-        integers = {_INT32: 4, _UINT32: 4}
-        rows, starts = inner.items(integers), inner.items(integers)
-        values = [inner.items(_ITEM_BYTES) for _ in range(parts)]
-        if len(sizes) != 2 or starts != sizes[1] + 1 or min(rows, *values) < max(rows, *values):
-            raise _Damage(f"the parts of the sparse matrix {name} do not match")
+        _sparse(inner, parts, sizes, name)
     elif array_class in (_CELL, _STRUCT):
         if array_class == _STRUCT:
-            count *= _fields(inner)
+            fields = _fields(inner)
+            if not fields and count > 1:  # SciPy would allocate them, and no byte is behind them
+                raise _Damage(f"{name} is a struct without fields")
+            count *= fields
         for _ in range(count):
             kind, data = inner.next()
             if kind != _MATRIX or depth >= _MAX_DEPTH:
@@ -206,6 +219,22 @@ def _body(
                 _body(child, *_head(child)[:3], name, depth + 1)
     else:
         raise _Damage(f"{name} is of class {array_class}: not numbers, text, cells or structs")
+
+
+def _sparse(inner: _Elements, parts: int, sizes: tuple[int, ...], name: str) -> None:
+    """Check all indices of a sparse matrix: SciPy's compiled code uses some of them unchecked.
+
+    Column j holds the entries ``starts[j]`` to ``starts[j + 1] - 1``, and entry k lies in row
+    ``rows[k]``.  There may be more room for entries than the columns use.
+    """
+    rows, starts = inner.indices(), inner.indices()
+    room = min(rows.size, *(inner.items(_ITEM_BYTES) for _ in range(parts)))
+    if len(sizes) != 2 or starts.size != sizes[1] + 1 or starts[-1] > room:
+        raise _Damage(f"the parts of the sparse matrix {name} do not match")
+    if starts[0] != 0 or (starts[1:] < starts[:-1]).any():
+        raise _Damage(f"the columns of the sparse matrix {name} overlap")
+    if (rows[: starts[-1]] >= sizes[0]).any():
+        raise _Damage(f"the sparse matrix {name} has an entry outside its {sizes[0]} rows")
 
 
 def _fields(inner: _Elements) -> int:

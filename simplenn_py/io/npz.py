@@ -1,8 +1,8 @@
-"""Named arrays in an uncompressed ``.npz`` file: models, checkpoints, data sets.
+"""Named arrays in a ``.npz`` file: models, checkpoints, data sets.
 
 The format is NumPy's own: a zip archive of ``NAME.npy`` members, which ``numpy.load`` opens.
 The reader does not trust the file.  No member is unpickled, and the size that a header claims
-is compared with the actual number of bytes before memory is allocated.
+is compared with the actual number of bytes, and with the free memory, before memory is allocated.
 """
 
 from __future__ import annotations
@@ -11,29 +11,32 @@ import math
 import os
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
-from ..errors import DataError
+from ..errors import DataError, shown
 from ..layout import Array
+from ..runtime.memory import free_bytes
+from ..runtime.paths import user_path
+from ..runtime.units import human_bytes
 from .atomic import atomic_open
 from .damage import LIBRARY_ERRORS, reason
-
-# Our files are not compressed.  Others may be, but a small file that claims to hold
-# gigabytes is a mistake or an attack.  The bound is the larger of MAX_RATIO times the file's
-# size and MIN_BOUND bytes.
-MAX_RATIO = 64
-MIN_BOUND = 2**28
+from .files import require_file
 
 _KINDS = "biufcSU"  # bool, integers, floats, complex, fixed-width strings
+_FIELDS = "save each of its fields as an array of its own"
 
 
 class _Damage(Exception):
     """The file is damaged; the text names the fault, but not the file."""
+
+
+class _NotPlain(Exception):
+    """An array is of a kind that is not read; the text names the kind and the remedy."""
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
@@ -86,13 +89,18 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> N
                 npy.write_array(member, array, allow_pickle=False)
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """Read all arrays of a ``.npz`` file; nothing is unpickled.
+def read_arrays(
+    path: str | os.PathLike[str], names: Collection[str] | None = None
+) -> dict[str, Array]:
+    """Read arrays of a ``.npz`` file; nothing is unpickled.
 
     Parameters
     ----------
     path : path
         File to read.
+    names : collection of str, optional
+        Names of the arrays to read.  Those that the file lacks are left out, and whatever else
+        it holds is ignored.  By default the file must hold nothing but arrays, and all are read.
 
     Returns
     -------
@@ -103,49 +111,89 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     Raises
     ------
     DataError
-        If the file is missing, damaged or not an archive of arrays, or claims sizes that it
-        cannot hold.
+        If the file is missing, damaged or not an archive of arrays, claims sizes that it cannot
+        hold or that exceed the free memory, or one of the arrays is not made of numbers or
+        fixed-width strings.
     """
-    path = Path(path)
+    path = user_path(path)
+    require_file(path)
     try:
         with open(path, "rb") as stream:
-            return _read(stream, path)
+            return _read(stream, path, names)
     except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise DataError(f"{path}: there is no such file; check the path") from None
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except _NotPlain as kind:
+        raise DataError(f"{path}: {kind}") from None
     except _Damage as damage:
         raise DataError(
             f"{path}: is not a usable .npz file ({damage}); restore a copy or write it again"
         ) from None
 
 
-def _read(stream: IO[bytes], path: Path) -> dict[str, Array]:
-    size = path.stat().st_size
-    try:
-        archive = zipfile.ZipFile(stream)
-    except LIBRARY_ERRORS as error:
-        raise _Damage(f"not a zip archive: {reason(error)}") from None
-    entries = archive.infolist()
-    total = sum(entry.file_size for entry in entries)
-    bound = max(MAX_RATIO * size, MIN_BOUND)
-    if total > bound:
-        raise _Damage(f"{size} bytes claim to unpack to {total}, beyond the bound of {bound}")
+def array_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of all members of a ``.npz`` file, without the suffix ``.npy``.
+
+    Parameters
+    ----------
+    path : path
+        File that :func:`read_arrays` could read.
+
+    Returns
+    -------
+    list of str
+    """
+    with zipfile.ZipFile(path) as archive:
+        return [entry.filename.removesuffix(".npy") for entry in archive.infolist()]
+
+
+def _read(stream: IO[bytes], path: Path, names: Collection[str] | None) -> dict[str, Array]:
+    archive = _archive(stream)
+    entries = _entries(archive, names)
+    total, free = sum(entry.file_size for _, entry in entries), free_bytes()
+    if total > free:
+        raise DataError(
+            f"{path}: its arrays take {human_bytes(total)}, but only {human_bytes(free)} of memory "
+            "are free; close other programs, or save fewer or smaller arrays"
+        )
     arrays: dict[str, Array] = {}
-    for entry in entries:
-        name = entry.filename.removesuffix(".npy")
-        if name == entry.filename or not _is_name(name):
-            raise _Damage(f"member {entry.filename[:60]!r} is not of the form NAME.npy")
+    for name, entry in entries:
         if name in arrays:
-            raise _Damage(f"member {entry.filename[:60]!r} occurs twice")
+            raise _Damage(f"member {shown(entry.filename, 60)!r} occurs twice")
         try:
             with archive.open(entry) as member:
                 arrays[name] = _read_member(member, entry.file_size)
+        except _NotPlain as kind:
+            raise _NotPlain(f"array {name!r} {kind}") from None
         except _Damage as damage:
             raise _Damage(f"array {name!r}: {damage}") from None
         except LIBRARY_ERRORS as error:  # CRC, compression, encryption, header, memory
             raise _Damage(f"array {name!r}: {reason(error)}") from None
     return arrays
+
+
+def _archive(stream: IO[bytes]) -> zipfile.ZipFile:
+    if stream.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX:
+        raise _NotPlain(
+            "is a single array, a .npy file under another name; save all arrays together with "
+            "numpy.savez(FILE, X=images, y=labels)"
+        )
+    try:
+        return zipfile.ZipFile(stream)
+    except LIBRARY_ERRORS as error:
+        raise _Damage(f"not a zip archive: {reason(error)}") from None
+
+
+def _entries(
+    archive: zipfile.ZipFile, names: Collection[str] | None
+) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Return the members to read, with the names of their arrays."""
+    found = [(entry.filename.removesuffix(".npy"), entry) for entry in archive.infolist()]
+    if names is not None:
+        return [(name, entry) for name, entry in found if name in names]
+    for name, entry in found:
+        if name == entry.filename or not _is_name(name):
+            raise _Damage(f"member {shown(entry.filename, 60)!r} is not of the form NAME.npy")
+    return found
 
 
 def _read_member(member: IO[bytes], size: int) -> Array:
@@ -192,8 +240,10 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
     Raises
     ------
+    _NotPlain
+        If the dtype is not plain.
     _Damage
-        If the dtype is not plain or the shape is impossible.
+        If the shape is impossible.
     Exception
         Any exception that NumPy raises for a malformed header.
     """
@@ -202,13 +252,31 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
         shape, fortran, dtype = npy.read_array_header_1_0(stream)
     elif version == (2, 0):
         shape, fortran, dtype = npy.read_array_header_2_0(stream)
-    else:  # 3.0 is for structured arrays with non-Latin field names: not plain
+    elif version == (3, 0):
+        raise _NotPlain(f"is a structured array; {_FIELDS}")
+    else:
         raise _Damage(f"it has .npy version {version}, but plain arrays have 1.0 or 2.0")
     if dtype.kind not in _KINDS or dtype.itemsize == 0:
-        raise _Damage(f"it has dtype {dtype}; only numbers and fixed-width strings are read")
+        raise _NotPlain(f"has dtype {shown(dtype, 60)}; {_remedy(dtype)}")
     if any(n < 0 for n in shape):
         raise _Damage(f"its shape is {shape}")
     return shape, fortran, dtype
+
+
+def _remedy(dtype: np.dtype) -> str:
+    """Return how to save an array of a dtype that is not plain."""
+    if dtype.kind == "O":
+        return (
+            "Python objects are stored as a pickle, which is never read; save text with "
+            ".astype(str), and numbers with .astype(float)"
+        )
+    if dtype.names:
+        return _FIELDS
+    if dtype.kind == "M":
+        return "only numbers and text are read; save it with .astype(str)"
+    if dtype.kind == "m":
+        return "only numbers and text are read; save it with .astype(int)"
+    return "only numbers and fixed-width strings are read; save it as one of these"
 
 
 def _is_name(name: str) -> bool:

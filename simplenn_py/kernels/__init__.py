@@ -5,3 +5,7 @@ naming the lecture's step is the work of ``cnn/`` and ``engines/``.  Images come
 C-contiguous views ``[instance, column, row, channel]`` (``layout.pixels``), patches as
 ``[instance, column, row, channel, w, u]``: the order of the lecture's storage, seen from C.
 """
+
+from ..runtime.variables import check_variables
+
+check_variables()  # before a kernel imports Numba

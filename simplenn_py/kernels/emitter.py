@@ -11,12 +11,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
+from ..errors import UserError
 from .lanes import float32_lanes
+
+if config.DISABLE_JIT:
+    raise UserError(
+        "NUMBA_DISABLE_JIT is set, and only the engine lecture runs as plain Python; "
+        "unset the variable, or choose the engine lecture"
+    )
 
 FLOAT32_LANES = float32_lanes()
 I64 = ir.IntType(64)

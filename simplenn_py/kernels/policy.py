@@ -3,7 +3,8 @@
 Numba's on-disk cache is keyed by the one file that holds a function, so an edited helper in
 another file would silently run old machine code.  Here the hash of ALL kernel sources is
 part of the cache's location: any edit starts an empty folder.  So do bounds checking, a
-different number of lanes, LLVM's level and another version of Numba, which the key leaves out.
+different number of lanes, LLVM's level and other versions of Numba, llvmlite and Python, which
+the key leaves out.  :mod:`simplenn_py.runtime.compile_cache` reads and writes the files.
 
 Importing a kernel changes nothing outside Python: the cache's folder and the environment
 variables of :mod:`simplenn_py.runtime.threads` are set up when the first kernel is needed.
@@ -14,16 +15,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import tempfile
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 import platformdirs
 
-from ..runtime.threads import polite_waiting
+from ..runtime.compile_cache import SUFFIX, KeptCode, damaged_files, writable_folder
+from ..runtime.threads import one_at_a_time, polite_waiting, refuse_after_fork
 from . import shortcuts
 from .lanes import VARIABLE
 
@@ -36,8 +39,10 @@ def source_hash() -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    compiler = f"{numba.__version__} boundscheck={numba.config.BOUNDSCHECK} opt={shortcuts.level()}"
-    digest.update(f"{compiler} lanes={os.environ.get(VARIABLE)}".encode())
+    python = f"{sys.implementation.cache_tag}{getattr(sys, 'abiflags', '')}"
+    versions = f"{python} {numba.__version__} {llvmlite.__version__}"
+    compiler = f"boundscheck={numba.config.BOUNDSCHECK} opt={shortcuts.level()}"
+    digest.update(f"{versions} {compiler} lanes={os.environ.get(VARIABLE)}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -46,27 +51,24 @@ def cache_folder() -> Path | None:
 
     It lies in ``$NUMBA_CACHE_DIR`` if that is set, else in the user's cache folder.
     """
-    return _made(_location())
+    return writable_folder(location())
 
 
-def _location() -> Path:
+def location() -> Path:
+    """Return where :func:`cache_folder` lies, even if it cannot be written."""
     base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("simplenn_py", False)
     return Path(base) / f"kernels-{source_hash()}"
 
 
-def _made(folder: Path) -> Path | None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError:
-        return None
-    return folder
+def damaged_code() -> list[Path]:
+    """Return the files of the cache that are damaged; their kernels are compiled anew."""
+    folder = cache_folder()
+    return damaged_files(folder) if folder else []
 
 
 # Chosen on import, when the lanes and the sources are read: a later change of the environment
 # must not mix two kinds of code in one folder.
-_LOCATION = _location()
+_LOCATION = location()
 _DISPATCHERS: list[Any] = []
 _LOCK = threading.Lock()
 
@@ -74,11 +76,10 @@ _LOCK = threading.Lock()
 def _prepared() -> Path | None:
     """Set up this process for compiled code; return the cache folder, None if it is not writable.
 
-    Checked for every kernel: if the folder could no longer be written, Numba would choose one of
-    its own, which does not change when other files are edited.
+    Checked for every kernel, because the folder may change while the process runs.
     """
     polite_waiting()  # before Numba's threads start
-    return _made(_LOCATION)
+    return writable_folder(_LOCATION)
 
 
 def compilations() -> int:
@@ -88,13 +89,14 @@ def compilations() -> int:
 
 def cached() -> bool:
     """Whether compiled code is kept for the next process."""
-    return _prepared() is not None
+    kept = (d._cache for d in _DISPATCHERS)
+    return _prepared() is not None and not any(getattr(cache, "problem", "") for cache in kept)
 
 
 def cold() -> bool:
     """Whether the cache has no compiled code yet, so that every kernel is about to be compiled."""
     folder = _prepared()
-    return folder is None or next(folder.rglob("*.nbc"), None) is None
+    return folder is None or next(folder.rglob(f"*{SUFFIX}"), None) is None
 
 
 class _Kernel:
@@ -111,15 +113,28 @@ class _Kernel:
     def dispatcher(self) -> Any:
         """Numba's dispatcher of the function, which keeps compiled code for the next process."""
         with _LOCK:
-            folder, saved = _prepared(), numba.config.CACHE_DIR
-            # Numba reads this while caching is switched on, just below.
-            numba.config.CACHE_DIR = str(folder or "")
-            try:
-                dispatcher = _dispatcher(self._function, cache=folder is not None, **self._options)
-            finally:
-                numba.config.CACHE_DIR = saved
+            known = self.__dict__.get("dispatcher")
+            if known is not None:
+                return known  # another Python thread was here first
+            folder = _prepared()
+            dispatcher = _dispatcher(self._function, **self._options)
+            if folder is not None:
+                dispatcher._cache = KeptCode(self._function, folder)
             _DISPATCHERS.append(dispatcher)
+            self.__dict__["dispatcher"] = dispatcher
         return dispatcher
+
+
+class _Parallel(_Kernel):
+    """A kernel that runs on all threads; any Python thread may call it."""
+
+    def __call__(self, *args: Any) -> Any:
+        refuse_after_fork()
+        return self._run(*args)
+
+    @functools.cached_property
+    def _run(self) -> Callable[..., Any]:
+        return one_at_a_time(self.dispatcher)
 
 
 class _Part(_Kernel):
@@ -154,7 +169,7 @@ def compiled(*, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
         if numba.config.DISABLE_JIT:
             return function  # plain Python, to step through the lecture engine's kernels
         if parallel:
-            return _Kernel(function, parallel=True)
+            return _Parallel(function, parallel=True)
         return _Part(function) if shortcuts.usable() else _dispatcher(function)
 
     return decorate

@@ -24,7 +24,7 @@ def level() -> int:
 
 
 def quick(dispatcher: Any) -> Any:
-    """Make `dispatcher` compile at LLVM's level `OPT`, and run even if its code cannot be kept.
+    """Make `dispatcher` compile at LLVM's level `OPT`.
 
     The kernels are written in vectors already: higher levels take half as long again and make
     no kernel of either engine faster.
@@ -39,8 +39,6 @@ def quick(dispatcher: Any) -> Any:
             numba.config.OPT = given if given <= OPT else type(given)(OPT)
             try:
                 return compile_(signature)
-            except OSError:
-                return compile_(signature)  # already compiled: only writing to the cache failed
             finally:
                 numba.config.OPT = given
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import shown
 from ..plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def plot_roofline(
     axes.set(
         xlabel="arithmetic intensity (operations per byte)", ylabel="GFLOP/s", xlim=(low, high)
     )
-    axes.set_title(f"Roofline{f' of {name}' if name else ''}", parse_math=False)
+    axes.set_title(f"Roofline{f' of {shown(name, 60)}' if name else ''}", parse_math=False)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="lower right")

@@ -211,6 +211,12 @@ def _cuts(at: list[int], size: int) -> list[tuple[int, int]]:
 
 def _result(A: Array, B: Array) -> Array:
     """Check the operands and make room for the product."""
+    for name, X in (("A", A), ("B", B)):
+        if not isinstance(X, np.ndarray):
+            raise DataError(
+                f"{name} is a {type(X).__name__}; it must be an ndarray; convert it with "
+                f"numpy.asarray({name}), or with {name}.toarray() if it is sparse"
+            )
     if A.ndim != 2 or B.ndim != 2 or A.shape[1] != B.shape[0]:
         raise DataError(f"A is {A.shape} and B is {B.shape}; A must be m x k and B k x n")
     if A.dtype != B.dtype or A.dtype not in (np.float32, np.float64):

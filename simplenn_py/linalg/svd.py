@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError, OptionError
 from ..layout import Array
+from .operand import Operand, as_operand, blocks, check_finite, dense
 
 # The number of sampled columns is a multiple of BLAS's register block: 32 columns cost hardly
 # more than 25, and each further column makes the error smaller.
@@ -56,16 +57,18 @@ def randomized_svd(
 
     Parameters
     ----------
-    A : array_like, shape (m, n)
+    A : array_like, SciPy sparse matrix or LinearOperator, shape (m, n)
         Real matrix.  C and Fortran order are used without a copy; an array with other strides is
-        copied once.  float32 and float64 are kept; other dtypes become float64.
+        copied once.  float32 and float64 are kept; other dtypes become float64.  Only products
+        with `A` and its transpose are computed, so a sparse matrix stays sparse, and a
+        LinearOperator needs ``matvec`` and ``rmatvec`` (or ``matmat`` and ``rmatmat``).
     rank : int
         Number of singular triplets, from 1 to ``min(m, n)``.
     oversampling : int, optional
         Number of columns sampled beyond `rank`, 0 or more.  The default is the larger of 10 and
         ``rank // 2``, increased until ``rank + oversampling`` is a multiple of 16.
         If ``rank + oversampling`` is ``min(m, n)`` or more, nothing is sampled: LAPACK computes
-        the SVD.
+        the SVD of all entries.
     power_iterations : int
         Number of products with ``A A'`` (q in [HMT]), 0 or more; each costs two passes over `A`.
         One suffices if the singular values fall like 1/j; take 2 to 4 if they hardly fall.
@@ -84,7 +87,8 @@ def randomized_svd(
     OptionError
         If `rank`, `oversampling` or `power_iterations` is out of range.
     DataError
-        If `A` is not a matrix, or is complex, empty, or not finite.
+        If `A` is not a matrix, or is complex, empty, or not finite, or an operator lacks the
+        product with its transpose.
 
     Notes
     -----
@@ -102,7 +106,7 @@ def randomized_svd(
     >>> bool(np.allclose(U * s @ Vt, A))
     True
     """
-    matrix = _matrix(A)
+    matrix = as_operand(A)
     m, n = matrix.shape
     smallest = min(m, n)
     _whole("rank", rank, 1, smallest, f"min(m, n) of the {m} x {n} matrix")
@@ -116,8 +120,9 @@ def randomized_svd(
         U, s, Vt = _sampled(matrix, rank, columns, power_iterations, np.random.default_rng(rng))
     else:
         # A square Gaussian sample would span the range too, but its condition would cost digits.
-        _check_finite(matrix, matrix)
-        U, s, Vt = np.linalg.svd(matrix, full_matrices=False)
+        entries = dense(matrix)
+        check_finite(entries, matrix)
+        U, s, Vt = np.linalg.svd(entries, full_matrices=False)
         U, s, Vt = U[:, :rank], s[:rank], Vt[:rank]
     largest = U[np.abs(U).argmax(axis=0), np.arange(rank)]
     signs = np.where(largest < 0, -1.0, 1.0)
@@ -129,7 +134,7 @@ def randomized_svd(
     )
 
 
-def _sampled(A: Array, k: int, columns: int, q: int, rng: np.random.Generator) -> SVD:
+def _sampled(A: Operand, k: int, columns: int, q: int, rng: np.random.Generator) -> SVD:
     """Find `k` triplets of `A` in the range of a sample, in float64; their signs are arbitrary."""
     m, n = A.shape
     # The test matrix has as many rows as the smaller side, so there is little to draw.
@@ -138,7 +143,7 @@ def _sampled(A: Array, k: int, columns: int, q: int, rng: np.random.Generator) -
     Omega = rng.standard_normal((W.shape[1], columns), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # checked once, on a thin matrix
         Y = W @ Omega.astype(W.dtype)
-        _check_finite(Y, A)
+        check_finite(Y, A)
         for _ in range(q):
             Z = W.T @ _spanning(Y)
             Y = W @ _spanning(Z)
@@ -169,7 +174,7 @@ def error_estimate(
 
     Parameters
     ----------
-    A : array_like, shape (m, n)
+    A : array_like, SciPy sparse matrix or LinearOperator, shape (m, n)
         Real matrix.
     U, s, Vt : ndarray, shapes (m, k), (k,), (k, n)
         Factors of its approximation.
@@ -203,7 +208,7 @@ def error_estimate(
     >>> error_estimate(A, *randomized_svd(A, rank=1)) < 1e-12
     True
     """
-    matrix = _matrix(A)
+    matrix = as_operand(A)
     _fitting(matrix, U, s, Vt)
     _whole("probes", probes, 1)
     # Another stream: with an equal seed these vectors are not the columns of Omega.
@@ -211,17 +216,17 @@ def error_estimate(
     w = generator.standard_normal((matrix.shape[1], probes), np.float32).astype(matrix.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         image = matrix @ w
-        _check_finite(image, matrix)
+        check_finite(image, matrix)
     residual = (image - (U * s) @ (Vt @ w)).astype(np.float64)
     return 10 * math.sqrt(2 / math.pi) * float(np.linalg.norm(residual, axis=0).max())
 
 
 def frobenius_error(A: ArrayLike, U: Array, s: Array, Vt: Array) -> float:
-    """Compute ``||A - U S Vt||_F`` exactly, some rows at a time.
+    """Compute ``||A - U S Vt||_F`` exactly, one block of A at a time.
 
     Parameters
     ----------
-    A : array_like, shape (m, n)
+    A : array_like, SciPy sparse matrix or LinearOperator, shape (m, n)
         Real matrix.
     U, s, Vt : ndarray, shapes (m, k), (k,), (k, n)
         Factors of its approximation.
@@ -249,13 +254,11 @@ def frobenius_error(A: ArrayLike, U: Array, s: Array, Vt: Array) -> float:
     >>> frobenius_error(np.diag([3.0, 2.0]), U, s, Vt)
     2.0
     """
-    matrix = _matrix(A)
+    matrix = as_operand(A)
     _fitting(matrix, U, s, Vt)
-    rows = max(1, _BLOCK // matrix.shape[1])
     total = 0.0
-    for start in range(0, matrix.shape[0], rows):
-        part = slice(start, start + rows)
-        residual = matrix[part] - (U[part] * s) @ Vt
+    for rows, columns, block in blocks(matrix, _BLOCK):
+        residual = block - (U[rows] * s) @ Vt[:, columns]
         total += float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
     return math.sqrt(total)
 
@@ -375,40 +378,7 @@ def _cholesky(Y: Array) -> tuple[Array, Array, float] | None:
     return (lower.T, inverse.T, condition) if condition <= _LIMIT else None
 
 
-def _matrix(A: ArrayLike) -> Array:
-    matrix = np.asarray(A)
-    if matrix.dtype.kind not in "biuf":
-        raise DataError(
-            f"A has dtype {matrix.dtype}; it must be real; pass A.real and A.imag separately, "
-            "or convert it with A.astype(float)"
-        )
-    if matrix.ndim != 2:
-        raise DataError(f"A has shape {matrix.shape}; it must be a matrix; reshape it to (m, n)")
-    if matrix.size == 0:
-        raise DataError(f"A has shape {matrix.shape}; it must not be empty; pass 1 x 1 or more")
-    if matrix.dtype not in (np.float32, np.float64):
-        matrix = matrix.astype(np.float64)
-    if not (matrix.flags.c_contiguous or matrix.flags.f_contiguous):
-        matrix = np.ascontiguousarray(matrix)  # else every product would copy it
-    return matrix
-
-
-def _check_finite(product: Array, A: Array) -> None:
-    """Raise DataError if `A` is not finite; its thin product shows that and is quick to search."""
-    if np.isfinite(product).all():
-        return
-    bad = np.argwhere(~np.isfinite(A))
-    if bad.size:
-        i, j = bad[0]
-        raise DataError(
-            f"A[{i}, {j}] is {A[i, j]}; all entries must be finite; replace the {len(bad)} that "
-            f"{'are' if len(bad) > 1 else 'is'} not"
-        )
-    largest = float(np.abs(A).max())
-    raise DataError(f"A has entries up to {largest:g}; its products overflow; scale it down")
-
-
-def _fitting(A: Array, U: Array, s: Array, Vt: Array) -> None:
+def _fitting(A: Operand, U: Array, s: Array, Vt: Array) -> None:
     k = np.size(s)
     if (U.shape, s.shape, Vt.shape) != ((A.shape[0], k), (k,), (k, A.shape[1])):
         raise DataError(

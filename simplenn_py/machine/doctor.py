@@ -8,13 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..runtime.environment import blas, cpu_name
 from ..runtime.threads import available
+from ..runtime.variables import mistakes
 
 _CACHE_NAME = re.compile(r"kernels-[0-9a-f]{16}")
 _THREAD_VARIABLES = (
@@ -29,14 +31,22 @@ _THREAD_VARIABLES = (
 _SLOW: dict[str, tuple[tuple[str, ...] | None, str]] = {
     "OPENBLAS_L2_SIZE": (None, "OpenBLAS chooses its block sizes for another cache"),
     "OMP_WAIT_POLICY": (("active",), "idle threads spin on cores that BLAS or Numba need"),
-    "NUMBA_DISABLE_JIT": (("1",), "nothing is compiled"),
+    "NUMBA_DISABLE_JIT": (("1",), "nothing is compiled, and only the engine lecture runs"),
     "NUMBA_BOUNDSCHECK": (("1",), "compiled code checks every index"),
     "NUMBA_ENABLE_AVX": (("0",), "Numba does not use AVX"),
     "NUMBA_OPT": (("0", "1", "2"), "Numba optimises less"),
     "NUMBA_CPU_NAME": (None, "Numba compiles for another processor"),
     "NUMBA_CPU_FEATURES": (None, "Numba compiles for another processor"),
 }
+_COUNT = "[0-9]*[1-9][0-9]*"
+# Values that the libraries read; they leave out any other.
+_IGNORED = {
+    **dict.fromkeys(_THREAD_VARIABLES[1:], f"{_COUNT}(,{_COUNT})*"),
+    "OMP_WAIT_POLICY": "active|passive",
+    "GOMP_SPINCOUNT": "[0-9]+|infinite|infinity",
+}
 _LITTLE_MEMORY = 1 << 30
+_CACHE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -80,14 +90,25 @@ def examine() -> list[Finding]:
         "BLAS": _blas,
         "variables": _variables,
         "compile cache": _cache,
+        "figures": _figures,
         "data folders": _data,
     }
     findings: list[Finding] = []
+    wrong = ", ".join(name for name, _ in mistakes())
     for topic, check in checks.items():
         try:
-            findings += check()
+            for finding in check():
+                findings.append(finding)
         except UserError as error:
-            findings.append(Finding(topic, "unknown", str(error)))
+            if wrong:  # Numba cannot start; the check of the variables says why
+                findings.append(Finding(topic, "not checked", f"correct {wrong} first, see below"))
+            else:
+                findings.append(Finding(topic, "unknown", str(error)))
+        except Exception as error:  # whatever is wrong here, the other checks still help
+            reason = shown(f"{type(error).__name__}: {error}")
+            findings.append(
+                Finding(topic, f"the check failed with {reason}", "send this with a question")
+            )
     return findings
 
 
@@ -119,15 +140,30 @@ def clean_caches() -> tuple[int, int]:
     return len(folders), count
 
 
+def clean_damage() -> int:
+    """Delete the damaged files of the current cache; return their number."""
+    from ..kernels.policy import damaged_code
+
+    damaged = damaged_code()
+    for path in damaged:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return len(damaged)
+
+
 def _versions() -> Iterator[Finding]:
     from importlib.metadata import version
 
-    from ..kernels import shortcuts
-
     yield Finding("Python", f"{platform.python_version()}, {sys.executable}")
     yield Finding("NumPy", version("numpy"))
+    from ..kernels import shortcuts
+
     remedy = ""
-    if not shortcuts.usable():
+    import numba
+
+    if not numba.config.DISABLE_JIT and not shortcuts.usable():
         remedy = (
             "this Numba is not known, so kernels compile without the shortcuts: the first start "
             "takes longer, the results are the same"
@@ -176,7 +212,11 @@ def _memory() -> Iterator[Finding]:
 
     from ..runtime.units import human_bytes
 
-    memory = psutil.virtual_memory()
+    try:
+        memory = psutil.virtual_memory()
+    except OSError as error:
+        yield Finding("memory", f"unknown: {error.filename} cannot be read", "mount /proc")
+        return
     remedy = ""
     if memory.available < _LITTLE_MEMORY:
         remedy = "close other programs, or train with a smaller --batch-size"
@@ -193,6 +233,9 @@ def _threading() -> Iterator[Finding]:
     mask(tiny, tiny, 1)  # Numba chooses its layer at the first parallel kernel
     import numba
 
+    if numba.config.DISABLE_JIT:
+        yield Finding("threading", "none, because NUMBA_DISABLE_JIT is set", "unset the variable")
+        return
     layer, remedy = numba.threading_layer(), ""
     if layer == "workqueue":
         remedy = (
@@ -243,32 +286,62 @@ def _own_kernel() -> str | None:
 
 def _variables() -> Iterator[Finding]:
     cores, found = available(), False
+    wrong = dict(mistakes())
+    for name, rule in wrong.items():
+        found = True
+        yield Finding("variable", f"{name}={os.environ[name]}", f"{rule}; correct or unset it")
+    for name, pattern in _IGNORED.items():
+        text = os.environ.get(name, "")
+        if text and not re.fullmatch(pattern, text.strip(), re.IGNORECASE):
+            found = True
+            yield Finding("variable", f"{name}={text}", "this value has no effect; unset it")
     for name, (values, effect) in _SLOW.items():
         value = os.environ.get(name)
-        if value is not None and (values is None or value.lower() in values):
+        is_slow = value is not None and (values is None or value.lower() in values)
+        if is_slow and name not in wrong:
             found = True
             yield Finding("variable", f"{name}={value}", f"{effect}; unset it")
     for name in _THREAD_VARIABLES:
-        value = os.environ.get(name, "")
-        if value.isdigit() and 0 < int(value) < cores:
+        text = os.environ.get(name, "")
+        if remedy := _threads_remedy(name, text, cores):
             found = True
-            remedy = f"there are {cores} cores; unset it, and give --threads to limit a single run"
-            yield Finding("variable", f"{name}={value}", remedy)
+            yield Finding("variable", f"{name}={text}", remedy)
     if not found:
         yield Finding("variables", "none that slows computations down")
 
 
+def _threads_remedy(name: str, value: str, cores: int) -> str:
+    """Return what to do about a number of threads; "" if it is right, or no number."""
+    first = value.split(",")[0].strip()  # OpenMP takes a list, for loops within loops
+    if not re.fullmatch(_COUNT, first):
+        return ""
+    if int(first) < cores:
+        return f"there are {cores} cores; unset it, and give --threads to limit a single run"
+    if int(first) > cores and name == "NUMBA_NUM_THREADS":
+        return f"there are {cores} cores, and more threads wait for each other; unset it"
+    return ""
+
+
 def _cache() -> Iterator[Finding]:
-    from ..kernels.policy import cache_folder
+    from ..kernels.policy import cache_folder, damaged_code, location
+    from ..runtime.compile_cache import others_may_write
     from ..runtime.units import human_bytes
 
     folder = cache_folder()
     if folder is None:
         where = os.environ.get("NUMBA_CACHE_DIR") or "your cache folder"
+        state, remedy = f"{where} is not writable", "set NUMBA_CACHE_DIR to a writable folder"
+        if os.path.isdir(location()) and others_may_write(location()):
+            state = f"{location()} may be changed by other users, so its code is not run"
+            remedy = "set NUMBA_CACHE_DIR to a folder in which only you can write"
+        yield Finding("compile cache", f"{state}: every start compiles again", remedy)
+        return
+    problem = _no_room(folder)
+    if problem:
         yield Finding(
             "compile cache",
-            f"{where} is not writable: every start compiles again",
-            "set NUMBA_CACHE_DIR to a writable folder",
+            f"{folder}: {problem}, so every start compiles again",
+            "free some space there, or set NUMBA_CACHE_DIR to a folder on another disk",
         )
         return
     value = f"{folder}, writable, {human_bytes(_bytes_in(folder))}"
@@ -279,11 +352,53 @@ def _cache() -> Iterator[Finding]:
             f"; {len(old)} old folder{'s' * (len(old) > 1)} beside it, {size} (to delete: "
             "'simplenn doctor --clean-cache')"
         )
-    yield Finding("compile cache", value)
+    damaged, remedy = damaged_code(), ""
+    if damaged:
+        names = ", ".join(shown(path.name, 60) for path in damaged[:3])
+        value += f"; {len(damaged)} damaged file{'s' * (len(damaged) > 1)}: {names}"
+        value += ", ..." if len(damaged) > 3 else ""
+        remedy = (
+            "nothing is lost, their kernels are compiled anew when they are needed; to delete "
+            "them: 'simplenn doctor --clean-cache'"
+        )
+    yield Finding("compile cache", value, remedy)
+
+
+def _no_room(folder: Path) -> str:
+    """Try whether the folder takes as much as compiled code needs; return the error, or ""."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_CACHE_BYTES))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _bytes_in(folder: Path) -> int:
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def _figures() -> Iterator[Finding]:
+    from importlib.metadata import version
+
+    folder = os.environ.get("MPLCONFIGDIR")
+    if folder and not os.access(folder, os.W_OK):
+        remedy = "Matplotlib cannot write there; name a folder that exists, or unset the variable"
+        yield Finding("figures", f"MPLCONFIGDIR={folder}", remedy)
+        return
+    try:
+        import matplotlib  # noqa: F401
+    except Exception as error:
+        reason = shown(error)
+        backend = os.environ.get("MPLBACKEND")
+        if backend and backend in reason:
+            remedy = "Matplotlib does not know this backend; unset the variable"
+            yield Finding("figures", f"MPLBACKEND={backend}", remedy)
+        else:
+            remedy = "correct Matplotlib's file matplotlibrc, or reinstall Matplotlib"
+            yield Finding("figures", f"Matplotlib cannot start: {reason}", remedy)
+    else:
+        yield Finding("figures", f"Matplotlib {version('matplotlib')}")
 
 
 def _data() -> Iterator[Finding]:
@@ -291,7 +406,7 @@ def _data() -> Iterator[Finding]:
 
     chosen = os.environ.get(ENVIRONMENT)
     for folder in folders():
-        missing = not folder.is_dir()
+        missing = not os.path.isdir(folder)  # Path.is_dir fails if a folder above is closed
         remedy = ""
         if missing and chosen and folder == Path(chosen).expanduser():
             remedy = (

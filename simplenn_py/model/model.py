@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from numpy.typing import DTypeLike
 
 from ..errors import ConfigError, DataError, OptionError
 from ..io.stored import Mismatch
-from ..layout import Array, FullGeometry, from_nhwc
+from ..labels import as_labels, match_labels, note_unknown
+from ..layout import Array, FullGeometry
 from ..network.config import NetConfig
 from ..network.normalisation import Normalisation
 from ..network.weights import Weights, initial_theta
+from ..pixels import as_storage
 from ..runtime.memory import free_bytes
 from ..runtime.units import human_bytes
 from .stored import FORMAT, read_parts
@@ -31,8 +34,9 @@ class Model(Weights):
     theta : ndarray, shape (config.n_parameters,), float32 or float64
         Weights and biases; see ``network.weights.Weights``, the base class, which also describes
         the attributes ``W`` and ``bias``.
-    classes : ndarray, shape (nL,)
-        Labels, integers or strings: output k of the network stands for ``classes[k]``.
+    classes : array_like, shape (nL,)
+        Labels, integers or strings, all different: output k of the network stands for
+        ``classes[k]``.  They are kept as int64 or as strings.
     normalisation : Normalisation, optional
         Scaling of the input; none if omitted.
     loss : {"squared", "cross-entropy"}
@@ -41,8 +45,10 @@ class Model(Weights):
     Raises
     ------
     ConfigError
-        If the number of parameters or of classes does not fit the network, or the normalisation
-        has no scale that the precision of `theta` can hold.
+        If the number of parameters or of classes does not fit the network, two classes have the
+        same label, or the normalisation has no scale that the precision of `theta` can hold.
+    DataError
+        If a label is neither a whole number nor a text.
 
     Examples
     --------
@@ -67,11 +73,14 @@ class Model(Weights):
         loss: str = "squared",
     ) -> None:
         super().__init__(config, theta)
+        classes = as_labels(classes, "classes")
         if classes.shape != (config.nL,):
             raise ConfigError(
                 f"there are {classes.size} classes but the last layer has {config.nL} outputs; "
                 "make the last entry of full_neurons the number of classes"
             )
+        if np.unique(classes).size < classes.size:
+            raise ConfigError("two classes have the same label; give each its own")
         self.classes = classes
         a, b, d = config.image_shape
         self.normalisation = normalisation or Normalisation.none(a * b * d)
@@ -124,18 +133,24 @@ class Model(Weights):
             return self
         return Model(whole.config, whole.theta, self.classes, self.normalisation, self.loss)
 
-    def decision_values(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
+    def decision_values(
+        self, images: Any, engine: str = "", batch_size: int = 256, layout: str = ""
+    ) -> Array:
         """Compute ``z^{L+1}``, the output of the network.
 
         Parameters
         ----------
-        images : ndarray, shape (l, a, b, d) or (d, a*b*l)
-            Images, on the scale of the training images; (l, a, b) if they have one channel.  The
-            second form is the storage of the lecture, in Fortran order.
+        images : array_like, shape (l, a, b, d) or (d, a*b*l)
+            Images of any real dtype and memory order, on the scale of the training images;
+            (l, a, b) if they have one channel.  An array with two dimensions is the storage of the
+            lecture.
         engine : {"", "lecture", "direct"}
             Name of the engine; "" chooses the default.
         batch_size : int
             Maximum number of images per batch.
+        layout : {"", "storage", "table"}
+            What an array with two dimensions is: the storage, or a table with one image per row,
+            the same as ``reshape(l, a, b, d)``.  It is needed if the shape allows both.
 
         Returns
         -------
@@ -145,24 +160,32 @@ class Model(Weights):
         Raises
         ------
         DataError
-            If the size of the images is not that of the network's input.
+            If the size of the images is not that of the network's input, a pixel is not a finite
+            real number, or the shape allows two layouts.
         OptionError
-            If `batch_size` is below 1, or there is no engine of that name.
+            If `batch_size` is below 1, or there is no such engine or layout.
+
+        Notes
+        -----
+        If the images seem to have another scale than the training images, 0 to 255 in place of 0
+        to 1 for instance, a message of the logger ``simplenn_py`` says so; Python shows it on
+        stderr by default.
         """
-        Z = self._storage(images)
+        Z = as_storage(images, self.config.image_shape, layout)
+        self._doubt_scale(Z)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         values = np.empty((self.config.nL, l), self.theta.dtype, order="F")
         for start, z in self._batches(Z, engine, batch_size):
             values[:, start : start + z.shape[1]] = z
         return values
 
-    def layer_inputs(self, images: Array) -> list[Array]:
+    def layer_inputs(self, images: Any, layout: str = "") -> list[Array]:
         """Return the input ``Z^m`` of every layer.
 
         Parameters
         ----------
-        images : ndarray
-            See :meth:`decision_values`; all of them run as one batch.
+        images, layout
+            See :meth:`decision_values`; all images run as one batch.
 
         Returns
         -------
@@ -178,7 +201,7 @@ class Model(Weights):
         from ..cnn.feedforward import feedforward
         from ..engines import make_engine
 
-        Z = self._storage(images)
+        Z = as_storage(images, self.config.image_shape, layout)
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
         wide = Weights(self.config, self.theta.astype(np.float64))
         self._require_memory("lecture", l, np.float64)
@@ -198,30 +221,36 @@ class Model(Weights):
                 )
         return inputs
 
-    def predict(self, images: Array, engine: str = "", batch_size: int = 256) -> Array:
+    def predict(
+        self, images: Any, engine: str = "", batch_size: int = 256, layout: str = ""
+    ) -> Array:
         """Return the label of each image: the class with the largest output.
 
         Parameters
         ----------
-        images, engine, batch_size
+        images, engine, batch_size, layout
             See :meth:`decision_values`, also for the errors.
 
         Returns
         -------
         ndarray, shape (l,), the dtype of `classes`
         """
-        return self.classes[self.decision_values(images, engine, batch_size).argmax(axis=0)]
+        values = self.decision_values(images, engine, batch_size, layout)
+        return self.classes[values.argmax(axis=0)]
 
-    def score(self, images: Array, y: Array, engine: str = "", batch_size: int = 256) -> float:
+    def score(
+        self, images: Any, y: Array, engine: str = "", batch_size: int = 256, layout: str = ""
+    ) -> float:
         """Return the accuracy on labelled images.
 
         Parameters
         ----------
-        images, engine, batch_size
+        images, engine, batch_size, layout
             See :meth:`decision_values`, also for the other errors.
-        y : ndarray, shape (l,)
-            True label of each image; an image whose label is not in `classes` counts as a
-            mistake.
+        y : array_like, shape (l,)
+            True label of each image.  The number 7 and the text "7" are the same label.  An image
+            whose label is not in `classes` counts as a mistake; a message of the logger
+            ``simplenn_py``, which Python shows on stderr by default, tells how many there are.
 
         Returns
         -------
@@ -233,22 +262,19 @@ class Model(Weights):
         DataError
             If the number of labels is not the number of images.
         """
-        predicted = self.predict(images, engine, batch_size)
-        if y.shape != predicted.shape:
-            raise DataError(f"there are {y.size} labels for {predicted.size} images")
-        return float(np.mean(predicted == y))
+        index, unknown = match_labels(y, self.classes)
+        predicted = self.decision_values(images, engine, batch_size, layout).argmax(axis=0)
+        if index.shape != predicted.shape:
+            raise DataError(f"there are {index.size} labels for {predicted.size} images")
+        note_unknown(unknown)
+        return float(np.mean(predicted == index))
 
-    def _storage(self, images: Array) -> Array:
-        a, b, d = self.config.image_shape
-        Z = images if images.ndim == 2 else None
-        if images.ndim in (3, 4) and images.shape[1:] in ((a, b, d), (a, b) if d == 1 else ()):
-            Z = from_nhwc(images)
-        if Z is None or Z.shape[0] != d or Z.shape[1] % (a * b) or Z.shape[1] == 0:
-            raise DataError(
-                f"images have shape {images.shape}; this network takes (l, {a}, {b}, {d}), or "
-                f"({d}, {a * b}*l) in the lecture's storage, with l at least 1"
-            )
-        return np.asfortranarray(Z)
+    def _doubt_scale(self, Z: Array) -> None:
+        """Log that images seem to have another scale; a table of features is not judged."""
+        if self.config.wd_input > 1 and not self.normalisation.is_none:
+            doubt = self.normalisation.doubt(Z)
+            if doubt:
+                logging.getLogger("simplenn_py").warning("%s", doubt)
 
     def _batches(self, Z: Array, engine: str, batch_size: int) -> Iterator[tuple[int, Array]]:
         from ..cnn.feedforward import feedforward
@@ -361,7 +387,7 @@ class Model(Weights):
         """
         try:
             return cls(*read_parts(arrays))
-        except Mismatch as fault:
+        except (Mismatch, ConfigError, DataError) as fault:
             raise DataError(
                 f"{path} is not a model of simplenn_py that can be used: {fault}; give the "
                 "model.npz of a run folder, use another copy, or train again"

@@ -9,7 +9,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, closest
+from ..errors import ConfigError, DataError, closest
+from ..runtime.paths import user_path
 from .fields import CONV_LISTS, Fields
 from .presets import PRESETS, Conv
 from .rules import problems_of
@@ -219,6 +220,13 @@ class NetConfig(Fields):
                 + closest(name, list(PRESETS))
             )
         preset = PRESETS[name]
+        if 1 <= min(a, b) < preset.least:
+            others = [other for other, its in PRESETS.items() if its.least <= min(a, b)]
+            raise ConfigError(
+                f"the preset {name} is too deep for {a}x{b} images, because its pooling leaves "
+                f"nothing of them; give images of {preset.least}x{preset.least} or more"
+                + (f", or choose the preset {' or '.join(others)}" if others else "")
+            )
         return cls.build((a, b, d), preset.conv, [*preset.hidden, classes])
 
     @classmethod
@@ -259,13 +267,13 @@ class NetConfig(Fields):
         ConfigError
             If the file cannot be read, or the network cannot exist.
         """
-        path = Path(path)
+        from ..io.files import read_text
+
+        path = user_path(path)
         try:
-            text = path.read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            raise ConfigError(f"{path} is not a text file; give a simpleNN .config file") from None
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+            text = read_text(path, most=2**20)
+        except DataError as error:
+            raise ConfigError(error) from None
         try:
             return cls.parse(text)
         except ConfigError as error:

@@ -9,6 +9,8 @@ from numpy.typing import DTypeLike
 
 from ..layout import Array
 
+_OTHER_SCALE = 8  # an image that leaves the range of the training images this far has another
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -30,6 +32,37 @@ class Normalisation:
     def offset(self) -> Array:
         """The ``offset`` of ``Z^1 = images*scale - offset``, shape (d*a*b,)."""
         return self.shift * self.scale + self.mean
+
+    def doubt(self, images: Array) -> str:
+        """Say if images seem to have another scale than the training images.
+
+        Parameters
+        ----------
+        images : ndarray, uint8 or float32 or float64, any shape
+
+        Returns
+        -------
+        str
+            A sentence; empty if the scale may be right.  Other scales than 0 to 255 against 0 to 1
+            or 0 to 16 are not recognised.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from simplenn_py.network.normalisation import Normalisation
+        >>> Normalisation(0.0, 1.0, np.zeros(1)).doubt(np.array([[0, 255]], np.uint8))
+        'the images reach 255, but the training images range from 0 to 1; give the same scale'
+        """
+        low, high = self.shift, self.shift + 1 / self.scale
+        trained = f"the training images range from {low:g} to {high:g}; give the same scale"
+        least, most = float(images.min()), float(images.max())
+        if images.dtype == np.uint8:
+            too_large = (most - low) * self.scale >= _OTHER_SCALE
+            return f"the images reach {most:g}, but {trained}" if too_large else ""
+        small = least >= 0 and most <= 1 and 1 / self.scale >= _OTHER_SCALE
+        if small and (images != np.floor(images)).any():
+            return f"the images reach only {most:g}, but {trained}"
+        return ""
 
     @classmethod
     def none(cls, entries: int) -> Normalisation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -42,6 +43,11 @@ class Preset(NamedTuple):
 
     conv: tuple[Conv, ...]
     hidden: tuple[int, ...] = ()
+
+    @property
+    def least(self) -> int:
+        """Smallest height and width of the images: only the pools make an image smaller."""
+        return math.prod(layer.pool for layer in self.conv)
 
 
 # layer4 is simpleNN's demo network; digits is for 8x8 images; vgg11 is configuration A of

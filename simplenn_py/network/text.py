@@ -11,6 +11,7 @@ from .fields import CONV_LISTS, Fields, Ints
 FIELD_ORDER = ("LC", "LF", "wd_input", "ht_input", "ch_input", *CONV_LISTS, "full_neurons", "rank")
 
 _STATEMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(\[[^\]\[]*\]|[^\s;,\[\]=]+)\s*(?:[;,]|$|\n)")
+_LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines would also end a comment at a form feed
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}(?:\.0*)?\Z")
 
 
@@ -41,7 +42,7 @@ def parse_fields(text: str) -> dict[str, Any]:
     The text is parsed and never evaluated as code.
     """
     values: dict[str, Ints] = {}
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(_LINE_END.split(text), start=1):
         line = raw.split("%", 1)[0].strip()
         while line:
             match = _STATEMENT.match(line)

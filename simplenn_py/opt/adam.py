@@ -31,6 +31,29 @@ class AdamState(BatchState):
     v: Array
 
 
+class Moments:
+    """Adam's formula; implements :class:`~simplenn_py.opt.minibatch.Rule`.
+
+    Parameters
+    ----------
+    state : AdamState
+        Its ``m`` and ``v`` are changed in place; ``updates`` counts the updates before this one.
+    """
+
+    def __init__(self, state: AdamState) -> None:
+        self.state = state
+
+    def update(self, theta: Array, total: Array, count: int, inverse_C: float, lr_t: float) -> None:
+        from ..kernels.update import adam_step
+
+        m, v, t = self.state.m, self.state.v, self.state.updates + 1
+        number = theta.dtype.type
+        means = np.array([BETA1, 1 - BETA1, BETA2, 1 - BETA2], theta.dtype)
+        step, scale = lr_t / (1 - BETA1**t), 1 / np.sqrt(1 - BETA2**t)
+        steps = np.array([step, scale, EPSILON], theta.dtype)
+        adam_step(theta, m, v, total, number(count), number(inverse_C), means, steps)
+
+
 def adam(objective: StochasticObjective, state: AdamState, hook: Hook, **options: Any) -> None:
     """Run Adam until its epochs are complete or a hook stops it.
 
@@ -58,20 +81,4 @@ def adam(objective: StochasticObjective, state: AdamState, hook: Hook, **options
     Kingma and Ba (2015), Algorithm 1.  In simpleNN's Adam (``-s 3``) the bias correction counts
     epochs; here it counts updates, as in the paper.
     """
-    m, v = state.m, state.v
-    number = m.dtype.type
-
-    def step(theta: Array, gradient: Array, lr_t: float) -> None:
-        nonlocal m, v
-        t = state.updates + 1
-        m *= number(BETA1)
-        m += number(1 - BETA1) * gradient
-        v *= number(BETA2)
-        gradient *= gradient
-        v += number(1 - BETA2) * gradient
-        np.sqrt(v, out=gradient)
-        gradient *= number(1 / np.sqrt(1 - BETA2**t))
-        gradient += number(EPSILON)
-        theta -= number(lr_t / (1 - BETA1**t)) * m / gradient
-
-    minibatch(objective, state, hook, step, **options)
+    minibatch(objective, state, hook, Moments(state), **options)

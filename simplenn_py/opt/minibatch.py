@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +15,28 @@ from ..layout import Array
 from .hooks import Hook
 
 Record = dict[str, Any]
+
+
+class Rule(Protocol):
+    """How a solver changes theta in one update, with the vectors that it keeps between updates."""
+
+    def update(self, theta: Array, total: Array, count: int, inverse_C: float, lr_t: float) -> None:
+        """Apply the rule once, to the gradient ``total/count + theta/C``.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (n_parameters,)
+            The parameter vector, changed in place.
+        total : ndarray, shape (n_parameters,)
+            Gradient of the loss summed over the batch.
+        count : int
+            Number of instances in the batch.
+        inverse_C : float
+            ``1/C``; 0 for no regularisation.
+        lr_t : float
+            Learning rate of this update.
+        """
+        ...
 
 
 class StochasticObjective(Protocol):
@@ -39,6 +61,36 @@ class StochasticObjective(Protocol):
             Number of the epoch, from 0.
         """
 
+    def step(self, indices: Array, rule: Rule, lr_t: float) -> tuple[float, int]:
+        """Estimate the gradient from a batch, and apply the rule to it where theta lives.
+
+        Parameters
+        ----------
+        indices : ndarray of int64, shape (n,)
+            Index of each instance of the batch.
+        rule : Rule
+        lr_t : float
+            Learning rate of this update.
+
+        Returns
+        -------
+        loss : float
+            Summed loss of the batch, before the update.  If it is not finite, ``theta`` stays.
+        correct : int
+            Number of its instances that are classified correctly.
+        """
+        ...
+
+
+class GradientObjective(ABC):
+    """Base class of an objective that forms its gradient in one array.
+
+    A subclass has the other methods of :class:`StochasticObjective`.
+    """
+
+    theta: Array
+
+    @abstractmethod
     def grad(self, indices: Array, out: Array) -> tuple[float, int]:
         """Estimate the gradient from a batch.
 
@@ -56,7 +108,14 @@ class StochasticObjective(Protocol):
         correct : int
             Number of its instances that are classified correctly.
         """
-        ...
+
+    def step(self, indices: Array, rule: Rule, lr_t: float) -> tuple[float, int]:
+        """Estimate the gradient and apply the rule; see :class:`StochasticObjective`."""
+        gradient = np.empty_like(self.theta)
+        loss, correct = self.grad(indices, gradient)
+        if math.isfinite(loss):
+            rule.update(self.theta, gradient, 1, 0.0, lr_t)
+        return loss, correct
 
 
 @dataclass(kw_only=True)
@@ -106,7 +165,7 @@ def minibatch(
     objective: StochasticObjective,
     state: BatchState,
     hook: Hook,
-    step: Callable[[Array, Array, float], None],
+    rule: Rule,
     *,
     epochs: int,
     batch_size: int,
@@ -124,8 +183,8 @@ def minibatch(
         State to start from; changed in place, so that it can be saved after any update.
     hook : Hook
         Its ``on_batch`` is called after every update, its ``on_epoch`` after every epoch.
-    step : callable
-        ``step(theta, gradient, lr_t)`` updates ``theta``; it may overwrite `gradient`.
+    rule : Rule
+        The solver's formula.
     epochs : int
         Number of epochs of the whole run.  Every instance is used once per epoch.
     batch_size : int
@@ -146,7 +205,6 @@ def minibatch(
     permutation is cut into batches.
     """
     theta = objective.theta
-    gradient = np.empty_like(theta)
     total = epochs * -(-objective.l // batch_size)
     hook.on_start(state)
     try:
@@ -157,11 +215,10 @@ def minibatch(
             while state.position < objective.l and not state.stop:
                 began = time.perf_counter()
                 batch = state.order[state.position : state.position + batch_size]
-                loss, correct = objective.grad(batch, gradient)
+                lr_t = learning_rate(schedule, lr, decay, state.updates, total)
+                loss, correct = objective.step(batch, rule, lr_t)
                 if not math.isfinite(loss):
                     raise DivergedError(_cause(state, loss, lr))
-                lr_t = learning_rate(schedule, lr, decay, state.updates, total)
-                step(theta, gradient, lr_t)
                 state.updates += 1
                 state.position += batch.size
                 state.loss_sum += loss

@@ -25,6 +25,28 @@ class SGDState(BatchState):
     v: Array
 
 
+@dataclass
+class Momentum:
+    """The formula of SGD with momentum; implements :class:`~simplenn_py.opt.minibatch.Rule`.
+
+    Parameters
+    ----------
+    v : ndarray, shape (n_parameters,)
+        The last step, changed in place.
+    momentum : float
+        Factor that carries the previous step into the next.
+    """
+
+    v: Array
+    momentum: float
+
+    def update(self, theta: Array, total: Array, count: int, inverse_C: float, lr_t: float) -> None:
+        from ..kernels.update import momentum_step
+
+        numbers = map(theta.dtype.type, (count, inverse_C, self.momentum, lr_t))
+        momentum_step(theta, self.v, total, *numbers)
+
+
 def sgd(
     objective: StochasticObjective, state: SGDState, hook: Hook, *, momentum: float, **options: Any
 ) -> None:
@@ -54,13 +76,4 @@ def sgd(
     -----
     Section A of the lecture, last paragraph; simpleNN's ``-s 2``.
     """
-    v = state.v
-
-    def step(theta: Array, gradient: Array, lr_t: float) -> None:
-        nonlocal v
-        v *= v.dtype.type(momentum)
-        gradient *= v.dtype.type(lr_t)
-        v -= gradient
-        theta += v
-
-    minibatch(objective, state, hook, step, **options)
+    minibatch(objective, state, hook, Momentum(state.v, momentum), **options)

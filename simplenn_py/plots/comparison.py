@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, shown
 from .style import (
     BLUE,
     GREEN,
@@ -146,15 +146,14 @@ def plot_comparison(
 
 def _label(name: str, run: ComparedRun) -> str:
     """Return a line of the legend: name, solver, test accuracy."""
-    shown = name if name.isprintable() else repr(name)
-    shown = shown if len(shown) <= 40 else f"...{shown[-37:]}"
+    text = shown(name, 40)
     part = "validation" if run.validated else "training"
     test = run.test_accuracy
     end = f", test {100 * test:.2f} %" if test is not None else ""
-    state = "" if run.status == "finished" else f" ({run.status})"
+    state = "" if run.status == "finished" else f" ({shown(run.status, 40)})"
     # Matplotlib hides a label that starts with an underscore.
-    space = " " if shown.startswith("_") else ""
-    return f"{space}{shown}: {run.solver}{state}, accuracy on {part} images{end}"
+    space = " " if text.startswith("_") else ""
+    return f"{space}{text}: {run.solver}{state}, accuracy on {part} images{end}"
 
 
 def _accuracy_key(run: ComparedRun) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, shown
+from ..labels import match_labels
 from ..layout import Array
 from .style import BLUE, VERMILLION, new_axes
 
@@ -23,8 +24,8 @@ def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
 
     Parameters
     ----------
-    y, predicted : ndarray, shape (l,)
-        True and predicted labels.
+    y, predicted : array_like, shape (l,)
+        True and predicted labels, see :func:`simplenn_py.labels.match_labels`.
     classes : ndarray, shape (k,)
         Labels in the order of the result; an image with another label is left out.
 
@@ -33,12 +34,10 @@ def confusion_counts(y: Array, predicted: Array, classes: Array) -> Array:
     ndarray of int64, shape (k, k)
         ``counts[true, predicted]``.
     """
-    place = {label: k for k, label in enumerate(classes.tolist())}
-    counts = np.zeros((classes.size, classes.size), np.int64)
-    for true, guess in zip(y.tolist(), predicted.tolist(), strict=True):
-        if true in place and guess in place:
-            counts[place[true], place[guess]] += 1
-    return counts
+    true, guess = (match_labels(labels, classes)[0] for labels in (y, predicted))
+    counts = np.zeros((classes.size + 1, classes.size + 1), np.int64)  # the last: no class
+    np.add.at(counts, (true, guess), 1)
+    return counts[:-1, :-1]
 
 
 def plot_confusion(
@@ -90,7 +89,7 @@ def plot_confusion(
         _write_counts(axes, counts, mistakes.filled(0) / worst)
     _class_ticks(axes, [str(label) for label in classes])
     total, correct = int(counts.sum()), int(np.trace(counts))
-    of = f", {part}" if part else ""
+    of = f", {shown(part, 60)}" if part else ""
     share = f"\n{correct:,} of {total:,} correct ({100 * correct / total:.2f} %)" if total else ""
     axes.set_title(f"Confusion matrix{of}{share}", parse_math=False)
     return axes
@@ -111,18 +110,18 @@ def _class_ticks(axes: Axes, labels: list[str]) -> None:
     """Label both axes with the classes; if there are more than 100, some are left out."""
     k = len(labels)
     places = range(0, k, -(-k // 100))
-    shown = [labels[i] if len(labels[i]) <= 24 else labels[i][:21] + "..." for i in places]
+    texts = [shown(labels[i], 24) for i in places]
     # A label with dollar signs is not a formula.
     size = 10 if k <= 12 else 8 if k <= 40 else 6
     style: dict[str, Any] = {"fontsize": size, "parse_math": False}
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    longest = max(map(len, shown))
+    longest = max(map(len, texts))
     if k <= _NUMBERS_UP_TO:
         turned = slanted if longest > 3 else {}
     else:
         turned = {"rotation": 90} if longest > 2 else {}
-    axes.set_xticks(places, shown, **style, **turned)
-    axes.set_yticks(places, shown, **style)
+    axes.set_xticks(places, texts, **style, **turned)
+    axes.set_yticks(places, texts, **style)
     axes.set(xlabel="predicted class (blue: correct)", ylabel="true class")
     borders = np.arange(k + 1) - 0.5
     axes.set_xticks(borders, minor=True)

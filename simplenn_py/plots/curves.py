@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import DataError, shown
 from .style import BLUE, GREEN, VERMILLION, is_number, log_scale, new_axes, step_axis
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def plot_curves(
     if test_accuracy is not None:
         label = f"test, after training: {100 * test_accuracy:.2f} %"
         right.axhline(100 * test_accuracy, color=GREEN, linestyle="--", linewidth=1.5, label=label)
-    on = f" on {data}" if data else ""
+    on = f" on {shown(data, 60)}" if data else ""
     step = _step_of(history)
     left.set(xlabel=step, ylabel="loss per image")
     right.set(xlabel=step, ylabel="images classified correctly (%)")

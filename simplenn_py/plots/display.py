@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ..runtime.console import say
+
 
 def show() -> None:
     """Show the open figures: in a window, in a notebook, or else as files.
@@ -25,7 +27,7 @@ def show() -> None:
     for number in plt.get_fignums():
         path = folder / f"{script}-{_next(script)}.png"
         plt.figure(number).savefig(path, bbox_inches="tight")
-        print(f"figure: {path}")
+        say(f"figure: {path}")
     plt.close("all")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, shown
 from ..layout import Array
 from ..network.weights import Weights
 from .style import GREY, new_axes
@@ -69,7 +69,7 @@ def plot_filters(
     else:
         what, down, across = "rows of W of layer 1", "image row i", "column j"
     axes.set_xlabel(f"{down} runs down, {across} to the right")
-    trained = f", trained on {data}" if data else ""
+    trained = f", trained on {shown(data, 60)}" if data else ""
     title = f"{count} {what}, {height}x{width}x{d}, {how}{trained}"
     axes.set_title(title, fontsize=11, parse_math=False)
     return axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, shown
 from .style import (
     BLUE,
     GREY,
@@ -67,7 +67,7 @@ def plot_newton(
     if axes is None:
         axes = new_axes(4, (11.0, 7.6), rows=2)
         if data:
-            title = f"Newton's method on {data}"
+            title = f"Newton's method on {shown(data, 60)}"
             axes[0].figure.suptitle(title, parse_math=False)
     objective, residuals, lambda_, ratio = axes
     return (

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError
+from ..runtime.paths import user_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,18 +88,46 @@ def save(axes: Axes | Sequence[Axes], path: str | os.PathLike[str], dpi: int = 1
     DataError
         If `path` does not end in ``.png`` or cannot be written.
     """
+    write_png(axes, path, dpi)
+
+
+def write_png(axes: Axes | Sequence[Axes], path: str | os.PathLike[str], dpi: int = 150) -> str:
+    """Write a figure as :func:`save` does; return the characters that no installed font has."""
     from ..io.atomic import atomic_open
+    from .fonts import complete_fonts
 
     check_png(path)
     first = axes[0] if isinstance(axes, Sequence) else axes
-    with atomic_open(path) as stream:
-        first.figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})  # type: ignore[union-attr]
+    figure: Any = first.figure
+    missing = complete_fonts(figure)
+    with warnings.catch_warnings(), atomic_open(path) as stream:
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    return missing
 
 
 def check_png(path: str | os.PathLike[str]) -> None:
-    """Raise a DataError if `path` does not end in ``.png``."""
-    if Path(path).suffix.lower() != ".png":
-        raise DataError(f"{os.fspath(path)}: the name of a PNG figure must end in .png")
+    """Check the name of a figure before the work whose result it shows.
+
+    Parameters
+    ----------
+    path : path
+
+    Raises
+    ------
+    DataError
+        If `path` does not end in ``.png``, is a folder, or its folder does not exist.
+    """
+    path = user_path(path)
+    if path.suffix.lower() != ".png":
+        raise DataError(f"{path}: the name of a PNG figure must end in .png")
+    if path.is_dir():
+        raise DataError(f"{path}: cannot be written (it is a folder); name a file")
+    if not path.parent.is_dir():
+        raise DataError(
+            f"{path}: cannot be written (there is no folder {path.parent}); make the folder first, "
+            "or choose another name"
+        )
 
 
 def new_axes(panels: int, inches: tuple[float, float], rows: int = 1) -> list[Axes]:

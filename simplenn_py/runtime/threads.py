@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from ..errors import OptionError
+from ..errors import OptionError, UserError
+from .variables import check_variables
 
 # Numba's threads and BLAS's take turns here.  A thread that spins while it waits for its next
 # work holds a core that the other library needs: on two cores a training step of the lecture
@@ -43,6 +46,40 @@ def available() -> int:
     return os.cpu_count() or 1
 
 
+def most_threads() -> int:
+    """Maximum number of threads of this process: its cores, or ``NUMBA_NUM_THREADS`` if set."""
+    check_variables()
+    import numba
+
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def usable_threads(count: int) -> int:
+    """Return `count`, or the maximum of this process if that is smaller.
+
+    For a number that was chosen earlier, perhaps on another computer.
+
+    Parameters
+    ----------
+    count : int
+        Number of threads; 0: all cores.
+    """
+    return min(count, most_threads())
+
+
+def check_threads(count: int) -> None:
+    """Raise an OptionError if this process cannot use `count` threads.
+
+    Parameters
+    ----------
+    count : int
+        Number of threads; 0: all cores.
+    """
+    most = most_threads()
+    if not 0 <= count <= most:
+        raise OptionError(f"threads is {count}; this process has {most} cores, so at most {most}")
+
+
 @contextmanager
 def limit_threads(count: int) -> Iterator[int]:
     """Use `count` threads in Numba's kernels and in every BLAS pool; 0 means all cores.
@@ -51,19 +88,134 @@ def limit_threads(count: int) -> Iterator[int]:
     ------
     OptionError
         If `count` is larger than the number of cores of this process.
+    UserError
+        If Numba's threads cannot work in this process, see :func:`refuse_after_fork`.
     """
+    refuse_after_fork()
     polite_waiting()
+    check_threads(count)
+    thread_layer()
     import numba
-    from threadpoolctl import threadpool_limits
 
-    most = int(numba.config.NUMBA_NUM_THREADS)
-    if count > most:
-        raise OptionError(f"threads is {count}; this process has {most} cores, so at most {most}")
-    chosen = count or most
+    chosen = count or max(1, min(available(), most_threads()))
     before = numba.get_num_threads()
     numba.set_num_threads(chosen)
     try:
-        with threadpool_limits(limits=chosen, user_api="blas"):
+        with _blas_threads(chosen):
             yield chosen
     finally:
         numba.set_num_threads(before)
+
+
+def thread_layer() -> str:
+    """Start Numba's threads; return the name of the library that runs them.
+
+    Returns
+    -------
+    str
+        "omp", "tbb" or "workqueue".
+
+    Raises
+    ------
+    UserError
+        If the library is not installed.
+    """
+    import numba
+
+    try:
+        numba.get_num_threads()  # starts them
+    except ValueError as error:
+        reason = " ".join(str(error).replace("$", "").split())
+        raise UserError(
+            f"NUMBA_THREADING_LAYER is {os.environ.get('NUMBA_THREADING_LAYER')!r}: {reason}; "
+            "unset it to use what there is"
+        ) from None
+    return str(numba.threading_layer())
+
+
+# -- several Python threads
+
+# BLAS has one limit for the whole process.  The limits in force, in the order of their start:
+_blas_limits: list[list[int]] = []
+_blas_before: list[Any] = []  # how to restore the state before the first of them
+_blas_lock = threading.Lock()
+_turn = threading.RLock()
+
+
+@contextmanager
+def _blas_threads(count: int) -> Iterator[None]:
+    """Limit BLAS to `count` threads; the last of overlapping limits to end restores the state."""
+    from threadpoolctl import threadpool_limits
+
+    own = [count]
+    with _blas_lock:
+        limits = threadpool_limits(limits=count, user_api="blas")
+        if not _blas_limits:
+            _blas_before[:] = [limits]
+        _blas_limits.append(own)
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_limits[:] = [other for other in _blas_limits if other is not own]
+            if _blas_limits:
+                threadpool_limits(limits=_blas_limits[-1][0], user_api="blas")
+            else:
+                _blas_before.pop().restore_original_limits()
+
+
+def one_at_a_time(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that calls a parallel kernel so that several Python threads may do so.
+
+    OpenMP and TBB allow calls at the same time.  Numba's own layer, workqueue, would end the
+    process: there the calls run one after the other.
+
+    Parameters
+    ----------
+    kernel : callable
+    """
+    if thread_layer() != "workqueue":
+        return kernel
+
+    def in_turn(*args: Any) -> Any:
+        with _turn:
+            return kernel(*args)
+
+    return in_turn
+
+
+# -- forked processes
+
+_forked_from_openmp = False
+
+
+def refuse_after_fork() -> None:
+    """Raise an error in a process in which parallel kernels cannot run.
+
+    GNU OpenMP's threads do not survive a fork: a parallel kernel would end the process, and a
+    parent that waits for its result would wait for ever.
+
+    Raises
+    ------
+    UserError
+        If this process was forked from one in which GNU OpenMP had started.
+    """
+    if _forked_from_openmp:
+        raise UserError(
+            "this process was forked from one that had already computed, and its OpenMP threads "
+            "do not survive a fork; start processes with multiprocessing.get_context('spawn') "
+            "(concurrent.futures: mp_context=...), or with joblib's backend 'loky'"
+        )
+
+
+def _after_fork() -> None:
+    """Make the locks new, because their owners are gone, and find out whether kernels can run."""
+    global _blas_lock, _turn, _forked_from_openmp
+    _blas_lock, _turn = threading.Lock(), threading.RLock()
+    numba = sys.modules.get("numba")
+    with suppress(AttributeError, ValueError):  # Numba is being imported, or has no threads yet
+        _forked_from_openmp = sys.platform == "linux" and numba.threading_layer() == "omp"  # type: ignore[union-attr]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..io.npz import read_arrays, write_arrays
 from ..io.stored import Mismatch
 from ..layout import Array
@@ -19,6 +19,7 @@ from ..model.stored import read_parts
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..runtime.paths import user_path
 from . import stored
 from .options import TrainOptions
 from .stored import FORMAT
@@ -104,13 +105,13 @@ class Checkpoint:
             If there is no checkpoint, it is damaged, or one of its fields is missing or has another
             type, size or range.
         """
-        path = Path(folder) / FILE
+        path = user_path(folder) / FILE
         if not path.is_file():
             raise DataError(f"{folder} has no {FILE}; give a run folder to --resume")
         arrays = read_arrays(path)
         try:
             return cls._of(path.parent, arrays)
-        except Mismatch as fault:
+        except (Mismatch, ConfigError, DataError) as fault:
             raise DataError(
                 f"{path} is not a checkpoint of simplenn_py that can be continued: {fault}; copy "
                 "the run folder again, or train again"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ..cnn.operators.loss import get_loss
 from ..cnn.problem import Problem
 from ..datasets.dataset import Dataset, Images
-from ..errors import ConfigError, DataError, OptionError, closest
+from ..errors import ConfigError, DataError, OptionError, closest, shown
 from ..io.atomic import remove_leftovers
+from ..labels import match_labels, sentence
 from ..layout import Array
 from ..model.model import Model
 from ..network.config import NetConfig
@@ -22,8 +21,12 @@ from ..network.presets import PRESETS
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..pixels import FIRST_REMEDY
+from ..runtime.paths import user_path
+from ..runtime.threads import check_threads
 from .checkpoint import Best, Checkpoint, State
 from .options import TrainOptions, default_options, default_preset
+from .run_data import fingerprint, read_dataset_report
 from .run_folder import RunFolder
 from .sampling import stratified
 
@@ -77,6 +80,11 @@ class Job:
             self.run.path, self.model, self.state, self.best, self.options, self.fingerprint
         )
 
+    def close(self) -> None:
+        """Let other runs into the run folder."""
+        if self.run is not None:
+            self.run.release()
+
 
 def new_job(
     data: Dataset,
@@ -98,19 +106,20 @@ def new_job(
         If the network, options, data and folder are incompatible.
     """
     check_images(data.train, "training")
-    options = options or default_options(data.name)
+    options = options or default_options(data)
     classes, y = np.unique(data.train.y, return_inverse=True)
     if start is not None:
         _check_start(start, config, options, classes)
-        config = start.config
+        config, classes = start.config, start.classes
+        y = match_labels(data.train.y, classes)[0]
     network = network_for(config, data, classes.size)
-    _check_test(data, network)
-    training, validation = subsets(y, options)
+    _check_parts(data, network)
+    images, y, training, validation = _all_images(data, classes, y, options)
     run = None
     if out is not None:
         run = RunFolder.create(out, network.n_parameters, training.size)
     if start is None:
-        normalisation = Normalisation.of(data.train.Z, training, int(np.prod(network.image_shape)))
+        normalisation = Normalisation.of(images.Z, training, int(np.prod(network.image_shape)))
         model = Model.initialise(
             network, classes, _rng(options, _INITIAL), options.dtype, normalisation, options.loss
         )
@@ -118,9 +127,10 @@ def new_job(
         theta = start.theta.astype(options.dtype)
         model = Model(network, theta, classes, start.normalisation, options.loss)
     state = _new_state(options, model.theta)
-    problem = _problem(data.train, y, model, options, training.size)
-    fingerprint = _fingerprint(data.train)
-    return Job(model, problem, training, validation, options, state, Best(), run, fingerprint, data)
+    problem = _problem(images, y, model, options, training.size)
+    return Job(
+        model, problem, training, validation, options, state, Best(), run, fingerprint(data), data
+    )
 
 
 def resumed_job(
@@ -143,14 +153,22 @@ def resumed_job(
     check_images(data.train, "training")
     previous = resume if isinstance(resume, Checkpoint) else Checkpoint.read(resume)
     model, state, saved = previous.model, previous.state, previous.options
-    _check_test(data, model.config)
+    _check_parts(data, model.config)
     options = options or saved
-    newton = options.solver == "newton"
+    newton = saved.solver == "newton"
     length, step = ("iter_max", "iteration") if newton else ("epochs", "epoch")
     changed = [k for k, v in asdict(saved).items() if asdict(options)[k] != v]
     if set(changed) - {length, "threads"}:
-        names = ", ".join(k for k in changed if k not in (length, "threads"))
-        raise OptionError(f"{names} cannot change in a resumed run; only {length} and threads can")
+        fixed = [k for k in changed if k not in (length, "threads")]
+        given, kept = (
+            ", ".join(f"{k} {shown(values[k])}" for k in fixed)
+            for values in (asdict(options), asdict(saved))
+        )
+        raise OptionError(
+            f"{given} cannot be chosen in a resumed run, which has {kept}; only {length} and "
+            f"threads can change; leave {'it' if len(fixed) == 1 else 'them'} out, or start a new "
+            "run"
+        )
     begun = state.epoch
     if not isinstance(state, NewtonState):
         begun += state.position > 0
@@ -164,19 +182,25 @@ def resumed_job(
             f"epochs is {options.epochs}, but the schedule one-cycle was planned for "
             f"{saved.epochs}; leave epochs out"
         )
-    if _fingerprint(data.train) != previous.fingerprint:
+    if options.threads != saved.threads:  # what is saved may come from a larger computer
+        check_threads(options.threads)
+    if fingerprint(data) != previous.fingerprint:
+        source = read_dataset_report(previous.folder).get("source", "")
+        own = f", but on {shown(source)}" if source not in ("", data.source) else ""
         raise DataError(
-            f"{previous.folder} was not trained on the images of {data.name}; give the same data "
-            "set"
+            f"{previous.folder} was not trained on the images of {data.name} "
+            f"({shown(data.source)}){own}; give the same data set"
         )
-    remove_leftovers(previous.folder)
-    y = np.unique(data.train.y, return_inverse=True)[1]
-    training, validation = subsets(y, options)
+    y = match_labels(data.train.y, model.classes)[0]
+    images, y, training, validation = _all_images(data, model.classes, y, options)
     previous.check_images(data.train.y, training.size)
-    problem = _problem(data.train, y, model, options, training.size)
+    problem = _problem(images, y, model, options, training.size)
+    run = RunFolder(previous.folder)
+    run.claim()
+    remove_leftovers(run.path)
     return Job(
         model, problem, training, validation, options, state, previous.best,
-        RunFolder(previous.folder), previous.fingerprint, data,
+        run, previous.fingerprint, data,
     )  # fmt: skip
 
 
@@ -200,7 +224,8 @@ def fresh_job(
 def _check_start(start: Model, config: object, options: TrainOptions, classes: Array) -> None:
     if config is not None:
         raise OptionError("config is given, but start has its own network; leave config out")
-    if not np.array_equal(start.classes, classes):
+    index, unknown = match_labels(classes, start.classes)
+    if unknown or index.size != start.classes.size:
         raise ConfigError(
             f"the model to start from knows the classes {_few(start.classes)}, but the training "
             f"images have {_few(classes)}; both must be the same"
@@ -237,11 +262,11 @@ def network_for(
     """
     images = data.train
     if config is None:
-        config = default_preset(data.name)
+        config = default_preset(data)
     if isinstance(config, str) and config in PRESETS:
         return NetConfig.preset(config, images.a, images.b, images.d, classes)
     if not isinstance(config, NetConfig):
-        path = Path(config)
+        path = user_path(config)
         if not path.exists():
             raise ConfigError(
                 f"config is {str(config)!r}; it must be a preset ({', '.join(PRESETS)}) or an "
@@ -269,20 +294,23 @@ def check_size(images: Images, config: NetConfig, part: str) -> None:
     """
     a, b, d = config.image_shape
     if (images.a, images.b, images.d) != (a, b, d):
+        first = (images.b, images.d, images.a) == (a, b, d)
         raise ConfigError(
             f"the network takes {a}x{b}x{d} images, but the {part} images are "
             f"{images.a}x{images.b}x{images.d}; change the network or the data"
+            + (f"; {FIRST_REMEDY}" if first else "")
         )
 
 
-def _check_test(data: Dataset, network: NetConfig) -> None:
-    if data.test is not None:
-        check_images(data.test, "test")
-        check_size(data.test, network, "test")
+def _check_parts(data: Dataset, network: NetConfig) -> None:
+    for images, part in ((data.validation, "validation"), (data.test, "test")):
+        if images is not None:
+            check_images(images, part)
+            check_size(images, network, part)
 
 
 def check_images(images: Images, part: str) -> None:
-    """Check shape, order and values of the images.
+    """Check the shape and the labels of the images; their class has checked the pixels.
 
     Parameters
     ----------
@@ -297,14 +325,14 @@ def check_images(images: Images, part: str) -> None:
     """
     expected = (images.d, images.a * images.b * images.l)
     if images.l == 0 or images.Z.shape != expected:
+        rows, columns = images.Z.shape
+        table = rows == images.l and columns and columns % (images.a * images.b) == 0
+        form = (images.l, images.a, images.b, columns // (images.a * images.b))
         raise DataError(
             f"Z of the {part} images has shape {images.Z.shape}; it must be {expected} for "
             f"{images.l} labels and {images.a}x{images.b} pixels, with at least one image"
+            + (f"; for a table with one image per row give reshape{form}" if table else "")
         )
-    if images.Z.dtype.kind not in "uif" or not images.Z.flags.f_contiguous:
-        raise DataError(f"Z of the {part} images must be real numbers in Fortran order")
-    if images.Z.dtype.kind == "f" and not np.isfinite(images.Z).all():
-        raise DataError(f"the {part} images contain NaN or infinite values; remove or replace them")
     if part == "training" and np.all(images.y == images.y[0]):
         label = images.y[0].item()
         raise DataError(
@@ -338,9 +366,20 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
         raise OptionError(
             f"limit is {options.limit}, but there are {y.size} training images; make it smaller"
         )
+    classes = np.unique(y).size
+    if 0 < options.limit < classes:
+        raise OptionError(
+            f"limit is {options.limit}, but there are {classes} classes; give at least one image "
+            f"per class, {classes} or more"
+        )
     if options.limit:
         chosen = stratified(y, options.limit, rng)
     held_out = round(options.validation * chosen.size)
+    if options.validation and not held_out:
+        raise OptionError(
+            f"validation is {options.validation}, which holds out none of {chosen.size} images; "
+            f"give more than {0.5 / chosen.size:.3g}, or 0 for no validation set"
+        )
     if held_out == chosen.size:
         raise OptionError(
             f"validation is {options.validation}, which leaves no image to train on; make it "
@@ -349,6 +388,35 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
     is_held_out = np.zeros(chosen.size, bool)
     is_held_out[stratified(y[chosen], held_out, rng)] = True
     return chosen[~is_held_out], chosen[is_held_out]
+
+
+def _all_images(
+    data: Dataset, classes: Array, y: Array, options: TrainOptions
+) -> tuple[Images, Array, Array, Array]:
+    """Return the images to train on and to validate with, their classes, and both sets of indices.
+
+    A validation set of the data set itself comes after the training images.
+    """
+    training, validation = subsets(y, options)
+    own = data.validation
+    if own is None:
+        return data.train, y, training, validation
+    if options.validation:
+        raise OptionError(
+            f"validation is {options.validation}, but {data.name} has a validation set of its own, "
+            f"{own.l} images; leave validation out"
+        )
+    places, unknown = match_labels(own.y, classes)
+    if unknown:
+        raise DataError(
+            f"{sentence(unknown, 'validation ', 'the training set lacks')}; add training images "
+            "with that label, or leave these images out"
+        )
+    train = data.train
+    Z = np.concatenate([train.Z.T, own.Z.T]).T
+    y = np.concatenate([y, places])
+    both = Images(Z, np.concatenate([train.y, own.y]), train.a, train.b)
+    return both, y, training, np.arange(train.l, both.l)
 
 
 def _problem(images: Images, y: Array, model: Model, options: TrainOptions, l: int) -> Problem:
@@ -392,8 +460,3 @@ def flip_seed(options: TrainOptions) -> int | None:
     if options.augment != "flip":
         return None
     return int(_rng(options, _FLIPS).integers(2**63))
-
-
-def _fingerprint(images: Images) -> str:
-    crc = zlib.crc32(np.ascontiguousarray(images.Z.T).data, zlib.crc32(images.y.tobytes()))
-    return f"{images.Z.shape} {images.Z.dtype} {images.y.dtype} {crc:08x}"

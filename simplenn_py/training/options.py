@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, closest, shown
 
 #: Larger integers are mistakes; they would overflow in float arithmetic.
 _LARGEST = 2**256
+
+if TYPE_CHECKING:
+    from ..datasets.dataset import Dataset
 
 
 def _option(default: Any, help: str, rule: str, holds: Callable[[Any], bool]) -> Any:
@@ -131,7 +134,7 @@ class TrainOptions:
     )  # fmt: skip
     validation: float = _option(
         0.0, "fraction of the training images to hold out as a validation set, which is used to "
-        "choose the best epoch; 0: none",
+        "choose the best epoch, if the data set has none of its own; 0: none",
         "a number from 0 to below 1", lambda v: 0 <= v < 1,
     )  # fmt: skip
     limit: int = _option(
@@ -198,13 +201,14 @@ _SOLVER_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
 _PRESETS = {"digits": "digits"}
 
 
-def default_options(dataset: str, **given: Any) -> TrainOptions:
+def default_options(dataset: str | Dataset, **given: Any) -> TrainOptions:
     """Return the default options for a data set and solver, with those in `given` replaced.
 
     Parameters
     ----------
-    dataset : str
-        Name or path of the data set.
+    dataset : str or Dataset
+        The data set, or its name or path.  A path ending in the name of a known data set is
+        another one.
     **given
         Fields of TrainOptions; ``solver`` chooses the solver.
 
@@ -229,13 +233,20 @@ def default_options(dataset: str, **given: Any) -> TrainOptions:
                 f"{name.strip('_')} is given, but the {solver} solver does not use it; leave it "
                 f"out, or choose the solver {takers}"
             )
-    defaults = _DEFAULTS.get(dataset, {})
+    name = _catalogue_name(dataset)
+    defaults = _DEFAULTS.get(name, {})
     if solver in _SOLVER_DEFAULTS:
         kept = {k: v for k, v in defaults.items() if k == "C" or (k, solver) == ("augment", "adam")}
-        defaults = kept | _SOLVER_DEFAULTS[solver].get(dataset, {})
+        defaults = kept | _SOLVER_DEFAULTS[solver].get(name, {})
     return TrainOptions(**{**defaults, **given})
 
 
-def default_preset(dataset: str) -> str:
+def default_preset(dataset: str | Dataset) -> str:
     """Return the name of the preset that the data set `dataset` is trained with by default."""
-    return _PRESETS.get(dataset, "layer4")
+    return _PRESETS.get(_catalogue_name(dataset), "layer4")
+
+
+def _catalogue_name(dataset: str | Dataset) -> str:
+    if isinstance(dataset, str):
+        return dataset
+    return getattr(dataset, "catalogue_name", "")  # a Path is no name

@@ -50,7 +50,7 @@ class ProgressHook(Hook):
                 self._task,
                 completed=state.epoch * self._l + state.position,
                 description=f"epoch {state.epoch + 1}/{self._epochs}",
-                loss=f"loss {state.loss_sum / max(state.position, 1):.4f}  "
+                loss=f"loss {loss_text(state.loss_sum / max(state.position, 1))}  "
                 f"{state.position / max(state.seconds, 1e-9):,.0f} images/s",
             )
             self._bar.refresh()
@@ -70,7 +70,7 @@ class ProgressHook(Hook):
         width = len(str(self._epochs))
         parts = [
             f"epoch {record['epoch']:{width}}/{self._epochs}",
-            f"loss {record['loss']:.4f}",
+            f"loss {loss_text(record['loss'])}",
             f"train {100 * record['train_accuracy']:5.2f} %",
         ]
         if record.get("validation_accuracy") is not None:
@@ -78,6 +78,23 @@ class ProgressHook(Hook):
         parts.append(f"{record['seconds']:.1f} s")
         parts.append(f"{self._l / max(record['seconds'], 1e-9):,.0f} images/s")
         return "  ".join(parts)
+
+
+def loss_text(loss: float) -> str:
+    """Return a loss with four decimals, or in powers of ten if it is large.
+
+    Parameters
+    ----------
+    loss : float
+        The loss; a learning rate that is too large makes it huge before it is infinite.
+
+    Examples
+    --------
+    >>> from simplenn_py.training.progress_bar import loss_text
+    >>> loss_text(0.25), loss_text(1.2e24)
+    ('0.2500', '1.2e+24')
+    """
+    return f"{loss:.4f}" if abs(loss) < 1e4 else f"{loss:.4g}"
 
 
 class NewtonProgressHook(Hook):

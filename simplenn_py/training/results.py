@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,14 @@ from ..cnn.engine import Engine
 from ..cnn.objective import evaluate
 from ..datasets.dataset import Images
 from ..errors import DivergedError
+from ..labels import match_labels
 from ..layout import Array
 from ..opt.minibatch import Record
 from ..opt.newton import NewtonState
 from ..runtime.environment import describe
 from .job import Job
+from .options import DEFAULT_LR, TrainOptions
+from .run_data import describe_data
 
 
 @dataclass
@@ -41,29 +46,77 @@ class History:
     interrupted: bool = False
 
 
+def used_options(options: TrainOptions, images: int) -> TrainOptions:
+    """Return the options with the values that stand for 0.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    images : int
+        Number of images to train on.
+
+    Returns
+    -------
+    TrainOptions
+        ``lr`` is the solver's default if it was 0, ``GNsize`` a twentieth of the images.
+    """
+    if options.solver == "newton":
+        return replace(options, GNsize=options.GNsize or -(-images // 20))
+    return replace(options, lr=options.lr or DEFAULT_LR[options.solver])
+
+
+def unseen_labels(job: Job) -> dict[str, dict[Any, int]]:
+    """Find labels of the validation and test images that no training image has.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    dict
+        By the name of the set, "validation" or "test": the labels and their numbers of images.
+    """
+    classes, y = job.model.classes, job.problem.y
+    seen = classes[np.unique(y[job.training])]
+    found = {"validation": match_labels(classes[y[job.validation]], seen)[1]}
+    if job.data is not None and job.data.test is not None:
+        found["test"] = match_labels(job.data.test.y, seen)[1]
+    return {part: unseen for part, unseen in found.items() if unseen}
+
+
 def first_report(job: Job, threads: int) -> dict[str, Any]:
     """Return the part of ``run.json`` that is known before training."""
     data = job.data
     assert data is not None
     return {
         "dataset": {
-            "name": data.name,
-            "source": data.source,
+            **describe_data(data, job.fingerprint),
             "training_images": int(job.training.size),
             "validation_images": int(job.validation.size),
             "test_images": 0 if data.test is None else data.test.l,
+            "unseen_labels": {
+                part: [{"label": label, "images": n} for label, n in unseen.items()]
+                for part, unseen in unseen_labels(job).items()
+            },
         },
         "network": asdict(job.model.config),
         "parameters": job.model.config.n_parameters,
-        "options": asdict(job.options),
+        "options": asdict(used_options(job.options, job.training.size)),
         "seed": job.options.seed,
         "threads": threads,
         **describe(),
     }
 
 
-def finish(job: Job, engine: Engine, history: History) -> None:
-    """Choose the best weights, measure them, and write model, history and figures."""
+def finish(job: Job, engine: Engine, history: History) -> Callable[[], list[str]]:
+    """Choose the best weights, measure them, and write model and history.
+
+    Returns
+    -------
+    function
+        Draws the figures, which come last, and returns notes on those that cannot be drawn.
+    """
     data = job.data
     assert data is not None
     report, records = history.report, history.records
@@ -77,13 +130,19 @@ def finish(job: Job, engine: Engine, history: History) -> None:
         report["epochs"], report["updates"] = job.state.epoch, job.state.updates
     report["best_epoch"] = job.best.epoch or job.state.epoch
     report["timings"]["train_seconds"] = sum(record["seconds"] for record in records)
-    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    report |= dict.fromkeys(keys)
+    parts = ("train", "validation", "test")
+    report |= dict.fromkeys(f"{part}_{what}" for part in parts for what in ("loss", "accuracy"))
     if not history.interrupted:
         start = time.perf_counter()
         report["train_loss"], predicted = evaluate(engine, job.model, job.problem, job.training)
         truth, part = job.problem.y[job.training], "training images"
         report["train_accuracy"] = float(np.mean(predicted == truth))
+        if job.validation.size:
+            report["validation_loss"], predicted = evaluate(
+                engine, job.model, job.problem, job.validation
+            )
+            truth, part = job.problem.y[job.validation], "validation images"
+            report["validation_accuracy"] = float(np.mean(predicted == truth))
         if data.test is not None:
             truth, predicted, loss = _test(job, engine, data.test)
             part = "test images"
@@ -95,7 +154,8 @@ def finish(job: Job, engine: Engine, history: History) -> None:
             confusion = np.bincount(truth[known] * nL + predicted[known], minlength=nL * nL)
             job.run.save_model(job.model, job.best)
             job.run.save_history(records)
-            job.run.save_figures(
+            return partial(
+                job.run.save_figures,
                 job.model,
                 records,
                 report["test_accuracy"],
@@ -104,16 +164,15 @@ def finish(job: Job, engine: Engine, history: History) -> None:
                 part,
                 job.options.xi,
             )
+    return list
 
 
 def _test(job: Job, engine: Engine, test: Images) -> tuple[Array, Array, float | None]:
     """Predict the test images; a label unknown to the model gets index nL, always a mistake."""
-    classes = job.model.classes
-    y = np.minimum(np.searchsorted(classes, test.y), classes.size - 1)
-    known = classes[y] == test.y
-    problem = replace(job.problem, images=test.Z, y=y.astype(np.int64))
+    y, unknown = match_labels(test.y, job.model.classes)
+    problem = replace(job.problem, images=test.Z, y=np.minimum(y, job.model.config.nL - 1))
     loss, predicted = evaluate(engine, job.model, problem, np.arange(test.l))
-    return np.where(known, y, classes.size), predicted, loss if known.all() else None
+    return y, predicted, None if unknown else loss
 
 
 def diverged(job: Job, report: dict[str, Any], error: DivergedError) -> DivergedError:

@@ -7,17 +7,19 @@ import csv
 import io
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
 from ..io.atomic import atomic_open
+from ..io.folder_lock import FolderLock
 from ..io.npz import write_arrays
 from ..io.strict_json import to_json
 from ..layout import Array
 from ..model.model import Model
 from ..opt.hooks import Hook
 from ..opt.minibatch import Record
+from ..runtime.console import shell_words
+from ..runtime.paths import user_path
 from .checkpoint import FILE, Best, Checkpoint, State
 
 _FIGURE_BYTES = 4 << 20
@@ -32,7 +34,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
+        self._lock: FolderLock | None = None
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], parameters: int, images: int) -> RunFolder:
@@ -49,30 +52,57 @@ class RunFolder:
         Raises
         ------
         DataError
-            If the folder already holds a run or is not writable, or the disk is too full.
+            If the folder already holds a run, another run has just been started in it, it is not
+            writable, or the disk is too full.
         """
         run = cls(path)
-        # An interrupted start or a diverged first epoch leaves only a report: the folder is free.
-        present = [name for name in ("model.npz", FILE) if (run.path / name).exists()]
-        if present:
-            raise DataError(
-                f"{path} already holds a run ({', '.join(present)}); "
-                f"choose another --out, or continue it with --resume {path}"
-            )
-        run._check_room(parameters, images)
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise run._not_writable(error) from None
+        run.claim()
+        try:
+            run._check_free(parameters, images)
+        except DataError:
+            run.forget_folder()
+            run.release()
+            raise
         return run
 
-    def _check_room(self, parameters: int, images: int) -> None:
+    def claim(self) -> None:
+        """Keep other runs out of the folder until :meth:`release`.
+
+        Raises
+        ------
+        DataError
+            If another run is writing into it.
+        """
+        try:
+            self._lock = FolderLock(self.path)
+        except OSError as error:
+            raise self._not_writable(error) from None
+
+    def release(self) -> None:
+        """Let other runs into the folder."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def _check_free(self, parameters: int, images: int) -> None:
+        # An interrupted start or a diverged first epoch leaves only a report: the folder is free.
+        present = [name for name in ("model.npz", FILE) if (self.path / name).exists()]
+        if present:
+            raise DataError(
+                f"{self.path} already holds a run ({', '.join(present)}); "
+                f"choose another --out, or continue it with --resume "
+                f"{shell_words([str(self.path)])}"
+            )
         probe = self.path / ".write-test"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             probe.write_bytes(b"")
             probe.unlink()
             free = shutil.disk_usage(self.path).free
         except OSError as error:
-            raise DataError(
-                f"cannot write into {self.path}: {error.strerror or error}; choose another --out"
-            ) from None
+            raise self._not_writable(error) from None
         # A checkpoint holds theta, m, v and the best theta, a model holds theta, with at most 8
         # bytes per number; a new file is beside the old one until it is complete.
         needed = 2 * (5 * 8 * parameters + 8 * images) + _FIGURE_BYTES
@@ -81,6 +111,10 @@ class RunFolder:
                 f"{self.path} has {free >> 20} MiB free, but the run needs {(needed >> 20) + 1} "
                 "MiB; free some space or choose another --out"
             )
+
+    def _not_writable(self, error: OSError) -> DataError:
+        reason = error.strerror or error
+        return DataError(f"cannot write into {self.path}: {reason}; choose another --out")
 
     def forget_checkpoint(self) -> None:
         """Remove the checkpoint of a run in which nothing was learnt."""
@@ -135,7 +169,7 @@ class RunFolder:
         data: str,
         part: str,
         xi: float = 0.0,
-    ) -> None:
+    ) -> list[str]:
         """Draw ``curves.png``, ``confusion.png``, ``filters.png``, and Newton's ``newton.png``.
 
         Parameters
@@ -150,16 +184,26 @@ class RunFolder:
             Name of the data set, and of the images that `confusion` counts.
         xi : float
             Tolerance of Newton's CG.
+
+        Returns
+        -------
+        list of str
+            Notes on figures that could not be drawn; the results are written before.
         """
         from .. import plots
 
-        curves = plots.plot_curves(history, data=data, test_accuracy=test_accuracy)
-        plots.save(curves, self.path / "curves.png")
-        if history and "cg_steps" in history[0]:
-            plots.save(plots.plot_newton(history, data=data, xi=xi), self.path / "newton.png")
-        confusions = plots.plot_confusion(confusion, model.classes, part=f"{data}, {part}")
-        plots.save(confusions, self.path / "confusion.png")
-        plots.save(plots.plot_filters(model, data=data), self.path / "filters.png")
+        figures: dict[str, plots.Plot] = {
+            "curves": lambda: plots.plot_curves(history, data=data, test_accuracy=test_accuracy),
+            "newton": lambda: plots.plot_newton(history, data=data, xi=xi),
+            "confusion": lambda: plots.plot_confusion(
+                confusion, model.classes, part=f"{data}, {part}"
+            ),
+            "filters": lambda: plots.plot_filters(model, data=data),
+        }
+        if not history or "cg_steps" not in history[0]:
+            del figures["newton"]
+        _, notes = plots.draw({self.path / f"{k}.png": plot for k, plot in figures.items()})
+        return notes
 
     def _write(self, name: str, text: str) -> None:
         with atomic_open(self.path / name) as file:

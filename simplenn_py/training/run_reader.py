@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import ConfigError, DataError, shown
+from ..io.files import read_text
 from ..io.stored import Mismatch, anything, number, one_of, optional, record, text, told, whole
 from ..io.strict_json import from_json
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
+from ..runtime.console import shell_words
+from ..runtime.numerals import real
+from ..runtime.paths import user_path
 from .stored import RECORDED
 
 
@@ -153,7 +157,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     DataError
         If the folder does not hold a run, no epoch was completed, or a file is damaged.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     path = folder / "run.json"
     if not folder.is_dir():
         is_file = folder.is_file()
@@ -167,7 +171,7 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     if not history.is_file():
         raise DataError(
             f"{folder} holds no history.csv, because no {_step(solver)} was completed; continue "
-            f"with 'simplenn train ... --resume {folder}', or leave the run out"
+            f"with: simplenn train ... --resume {shell_words([str(folder)])}; or leave the run out"
         )
     return Run(
         path=folder,
@@ -186,19 +190,9 @@ def _step(solver: str) -> str:
     return "iteration" if solver == "newton" else "epoch"
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is damaged: it is not a text file; {_REMEDY}") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path} cannot be read ({reason}); check its permissions") from None
-
-
 def _report(path: Path) -> dict[str, Any]:
     """Read run.json and check its content."""
-    text = _text(path)
+    text = read_text(path)
     try:
         report: dict[str, Any] = from_json(text)
     except ValueError as error:
@@ -244,7 +238,7 @@ def _network(path: Path, fields: dict[str, Any]) -> str:
 
 def _history(path: Path, step: str) -> tuple[dict[str, float | None], ...]:
     """Read history.csv, whose first column is `step`."""
-    text = _text(path)
+    text = read_text(path)
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error as error:
@@ -281,7 +275,7 @@ def _cell(where: str, key: str, text: str) -> float | None:
     if not text and key not in _EVERYWHERE:
         return None
     try:
-        value = float(text)
+        value = real(text)
     except ValueError:
         _wrong(where, key, text, "a number")
     # The loss on the validation set may be infinite one epoch before the run diverges.

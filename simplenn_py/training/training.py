@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..cnn.engine import Engine
 from ..cnn.jacobian import stored_bytes
@@ -15,20 +18,22 @@ from ..cnn.objective import BatchObjective, FullObjective, evaluate
 from ..datasets.dataset import Dataset
 from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
+from ..labels import sentence
 from ..model.model import Model
 from ..network.config import NetConfig
-from ..opt.adam import AdamState, adam
+from ..opt.adam import AdamState, Moments, adam
 from ..opt.hooks import Hook, Hooks
+from ..opt.minibatch import Rule
 from ..opt.newton import NewtonState, newton
-from ..opt.sgd import sgd
-from ..runtime.console import make_console
+from ..opt.sgd import Momentum, sgd
+from ..runtime.console import make_console, say
 from ..runtime.memory import free_bytes
-from ..runtime.threads import limit_threads
+from ..runtime.threads import check_threads, limit_threads, usable_threads
 from .checkpoint import Checkpoint, State
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
-from .options import DEFAULT_LR, TrainOptions
-from .results import History, diverged, finish, first_report
+from .options import TrainOptions
+from .results import History, diverged, finish, first_report, unseen_labels, used_options
 from .run_folder import CheckpointHook
 
 if TYPE_CHECKING:
@@ -99,6 +104,7 @@ def train(
     """
     began = time.perf_counter()
     if resume is None:
+        check_threads(options.threads if options else 0)
         job = new_job(data, config, options, out, start)
     else:
         if config is not None or out is not None or start is not None:
@@ -106,8 +112,13 @@ def train(
                               "leave config, out and start out")  # fmt: skip
         job = resumed_job(data, options, resume)
     console = console or make_console()
-    with limit_threads(job.options.threads) as threads:
+    wanted = job.options.threads
+    with closing(job), limit_threads(usable_threads(wanted)) as threads:
+        if progress and wanted > threads:
+            console.print(f"threads was {wanted}; this process has {threads}", highlight=False)
         report = first_report(job, threads)
+        if progress:
+            _say_unseen(job, console)
         try:
             engine = _engine(job, operators)
             report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
@@ -124,16 +135,27 @@ def train(
             history.interrupted = _run(job, engine, hooks, progress, console)
         except DivergedError as error:
             raise diverged(job, report | _routines(operators), error) from None
-        finish(job, engine, history)
+        draw_figures = finish(job, engine, history)
         report |= _routines(operators)
         report["timings"]["total_seconds"] = time.perf_counter() - began
         if job.run is not None:
+            job.run.save_report(report)  # complete before the figures, which can fail
+            report |= _with_figures(draw_figures)
+            report["timings"]["total_seconds"] = time.perf_counter() - began
             job.run.save_report(report)
     return job.model, history
 
 
 def _routines(operators: Operators | None) -> dict[str, Any]:
     return {} if operators is None else {"student_routines": operators.report()}
+
+
+def _with_figures(draw_figures: Callable[[], list[str]]) -> dict[str, Any]:
+    """Draw the figures; return what the report says about those that could not be drawn."""
+    notes = draw_figures()
+    for note in notes:
+        say(f"note: {note}", file=sys.stderr)
+    return {"notes": notes} if notes else {}
 
 
 def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool:
@@ -159,6 +181,8 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
         As :func:`train`.
     """
     console = make_console()
+    if progress:
+        _say_unseen(job, console)
     with limit_threads(job.options.threads):
         engine = _engine(job)
         _compile(job, engine, console, progress)
@@ -166,6 +190,12 @@ def run_job(job: Job, hooks: Sequence[Hook] = (), progress: bool = True) -> bool
     if job.best.theta is not None:
         job.model.theta[:] = job.best.theta
     return interrupted
+
+
+def _say_unseen(job: Job, console: Console) -> None:
+    for part, unseen in unseen_labels(job).items():
+        text = sentence(unseen, f"{part} ", "the training set lacks")
+        console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _engine(job: Job, operators: Operators | None = None) -> Engine:
@@ -205,6 +235,7 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
         else:
             objective = BatchObjective(engine, job.model, job.problem, job.training)
             objective.grad(np.zeros(1, np.int64), gradient)
+            compile_update(job.options.solver, gradient.dtype)
     seconds = time.perf_counter() - began
     compiled = compilations() - before
     if progress and compiled:
@@ -214,6 +245,22 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
             highlight=False,
         )
     return seconds
+
+
+def compile_update(solver: str, dtype: DTypeLike) -> None:
+    """Compile the formula of SGD or Adam, by an update of one number.
+
+    Parameters
+    ----------
+    solver : {"sgd", "adam"}
+    dtype : {"float32", "float64"}
+    """
+    theta, v, m = np.zeros((3, 1), dtype)
+    if solver == "adam":
+        rule: Rule = Moments(AdamState(m, v, rng=np.random.default_rng()))
+    else:
+        rule = Momentum(v, 0.0)
+    rule.update(theta, np.zeros_like(theta), 1, 0.0, 0.0)
 
 
 class _ValidationHook(Hook):
@@ -257,13 +304,12 @@ def _run(job: Job, engine: Engine, hooks: Sequence[Hook], progress: bool, consol
 
 
 def _solve(job: Job, engine: Engine, hook: Hook) -> None:
-    options, state = job.options, job.state
+    options, state = used_options(job.options, job.training.size), job.state
     if isinstance(state, NewtonState):
-        GNsize = options.GNsize or -(-job.training.size // 20)
-        stored = _stores_jacobian(job, GNsize)
+        stored = _stores_jacobian(job, options.GNsize)
         newton(
             FullObjective(engine, job.model, job.problem, job.training, stored),
-            state, hook, GNsize=GNsize, iter_max=options.iter_max, cg_tol=options.xi,
+            state, hook, GNsize=options.GNsize, iter_max=options.iter_max, cg_tol=options.xi,
             CGmax=options.CGmax, drop=options.drop, boost=options.boost, eta=options.eta,
         )  # fmt: skip
         return
@@ -271,7 +317,7 @@ def _solve(job: Job, engine: Engine, hook: Hook) -> None:
     common: dict[str, Any] = {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
-        "lr": options.lr or DEFAULT_LR[options.solver],
+        "lr": options.lr,
         "decay": options.decay,
         "schedule": options.schedule,
     }

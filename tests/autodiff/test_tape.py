@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+import re
 import subprocess
 import sys
 
@@ -146,12 +148,88 @@ def test_a_derivative_is_never_lost_in_silence():
             np.linalg.norm(x)
         with pytest.raises(TypeError, match=r"np\.add\.reduce"):
             np.add.reduce(x)
-        with pytest.raises(TypeError, match=r"'out'.*leave such arguments out"):
+        with pytest.raises(TypeError, match=r"write s = np\.sin\(x\)"):
             np.sin(x, out=np.empty(2))
-        with pytest.raises(TypeError, match="item assignment"):
+        with pytest.raises(TypeError, match=r"'dtype'.*leave such arguments out"):
+            np.sin(x, dtype=np.float32)
+        with pytest.raises(TypeError, match=r"cannot be changed in place.*np\.where"):
             x[0] = 1
         with pytest.raises(TypeError, match="an index is watched"):
             x[x]
+
+
+def _in_place(name):
+    """Return the function ``s -> s op= x`` for an operator, such as "iadd"."""
+    return lambda s, x: getattr(operator, name)(s, x)
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("iadd", "+"),
+        ("isub", "-"),
+        ("imul", "*"),
+        ("itruediv", "/"),
+        ("ipow", "**"),
+        ("imatmul", "@"),
+    ],
+)
+def test_a_plain_array_is_not_changed_in_place(name, symbol):
+    s = np.ones((2, 2))
+    with GradientTape() as tape:
+        x = tape.watch(np.ones((2, 2)))
+        with pytest.raises(TypeError) as caught:
+            _in_place(name)(s, x)
+    assert f"write s = s {symbol} x" in str(caught.value)
+    assert_array_equal(s, 1)
+    with pytest.raises(TypeError, match=re.escape(f"write s = s {symbol} x")):
+        jvp(lambda x: _in_place(name)(s, x), (np.ones((2, 2)),), (np.ones((2, 2)),))
+
+
+def test_a_watched_value_is_not_written_into_a_plain_array():
+    s = np.zeros(2)
+    with GradientTape() as tape:
+        x = tape.watch(np.array([1.0, 2.0]))
+        for value in (x[0], s[0] + x[0]):
+            with pytest.raises(ValueError, match="sequence") as caught:
+                s[0] = value  # NumPy's own message, with ours as its cause
+            assert re.search(r"s\[i\] = x.*np\.stack", str(caught.value.__cause__))
+        with pytest.raises(TypeError, match=r"np\.stack"):
+            s[:] = x
+        with pytest.raises(TypeError, match=r"float\(\)"):
+            int(x[0])
+
+
+def test_a_watched_number_can_be_added_up():
+    with GradientTape() as tape:
+        x = tape.watch(np.array([1.0, 2.0]))
+        s = 0.0
+        for entry in x:
+            s += entry  # a number is not changed in place: s becomes watched
+    assert_array_equal(tape.gradient(s, x), 1)
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda x: x.std(), r"'std'; use np\.std\(x\)"),
+        (lambda x: x.clip(0, 1), r"'clip'; use np\.clip\(x\)"),
+        (lambda x: x.argsort(), r"'argsort'; use x\.value\.argsort"),
+        (lambda x: x.astype(float), r"'astype'; use x\.value\.astype"),
+        (lambda x: x.flat, r"'flat'; use x\.value\.flat"),
+        (lambda x: x.nonsense, r"'nonsense'$"),
+    ],
+)
+def test_a_missing_method_names_the_function(use, words):
+    with GradientTape() as tape, pytest.raises(AttributeError, match=words):
+        use(tape.watch(np.array([1.0, 2.0])))
+
+
+def test_a_watched_number_is_printed_as_a_number():
+    with GradientTape() as tape:
+        x = tape.watch(2.0)
+        assert f"{x * x:.3f}" == "4.000"
+        assert "Variable" in f"{x}"
 
 
 def test_it_looks_like_an_array():

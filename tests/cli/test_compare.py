@@ -292,7 +292,7 @@ class TestDamage:
             ("\n2,", "\n1.5,", "epoch is '1.5'; it must be a whole number"),
             ("\n2,92,", "\n2,", "a line is not complete"),
             ("\n1,", '\n"1,', "history.csv is damaged: unexpected end of data"),
-            ("\n1,", "\n\x00,", "line 2: epoch is "),
+            ("\n1,", "\n\x00,", "history.csv: line 2 holds the byte 0x00"),
         ],
     )
     def test_history(self, old: str, new: str, message: str, sgd: Path) -> None:
@@ -333,7 +333,7 @@ class TestDamage:
     def test_no_text(self, sgd: Path) -> None:
         for name in ("history.csv", "run.json"):
             (sgd / name).write_bytes(b"\xff\xfe\x00")
-            assert f"{name} is damaged: it is not a text file" in one_line(sgd)
+            assert f"{name}: line 1 holds the byte 0xff, so it is not a text" in one_line(sgd)
 
     @pytest.mark.parametrize("name", ["history.csv", "run.json"])
     def test_every_truncation_is_found_out(self, name: str, sgd: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import numpy as np
 import pytest
 
 import simplenn_py as nn
-from simplenn_py.cli import main
+from simplenn_py.cli import compress, main
+from simplenn_py.errors import DataError
 from simplenn_py.model.model import Model
 
 
@@ -112,6 +114,18 @@ def test_a_damaged_report_is_no_reason_to_fail(run_folder, tmp_path, capsys):
     (folder / "run.json").write_text("[" * 200_000)
     assert main(["compress", str(folder), "--rank", "4"]) == 0
     assert "of each layer's weights" in capsys.readouterr().out
+
+
+def test_a_folder_that_another_command_has_just_made(tmp_path):
+    model = tmp_path / "run"
+    taken = compress._free_name(model)
+    taken.mkdir()  # after the name was found to be free
+    default = argparse.Namespace(out=None, model=str(model))
+    made = compress._make_folder(default, taken, is_new=True)
+    assert made == tmp_path / "run-compressed-2"
+    assert made.is_dir()
+    with pytest.raises(DataError, match="choose another --out"):
+        compress._make_folder(argparse.Namespace(out=str(taken)), taken, is_new=True)
 
 
 def test_nothing_is_overwritten(run_folder, tmp_path, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +17,15 @@ from simplenn_py.cli import main
 from simplenn_py.kernels import shortcuts
 from simplenn_py.kernels.policy import cache_folder
 from simplenn_py.machine import doctor
+from simplenn_py.runtime.memory import free_bytes
 
-VARIABLES = [*doctor._SLOW, *doctor._THREAD_VARIABLES, "OPENBLAS_CORETYPE", "SIMPLENN_LANES"]
+VARIABLES = [
+    *doctor._SLOW,
+    *doctor._THREAD_VARIABLES,
+    *doctor._IGNORED,
+    "OPENBLAS_CORETYPE",
+    "SIMPLENN_LANES",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +166,8 @@ def test_only_old_caches_are_deleted(capsys: pytest.CaptureFixture[str]) -> None
     for folder in (old, *others):
         folder.mkdir()
         (folder / "code.nbc").write_bytes(bytes(2048))
-    (current / "code.nbc").write_bytes(bytes(1))
+    sound = hashlib.sha256(b"code").digest() + b"code"
+    (current / "code.nbc").write_bytes(sound)
     main(["doctor"])
     assert "1 old folder beside it, 2.0 KiB" in capsys.readouterr().out
     main(["doctor", "--clean-cache", "--json"])
@@ -167,6 +177,101 @@ def test_only_old_caches_are_deleted(capsys: pytest.CaptureFixture[str]) -> None
     assert (current / "code.nbc").exists()
     assert all((folder / "code.nbc").exists() for folder in others)
     json.loads(shown.out)
+
+
+def test_damaged_code_is_said_and_deleted(capsys: pytest.CaptureFixture[str]) -> None:
+    current = cache_folder()
+    assert current is not None
+    (current / "halved-1.nbc").write_bytes(bytes(50))
+    (current / "folder-1.nbc").mkdir()
+    assert "--clean-cache" in remedy_of("2 damaged files: folder-1.nbc, halved-1.nbc")
+    main(["doctor", "--clean-cache"])
+    assert capsys.readouterr().err == "deleted: 0 old cache folders, 0 B, 2 damaged files\n"
+    assert list(current.glob("*")) == []
+
+
+def test_a_cache_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_no_room", lambda folder: "No space left on device")
+    assert "another disk" in remedy_of("No space left on device, so every start compiles again")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="a system without owners of files")
+def test_a_cache_that_others_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    current = cache_folder()
+    assert current is not None
+    current.chmod(0o777)
+    assert "only you can write" in remedy_of("may be changed by other users")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("NUMBA_NUM_THREADS", "0", "it must be a whole number from 1 on"),
+        ("NUMBA_NUM_THREADS", "abc", "it must be a whole number from 1 on"),
+        ("NUMBA_NUM_THREADS", "999", "more threads wait for each other"),
+        ("NUMBA_THREADING_LAYER", "nonsense", "it must be one of default, tbb, omp"),
+        ("NUMBA_THREADING_LAYER_PRIORITY", "omp", "in any order"),
+        ("NUMBA_CPU_FEATURES", "avx2", "a list such as"),
+        ("OMP_NUM_THREADS", "abc", "has no effect"),
+        ("OPENBLAS_NUM_THREADS", "0", "has no effect"),
+        ("OMP_WAIT_POLICY", "sleep", "has no effect"),
+    ],
+)
+def test_variables_that_no_library_can_read(
+    name: str, value: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert remedy in remedies()[f"variable: {name}={value}"]
+
+
+def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("no such system call")
+
+    monkeypatch.setattr(psutil, "virtual_memory", broken)
+    assert "send this" in remedy_of("RuntimeError: no such system call")
+    assert any(finding.topic == "data folder" for finding in doctor.examine())
+
+
+def test_memory_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed() -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/proc/meminfo")
+
+    monkeypatch.setattr(psutil, "virtual_memory", closed)
+    assert remedy_of("/proc/meminfo") == "mount /proc"
+    if hasattr(os, "sysconf"):
+        assert free_bytes() > 0
+
+
+def test_a_configuration_folder_of_matplotlib(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "nowhere"))
+    assert "unset the variable" in remedy_of("MPLCONFIGDIR=")
+
+
+# Each command of a process with a wrong variable: its status, and what it says.
+WRONG = [
+    ({"NUMBA_DISABLE_JIT": "1"}, ["doctor"], 1, "variable"),
+    ({"NUMBA_DISABLE_JIT": "1"}, ["summary", "digits"], 2, "choose the engine lecture"),
+    ({"NUMBA_OPT": "7", "MPLBACKEND": "nonsense"}, ["doctor"], 1, "MPLBACKEND=nonsense"),
+    ({"NUMBA_NUM_THREADS": "0"}, ["train", "digits"], 2, "NUMBA_NUM_THREADS is '0'"),
+]
+
+
+@pytest.mark.parametrize(("variables", "words", "status", "said"), WRONG)
+def test_no_variable_ends_a_command_in_a_traceback(
+    variables: dict[str, str], words: list[str], status: int, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "simplenn_py", *words],
+        capture_output=True, text=True, env=os.environ | variables,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert said in done.stdout + done.stderr
+    assert all(name in done.stdout + done.stderr for name in variables)
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.stderr.count("\n") == (status == 2)
 
 
 def test_it_works_in_a_process_of_its_own() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 from simplenn_py.cli import main
 from simplenn_py.network import Conv, NetConfig
@@ -30,9 +32,12 @@ def test_the_network_is_named_in_table_and_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     titles: list[str] = []
-    monkeypatch.setattr(
-        "simplenn_py.plots.style.save", lambda axes, path: titles.append(axes[-1].get_title())
-    )
+
+    def keep(axes: Sequence[Axes], path: Path) -> str:
+        titles.append(axes[-1].get_title())
+        return ""
+
+    monkeypatch.setattr("simplenn_py.plots.beside.write_png", keep)
     out = ["--out", str(tmp_path / "p.png"), "--batch-size", "1"]
     assert main(["im2col", *out]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "layer4: 28x28x1 images"

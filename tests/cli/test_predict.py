@@ -333,3 +333,90 @@ class TestMistakes:
         np.savez(tmp_path / "d.npz", X=np.zeros((2, 8, 8)), y=np.arange(2))
         with pytest.raises(OptionError, match="has no test set; leave --split out"):
             call(saved, tmp_path / "d.npz", "--split", "test")
+
+
+class TestFolders:
+    """Folders without labels, and data sets that are divided."""
+
+    def labels(self, report: dict) -> list[tuple[str, int]]:
+        return [(row["file"], row["predicted"]) for row in report["images"]]
+
+    @pytest.fixture
+    def pictures(self, digits: Dataset, tmp_path: Path) -> Path:
+        folder = tmp_path / "new"
+        folder.mkdir()
+        for i in (2, 0, 1):
+            picture(digits.test.Z, i, folder / f"{i}.png")
+        (folder / "notes.txt").write_text("x")
+        (folder / "__MACOSX").mkdir()
+        (folder / ".DS_Store").write_text("x")
+        return folder
+
+    def test_a_plain_folder_is_labelled(
+        self, saved: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        files = [str(pictures / f"{i}.png") for i in range(3)]
+        single = [self.labels(as_json(capsys, saved, file))[0] for file in files]
+        for inputs in ([pictures], [pictures / "*.png"], [pictures / "[0-2].png"], files):
+            assert self.labels(as_json(capsys, saved, *inputs)) == single
+        mixed = as_json(capsys, saved, files[2], pictures)
+        assert self.labels(mixed) == [single[2], *single]
+        call(saved, pictures, "--out", tmp_path / "out.csv")
+        assert "% correct" not in capsys.readouterr().out
+        assert [row[0] for row in rows_of(tmp_path / "out.csv")[1:]] == files
+        call(saved, pictures, "--invert")
+
+    def test_a_name_with_brackets_is_no_pattern(
+        self, saved: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (pictures / "0.png").rename(pictures / "[1].png")
+        report = as_json(capsys, saved, pictures / "[1].png")
+        assert [row["file"] for row in report["images"]] == [str(pictures / "[1].png")]
+        with pytest.raises(DataError, match="no file matches this pattern"):
+            call(saved, pictures / "*.jpg")
+
+    def test_an_empty_folder_and_options_that_need_labels(
+        self, saved: Path, pictures: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "empty" / ".thumbnails").mkdir(parents=True)
+        with pytest.raises(DataError, match="has no sub-folder and therefore no class"):
+            call(saved, tmp_path / "empty")
+        with pytest.raises(OptionError, match="--split needs a data set, but picture files"):
+            call(saved, pictures, "--split", "test")
+        with pytest.raises(OptionError, match="not all are picture files"):
+            call(saved, pictures, "digits")
+        (pictures / "model.npz").write_bytes(b"")  # a run folder, whose pictures are figures
+        with pytest.raises(DataError):
+            call(saved, pictures)
+
+    def test_classes_of_pictures_are_scaled_as_single_pictures(
+        self, saved: Path, pictures: Path, digits: Dataset, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The network was trained on 0 to 16, and pictures have 0 to 255."""
+        labels = [n for _, n in self.labels(as_json(capsys, saved, pictures))]
+        for i, label in enumerate(labels):
+            (pictures.parent / "classes" / str(label)).mkdir(parents=True, exist_ok=True)
+            (pictures / f"{i}.png").rename(pictures.parent / "classes" / str(label) / f"{i}.png")
+        assert as_json(capsys, saved, pictures.parent / "classes")["correct"] == 3
+
+    def test_a_divided_folder(
+        self, saved: Path, pictures: Path, digits: Dataset, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        root = pictures.parent / "divided"
+        for part, i in (("train", 0), ("val", 1), ("test", 2)):
+            folder = root / part / str(digits.test.y[i])
+            folder.mkdir(parents=True)
+            picture(digits.test.Z, i, folder / "a.png")
+        for part, i in (("train", 0), ("validation", 1), ("test", 2)):
+            report = as_json(capsys, saved, root, "--split", part)
+            counts = {row["class"]: row["images"] for row in report["classes"]}
+            assert (report["split"], counts[digits.test.y[i]]) == (part, 1)
+        picture(digits.test.Z, 0, root / "test" / "loose.png")
+        (root / "extra" / "1").mkdir(parents=True)
+        call(saved, root, "--split", "validation")
+        out = capsys.readouterr().out
+        assert f"divided: not used: 1 picture beside the classes in {root / 'test'}\n" in out
+        assert "divided: not used: extra\n" in out
+        assert "validation set: " in out
+        with pytest.raises(OptionError, match="digits has no validation set; leave --split out"):
+            call(saved, "digits", "--split", "validation")

@@ -114,7 +114,7 @@ def test_network_without_convolution(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["layr4"], ConfigError, "'layr4' is not a preset, and there is no such file.*'layer4'"),
         (["no.npz"], DataError, "no.npz: there is no such file"),
         (["layer4", "--image-shape", "28x0x1"], OptionError, "--image-shape is '28x0x1'; it must"),
-        (["layer4", "--image-shape", "4x4x1"], ConfigError, "pooling 2x2 leaves nothing"),
+        (["layer4", "--image-shape", "4x4x1"], ConfigError, "too deep for 4x4 images"),
         (["layer4", "--classes", "1"], ConfigError, "the number of classes, 2 or more"),
         (["layer4", "--batch-size", "0"], OptionError, "batch_size is 0"),
     ],

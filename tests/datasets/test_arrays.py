@@ -79,6 +79,23 @@ def test_test_part_from_a_second_file(tmp_path):
         load_dataset(both, test=second)
 
 
+def test_other_arrays_are_ignored(tmp_path):
+    others = {"names": np.array([["a"], None], object), "when": np.zeros(2, "M8[s]"), "1": Y}
+    path = save(tmp_path / "x.npz", X=X4, y=Y, **others)
+    assert load_dataset(path).train.l == 5
+    assert load_dataset(path, test=path).test.l == 5
+
+
+@pytest.mark.slow
+def test_well_compressed_binary_images(tmp_path):
+    X = np.zeros((400_000, 28, 28), np.uint8)
+    X[:, 5:20, 8] = 1
+    np.savez_compressed(tmp_path / "x.npz", X=X, y=np.arange(400_000) % 2)
+    assert (tmp_path / "x.npz").stat().st_size * 100 < X.nbytes
+    assert load_dataset(tmp_path / "x.npz").train.l == 400_000
+
+
+LONG = np.longdouble("1e400")  # inf where a long double is a double
 FLAT = X4.reshape(5, -1)
 NAN = np.full((5, 4, 3), 0.5, np.float32)
 NAN[1, 2, 0] = np.nan
@@ -103,7 +120,17 @@ NAN[1, 2, 0] = np.nan
         ({"X": X4 * 1j, "y": Y}, {}, "dtype complex128; pixels must be real numbers"),
         ({"X": X4.astype(str), "y": Y}, {}, "dtype <U3; pixels must be real numbers"),
         ({"X": X4.astype(np.int64) * 2**55, "y": Y}, {}, r"is beyond 2\*\*53"),
-        ({"X": X4.astype(object), "y": Y}, {}, "array 'X': it has dtype object"),
+        ({"X": X4.astype(object), "y": Y}, {}, r"array 'X' has dtype object; .*\.astype\(float\)"),
+        ({"X": X4, "y": Y.astype(object)}, {}, r"array 'y' has dtype object; .*\.astype\(str\)"),
+        ({"X": np.array(1.0), "y": Y}, {}, "X: has 0 dimensions"),
+        ({"X": X4, "y": np.array(1)}, {}, "y: is a single value; labels must be a vector"),
+        ({"X": X4, "y": Y.astype("M8[s]")}, {}, r"array 'y' has dtype datetime64.*\.astype\(str\)"),
+        ({"X": X4, "y": Y.astype([("a", int)])}, {}, "array 'y' has dtype .*each of its fields"),
+        (
+            {"X": np.full((5, 4, 3), LONG, np.longdouble), "y": Y},
+            {},
+            "X: value inf at index 0; pixels must be finite",
+        ),
         ({"X": X4, "y": Y / 2}, {}, "y: label 0.5 at index 1 is not an integer"),
         ({"X": X4, "y": Y.reshape(5, 1, 1)}, {}, "y: is 5x1x1; labels must be a vector"),
         ({"X": X4, "y": np.full(5, 2**64 - 1, np.uint64)}, {}, "does not fit in int64"),
@@ -116,3 +143,26 @@ def test_refuses(tmp_path, arrays, options, match):
         load_dataset(path, **options)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_validation_set(tmp_path):
+    path = save(tmp_path / "x.npz", X=X4, y=Y, X_val=X4[1:3], y_val=Y[1:3])
+    data = load_dataset(path)
+    assert (data.validation.y.tolist(), data.test) == ([1, 1], None)
+    assert np.array_equal(to_nhwc(data.validation.Z, 4, 3), X4[1:3])
+    other = save(tmp_path / "t.npz", X=X4[:1], y=Y[:1])
+    assert load_dataset(path, test=other).validation.l == 2
+    with pytest.raises(DataError, match="has no array y_val"):
+        load_dataset(save(tmp_path / "x.npz", X=X4, y=Y, X_val=X4))
+
+
+def test_channels_first_is_said(tmp_path):
+    first = np.zeros((5, 1, 28, 28), np.uint8)
+    path = save(tmp_path / "x.npz", X=first, y=Y)
+    with pytest.raises(
+        DataError, match=r"images of 1x28 with 28 channels; .*transpose\(0, 2, 3, 1"
+    ):
+        load_dataset(path)
+    with pytest.raises(DataError, match=r"are 1x28x28, not 28x28x1; .*transpose\(0, 2, 3, 1\)"):
+        load_dataset(path, shape=(28, 28, 1))
+    assert load_dataset(path, shape=(1, 28, 28)).train.d == 28

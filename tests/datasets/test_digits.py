@@ -83,6 +83,9 @@ def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "x.csv").write_text("1,2\n")
     with pytest.raises(DataError, match=r"has an unknown format; use .mat, .npz"):
         load_dataset(tmp_path / "x.csv")
+    (tmp_path / "x.ZIP").write_bytes(b"")
+    with pytest.raises(DataError, match=r"x.ZIP: is an archive; unpack it, and give the folder"):
+        load_dataset(tmp_path / "x.ZIP")
 
 
 def test_its_own_shape_is_accepted():

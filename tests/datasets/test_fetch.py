@@ -24,6 +24,7 @@ def cache(tmp_path, monkeypatch):
 
     monkeypatch.delenv("SIMPLENN_DATA_DIR", raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     return tmp_path / "cache" / "data"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -121,3 +123,148 @@ def test_a_missing_test_folder(tmp_path):
     picture(tmp_path / "c" / "a.png")
     with pytest.raises(DataError, match=r"absent: cannot be listed"):
         load_dataset(tmp_path, test=tmp_path / "absent")
+
+
+LEFT_BEHIND = (
+    *("__MACOSX", ".DS_Store", "._a.png", "Thumbs.db", "THUMBS.DB", "desktop.ini", "Icon\r"),
+    *("@eaDir", ".ipynb_checkpoints", ".git", ".directory", "lost+found", "$RECYCLE.BIN"),
+    *("System Volume Information", ".Trash-1000", ".AppleDouble", ".thumbnails", "#recycle"),
+    *("__pycache__", ".dropbox", ".tmp.drivedownload", ".BIN"),
+)
+BESIDE = (
+    *(
+        "labels.txt",
+        "README",
+        "README.md",
+        "LICENSE",
+        "classes.txt",
+        "data.yaml",
+        "_annotations.csv",
+    ),
+    *("pictures.zip", "a.xml", "a.json", "a.TXT", "notes.pdf", "b.png.crdownload", "run.ipynb"),
+)
+
+
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_what_other_systems_and_tools_leave_is_passed_over(tmp_path, as_folder):
+    """At the top, beside train/ and test/, and within a class; as files and as folders."""
+    for name in ("one/a.png", "train/c/a.png", "train/d/b.png", "test/c/a.PNG"):
+        picture(tmp_path / ("divided" if "/" in name[5:] else "plain") / name)
+    picture(tmp_path / "plain" / "two" / "b.JPG")
+    places = ("plain", "plain/one", "divided", "divided/train", "divided/test/c", "divided/train/d")
+    for place in places:
+        for name in LEFT_BEHIND if as_folder else (*LEFT_BEHIND, *BESIDE):
+            if as_folder:
+                picture(tmp_path / place / name / "a.png")
+            elif not (tmp_path / place / name).exists():
+                (tmp_path / place / name).write_text("x")
+    data = load_dataset(tmp_path / "plain")
+    assert (data.train.y.tolist(), data.notes) == (["one", "two"], ())
+    data = load_dataset(tmp_path / "divided")
+    assert (data.train.y.tolist(), data.test.y.tolist(), data.notes) == (["c", "d"], ["c"], ())
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+def test_a_validation_set_beside_train(tmp_path, name):
+    for part, label, value in (
+        ("Train", "1", 1),
+        ("Train", "2", 2),
+        (name, "2", 3),
+        ("TEST", "1", 4),
+    ):
+        picture(tmp_path / part / label / "a.png", value)
+    data = load_dataset(tmp_path)
+    parts = (data.train, data.validation, data.test)
+    assert [part.y.tolist() for part in parts] == [[1, 2], [2], [1]]
+    assert [part.Z[0, 0] for part in parts] == [1, 3, 4]
+    assert data.notes == ()
+
+
+def test_a_validation_set_without_a_test_set(tmp_path):
+    for name in ("train/a/1.png", "train/b/1.png", "val/a/1.png"):
+        picture(tmp_path / name)
+    data = load_dataset(tmp_path)
+    assert data.test is None
+    assert data.validation.y.tolist() == ["a"]
+
+
+def test_two_names_of_one_part(tmp_path):
+    for name in ("train/a/1.png", "val/a/1.png", "valid/a/1.png"):
+        picture(tmp_path / name)
+    with pytest.raises(DataError, match=r"holds val and valid, which are both the validation set"):
+        load_dataset(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("train/1.png", "car/1.png", "plane/1.png"):
+        picture(tmp_path / name)
+    assert load_dataset(tmp_path).train.y.tolist() == ["car", "plane", "train"]
+    picture(tmp_path / "test" / "1.png")
+    with pytest.raises(DataError, match=r"train: has 1 picture in no sub-folder"):
+        load_dataset(tmp_path)
+
+
+def test_what_is_not_used_is_said(tmp_path):
+    for name in ("train/a/1.png", "train/b/1.png", "test/1.png", "test/2.png", "more/a/1.png"):
+        picture(tmp_path / "divided" / name)
+    data = load_dataset(tmp_path / "divided")
+    assert data.test is None
+    test = tmp_path / "divided" / "test"
+    assert data.notes == (f"not used: 2 pictures without labels in {test}", "not used: more")
+    for name in ("a/1.png", "b/1.png", "preview.png"):
+        picture(tmp_path / "plain" / name)
+    note = f"not used: 1 picture beside the classes in {tmp_path / 'plain'}"
+    assert load_dataset(tmp_path / "plain").notes == (note,)
+
+
+def test_an_empty_class_is_one_that_a_test_set_lacks(tmp_path):
+    for name in ("train/a/1.png", "train/b/1.png", "test/b/1.png"):
+        picture(tmp_path / name)
+    (tmp_path / "test" / "a").mkdir()
+    assert load_dataset(tmp_path).test.y.tolist() == ["b"]
+    (tmp_path / "test" / "b" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"test: the folders of its classes hold no picture"):
+        load_dataset(tmp_path)
+
+
+def test_pictures_without_labels_cannot_be_trained_on(tmp_path):
+    picture(tmp_path / "a.png")
+    with pytest.raises(
+        DataError, match=r"has 1 picture .* without a label; .*'simplenn predict' labels"
+    ):
+        load_dataset(tmp_path)
+
+
+def test_one_folder_too_many(tmp_path):
+    picture(tmp_path / "pictures" / "pictures" / "a" / "1.png")
+    inner = tmp_path / "pictures" / "pictures"
+    with pytest.raises(DataError, match=rf"give {inner} instead"):
+        load_dataset(tmp_path / "pictures")
+    (inner / "a" / "annotations").mkdir()
+    (inner / "a" / "annotations" / "1.xml").write_text("<x/>")
+    assert load_dataset(inner).train.l == 1
+
+
+def test_links(tmp_path):
+    picture(tmp_path / "elsewhere" / "1.png", 7)
+    (tmp_path / "d" / "a").mkdir(parents=True)
+    (tmp_path / "d" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "d" / "a" / "2.png").symlink_to(tmp_path / "elsewhere" / "1.png")
+    assert load_dataset(tmp_path / "d").train.Z[0, ::12].tolist() == [7, 7]
+    for target, message in (
+        ("absent.png", "x.png: is a link to a file that is not there"),
+        ("x.png", "x.png: cannot be read"),
+        (tmp_path / "d", "is a folder inside the class a"),
+    ):
+        (tmp_path / "d" / "a" / "x.png").symlink_to(target)
+        with pytest.raises(DataError, match=message):
+            load_dataset(tmp_path / "d")
+        (tmp_path / "d" / "a" / "x.png").unlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    picture(tmp_path / "a" / "1.png")
+    os.mkfifo(tmp_path / "a" / "2.png")
+    with pytest.raises(DataError, match=r"2\.png: is a pipe"):
+        load_dataset(tmp_path)

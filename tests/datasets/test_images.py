@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +32,8 @@ def test_pixels_lie_where_the_lecture_wants_them(tmp_path):
     assert Z.flags.f_contiguous
     assert Z[2, 3 + 4 * 1 + 12 * 1] == COLOUR[3, 1, 2] // 2
     assert np.array_equal(to_nhwc(Z, 4, 3)[0], COLOUR)
+    for one in (paths[0], str(paths[0])):
+        assert np.array_equal(read_images(one, 4, 3, 3), Z[:, :12])
 
 
 def test_grey_becomes_rgb_and_rgb_grey(tmp_path):
@@ -43,6 +49,42 @@ def test_sixteen_bits_are_scaled_not_cut(tmp_path):
     path = save(tmp_path / "w.png", np.array([[0, 257], [40000, 65535]], np.uint16))
     assert read_images([path], 2, 2, 1)[0].tolist() == [0, 156, 1, 255]
     assert inspect(path) == (2, 2, 1)
+
+
+def sixteen_bit_tiff(pixels) -> bytes:
+    """Return a TIFF file in big-endian byte order, which Pillow cannot write."""
+    height, width = pixels.shape
+    data = pixels.astype(">u2").tobytes()
+    tags = {256: width, 257: height, 258: 16, 259: 1, 262: 1, 273: 122, 277: 1, 278: height}
+    tags[279] = len(data)
+    entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"MM\0*" + struct.pack(">IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+SIXTEEN = np.array([[0, 257, 128], [40000, 65535, 129]], np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("w.png", {}),
+        ("w.tif", {}),
+        ("w.tif", {"compression": "tiff_lzw"}),
+        ("w.tif", sixteen_bit_tiff(SIXTEEN)),
+        ("w.pgm", b"P5 3 2 65535\n" + SIXTEEN.astype(">u2").tobytes()),
+    ],
+)
+def test_sixteen_bits_are_the_same_in_every_format(tmp_path, name, content):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        save(path, SIXTEEN, **content)
+    assert inspect(path) == (2, 3, 1)
+    assert to_nhwc(read_images([path], 2, 3, 1), 2, 3)[0, ..., 0].tolist() == [
+        [0, 1, 0],
+        [156, 255, 1],
+    ]
 
 
 def test_transparent_becomes_white(tmp_path):
@@ -62,8 +104,9 @@ def test_transparent_becomes_white(tmp_path):
 def test_exif_orientation_turns_the_picture(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees to stand upright
-    for array in (COLOUR, GREY.astype(np.uint16) * 257):
-        path = save(tmp_path / "o.png", array, exif=exif)
+    arrays = (COLOUR, GREY.astype(np.uint16) * 257)
+    for array, name in itertools.product(arrays, ("o.png", "o.tif")):
+        path = save(tmp_path / name, array, exif=exif)
         d = 3 if array is COLOUR else 1
         assert inspect(path) == (3, 4, d)
         expected = np.rot90(COLOUR if d == 3 else COLOUR[..., :1], k=-1)
@@ -106,6 +149,13 @@ def test_refuses_what_is_no_picture(tmp_path):
         with pytest.raises(DataError, match=r"x.png: .*remove it, or save it again") as caught:
             read_images([path], 2, 2, 1)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "p.png")
+    with pytest.raises(DataError, match=r"p.png: is a pipe or a device"):
+        read_images([tmp_path / "p.png"], 2, 2, 1)
 
 
 def test_refuses_a_decompression_bomb(tmp_path, monkeypatch):

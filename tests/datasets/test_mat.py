@@ -10,6 +10,7 @@ from scipy import sparse
 
 from simplenn_py.datasets import load_dataset
 from simplenn_py.errors import DataError
+from simplenn_py.layout import to_nhwc
 
 SHAPE = (4, 3, 2)  # a, b, d all different: an exchanged index shows
 
@@ -172,3 +173,66 @@ def test_a_missing_test_part(tmp_path):
     path = save(tmp_path / "x.mat", rows(), np.arange(5))
     with pytest.raises(DataError, match=r"absent.mat: there is no such file"):
         load_dataset(path, shape=SHAPE, test=tmp_path / "absent.mat")
+
+
+def demo(path, compressed=False, form="5", l=24):
+    """Write digits as simpleNN's demo files are: sparse, trailing zero columns missing."""
+    train = load_dataset("digits").train
+    X = to_nhwc(train.Z, 8, 8)[:l].reshape(l, 64).astype(float)
+    X[0] = 0  # and an empty row
+    Z = sparse.csc_matrix(X[:, : 1 + np.flatnonzero(X.any(0))[-1]])
+    data = {"Z": Z, "y": train.y[:l].astype(float).reshape(-1, 1)}
+    scipy.io.savemat(path, data, do_compression=compressed, format=form)
+    return X, Z
+
+
+def test_a_last_column_pointer_of_zero(tmp_path):
+    path = tmp_path / "x.mat"
+    _, Z = demo(path)
+    content = bytearray(path.read_bytes())
+    at = content.index(Z.indptr.astype("<i4").tobytes())
+    content[at + 4 * Z.shape[1] : at + 4 * Z.shape[1] + 4] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"the columns of the sparse matrix Z overlap"):
+        load_dataset(path, shape=(8, 8, 1))
+
+
+def mutate(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return a damaged copy: bytes, 32-bit words, words in a row, or the end of the file."""
+    damaged = bytearray(content)
+    kind = rng.integers(5)
+    for _ in range(rng.integers(1, 4)):
+        at = int(rng.integers(128, len(content)))
+        word = at - at % 4
+        if kind == 0:
+            damaged[at] = rng.integers(256)
+        elif kind == 1:
+            value = int(rng.choice([0, 1, 2, 40, 999, 2**16, 2**31 - 1, 2**31, 2**32 - 1]))
+            damaged[word : word + 4] = value.to_bytes(4, "little")
+        elif kind == 2:
+            run = 4 * int(rng.integers(1, 9))
+            damaged[word : word + run] = bytes(run)
+        elif kind == 3:
+            other = int(rng.integers(32, len(content) // 4)) * 4
+            damaged[word : word + 4] = damaged[other : other + 4]
+    return bytes(damaged[: rng.integers(128, len(content))] if kind == 4 else damaged)
+
+
+@pytest.mark.parametrize(
+    "cases", [300, pytest.param(20_000, marks=pytest.mark.slow)], ids=["short", "long"]
+)
+@pytest.mark.parametrize("form", ["5", "5 compressed", "4"])
+def test_mutations_of_a_sparse_file_give_images_or_one_error(tmp_path, form, cases):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "x.mat"
+    X, _ = demo(path, form.endswith("compressed"), form[0])
+    whole, read = path.read_bytes(), 0
+    assert np.array_equal(
+        to_nhwc(load_dataset(path, shape=(8, 8, 1)).train.Z, 8, 8).reshape(X.shape), X
+    )
+    for _ in range(cases):
+        path.write_bytes(mutate(whole, rng))
+        data, message = outcome(load_dataset, path, shape=(8, 8, 1))
+        assert "\n" not in message
+        read += data is not None
+    assert 0 < read < cases

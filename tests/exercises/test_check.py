@@ -88,7 +88,10 @@ def test_importlib_does_not_reach_the_package_either(check: Check) -> None:
         ("def vtp(V, g):\n    return V\n", "the file does not define vTP_phi"),
         ("1 / 0\n", "ZeroDivisionError"),
         (" \n", "the file is empty; 'simplenn exercise start' writes the skeleton"),
-        ("x = 1\0\n", "the file contains NUL bytes, so it is not Python text; save it as UTF-8"),
+        (
+            "x = 1\0\n",
+            "line 1 holds the byte 0x00, so it is not a text file in UTF-8; open it in an editor",
+        ),
     ],
 )
 def test_a_file_that_does_not_load(text: str, message: str, check: Check) -> None:

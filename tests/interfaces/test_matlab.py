@@ -139,7 +139,7 @@ class TestTraining:
         y, Z = stripes
         with pytest.raises(DataError, match=r"Z has shape \(120, 29\); it must be l x 30"):
             cnn_train(y, Z[:, 1:], None, None, STRIPES)
-        with pytest.raises(DataError, match="Z_v must hold finite"):
+        with pytest.raises(DataError, match="Z_v: value nan at index 0"):
             cnn_train(y, Z, y, np.full_like(Z, np.nan), STRIPES)
         with pytest.raises(DataError, match="119 labels"):
             cnn_train(y[1:], Z, None, None, STRIPES)

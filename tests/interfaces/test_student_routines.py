@@ -105,7 +105,7 @@ def test_its_own_line_is_named_where_it_fails(tmp_path):
         ("x = 1 / 0\n", r"mine\.py, line 1: ZeroDivisionError"),
         ("def vTP(V, g):\n    return V\n", r"no routine of the lecture engine; write .*vTP_phi"),
         ("def vTP_phi(V, g):\n    raise NotImplementedError\n", "vTP_phi is not written yet"),
-        ("a\0b", "is not valid Python"),
+        ("a\0b", "mine.py: line 1 holds the byte 0x00, .*save it as UTF-8"),
         ("x = " + "-" * 100_000 + "1", "is not valid Python"),
         ("import sys\nsys.exit(3)\n", r"line 2: SystemExit: 3"),
         ("raise ValueError('one\\ntwo')\n", r"line 1: ValueError: one$"),
@@ -170,7 +170,7 @@ def test_a_file_named_like_a_module_takes_nobodys_place(tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="there is no such file"):
         load_routines(tmp_path / "none.py")
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 from simplenn_py.kernels import policy, shortcuts
+from simplenn_py.runtime.compile_cache import KeptCode, damaged_files, writable_folder
 
 HELPER = """
 from .policy import compiled
@@ -65,6 +69,7 @@ print(json.dumps({
     "hits": sum(stats.cache_hits.values()),
     "misses": sum(stats.cache_misses.values()),
     "checked": checked,
+    "kept": policy.cached(),
     "imported": imported,
     "called": prepared(),
 }))
@@ -137,23 +142,108 @@ def test_without_a_writable_folder_kernels_run_uncached(copy, tmp_path):
         assert (report["result"], report["hits"], report["folder"]) == ([1, 1], 0, "None")
 
 
-FULL_DISK = """
-import errno
-from numba.core.caching import IndexDataCacheFile
+NO_ROOM = """
+import resource
 
-
-def save(*_):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-IndexDataCacheFile.save = save
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 """
 
 
-def test_on_a_full_disk_kernels_are_compiled_once_and_run(copy, tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_without_room_kernels_are_compiled_once_and_run(copy, tmp_path):
     for _ in range(2):
-        report = run(copy, tmp_path / "cache", before=FULL_DISK)
+        report = run(copy, tmp_path / "cache", before=NO_ROOM)
         assert (report["result"], report["hits"], report["misses"]) == ([1, 1], 0, 1)
+        assert not report["kept"]
+    assert not list((tmp_path / "cache").rglob("*.*"))
+
+
+def add_one(x):
+    return x + 1
+
+
+def hits_and_misses(folder):
+    """Call a function that is kept in `folder`, as a new process would."""
+    dispatcher = numba.njit(add_one)
+    dispatcher._cache = KeptCode(add_one, folder)
+    assert dispatcher(1.5) == 2.5
+    return sum(dispatcher.stats.cache_hits.values()), sum(dispatcher.stats.cache_misses.values())
+
+
+class Foreign:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def flipped(data):
+    k = len(data) // 2
+    return data[:k] + bytes([data[k] ^ 1]) + data[k + 1 :]
+
+
+DAMAGE = {
+    "halved": lambda data, trace: data[: len(data) // 2],
+    "empty": lambda data, trace: b"",
+    "foreign pickle": lambda data, trace: pickle.dumps(Foreign(trace)),
+    "one bit": lambda data, trace: flipped(data),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_code_is_compiled_anew_and_replaced(tmp_path, name):
+    cache, trace = tmp_path / "cache", tmp_path / "unpickled"
+    assert hits_and_misses(cache) == (0, 1)
+    (file,) = cache.glob("*.nbc")
+    assert damaged_files(cache) == []
+    file.write_bytes(DAMAGE[name](file.read_bytes(), trace))
+    assert damaged_files(cache) == [file]
+    assert hits_and_misses(cache) == (0, 1)
+    assert damaged_files(cache) == []
+    assert hits_and_misses(cache) == (1, 0)
+    assert not trace.exists()
+
+
+def test_the_code_of_another_function_is_not_taken(tmp_path):
+    hits_and_misses(tmp_path)
+    (file,) = tmp_path.glob("*.nbc")
+    content = pickle.dumps((("another",), ()))
+    file.write_bytes(hashlib.sha256(content).digest() + content)
+    assert hits_and_misses(tmp_path) == (0, 1)
+
+
+def test_code_is_kept_in_a_folder_that_was_deleted(tmp_path):
+    assert hits_and_misses(tmp_path / "deleted" / "meanwhile") == (0, 1)
+    assert hits_and_misses(tmp_path / "deleted" / "meanwhile") == (1, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"1", bytes(10_000)])
+def test_damage_of_any_size_is_found(tmp_path, content):
+    (tmp_path / "kernel-1.nbc").write_bytes(content)
+    assert damaged_files(tmp_path) == [tmp_path / "kernel-1.nbc"]
+
+
+def test_what_a_killed_process_left_is_found_after_an_hour(tmp_path):
+    (tmp_path / "old.tmp").touch()
+    os.utime(tmp_path / "old.tmp", (0, 0))
+    (tmp_path / "new.tmp").touch()
+    assert damaged_files(tmp_path) == [tmp_path / "old.tmp"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="a system without owners of files")
+def test_code_that_others_can_write_is_not_run(tmp_path, monkeypatch):
+    folder = writable_folder(tmp_path / "mine")
+    assert folder == tmp_path / "mine"
+    folder.chmod(0o777)
+    assert writable_folder(folder) is None
+    folder.chmod(0o755)
+    assert writable_folder(folder) == folder
+    owner = folder.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert (writable_folder(folder) is None) == (owner != 0)  # root may do all anyway
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.linalg import ladder as ladders
@@ -128,3 +129,10 @@ def test_operands_may_be_read_only(shape, order):
     A, B = np.ones((m, k), order=order), np.ones((k, n), order=order)
     A.flags.writeable = B.flags.writeable = False
     np.testing.assert_array_equal(products.packed_tile(A, B), np.full((m, n), float(k)))
+
+
+@pytest.mark.parametrize("step", sorted(STEPS))
+def test_only_arrays_are_multiplied(step: str) -> None:
+    for other in ([[1.0]], sparse.eye_array(1)):
+        with pytest.raises(DataError, match=r"it must be an ndarray; convert it with"):
+            STEPS[step](np.eye(1), other)  # type: ignore[arg-type]

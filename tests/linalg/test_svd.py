@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from simplenn_py.errors import DataError, OptionError
 from simplenn_py.layout import Array
@@ -283,7 +285,15 @@ def test_negative_options(name: str) -> None:
         (np.ones((2, 3, 4)), "must be a matrix"),
         (np.ones((0, 4)), "must not be empty"),
         (np.ones((3, 3), complex), "complex128; it must be real"),
-        (np.array([["a", "b"]]), "must be real"),
+        (np.array([["a", "b"]]), "real numbers; convert it"),
+        (np.array([[None, 1.0]]), "real numbers; convert it"),
+        (np.ma.masked_equal([[1.0, 2.0], [3.0, 4.0]], 2.0), "masked"),
+        (sparse.eye_array(3, dtype=complex), r"complex128; it must be real"),
+        (sparse.csr_array((0, 4)), "must not be empty"),
+        (sparse.csr_array(np.diag([1.0, np.nan, 1.0])), r"A\[1, 1\] is nan.*replace the 1 that"),
+        (sparse.csr_array(np.full((50, 50), 1e308)), "scale it down"),
+        (aslinearoperator(np.ones((3, 3), complex)), "must be real"),
+        (aslinearoperator(np.diag([1.0, np.nan, 1.0])), "product with A is not finite"),
         (np.diag([1.0, np.nan, 1.0]), r"A\[1, 1\] is nan.*finite"),
         (np.diag([1.0, 1.0, -np.inf]), r"A\[2, 2\] is -inf.*finite"),
         (np.full((50, 50), 1e308), "scale it down"),
@@ -294,6 +304,69 @@ def test_unusable_matrices(A: Array, words: str) -> None:
         with pytest.raises(DataError, match=words) as caught:
             randomized_svd(matrix, 1)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(120, 50), (50, 120), (9, 70)])
+@pytest.mark.parametrize("rank", [1, 9])
+def test_only_products_are_needed(shape: tuple[int, int], dtype: type, rank: int) -> None:
+    A = harmonic(shape)[0].astype(dtype)
+    A[np.abs(A) < 0.01] = 0
+    U, s, Vt = randomized_svd(A, rank)
+    tolerance = 50 * float(np.finfo(dtype).eps)
+    kinds = [
+        f(A) for f in (sparse.csr_array, sparse.csc_matrix, sparse.coo_matrix, sparse.lil_array)
+    ]
+    for operand in (*kinds, aslinearoperator(A)):
+        found = randomized_svd(operand, rank)
+        assert_factors(A, rank, *found)
+        np.testing.assert_allclose(found.s, s, rtol=0, atol=tolerance)
+        assert frobenius_error(operand, *found) == pytest.approx(
+            float(np.linalg.norm(A - (U * s) @ Vt)), rel=1e-3, abs=tolerance
+        )
+        error = float(np.linalg.norm(A - (U * s) @ Vt, 2))
+        assert error_estimate(operand, *found) >= error * (1 - 1e-3) - tolerance
+
+
+def test_a_sum_of_operators_needs_no_entries() -> None:
+    """A rank-one change of a large sparse matrix, whose dense form would take 8 TB."""
+    n = 10**6
+    u = np.ones((n, 1))
+    A = aslinearoperator(sparse.eye_array(n)) + aslinearoperator(u) @ aslinearoperator(u.T)
+    assert randomized_svd(A, 1).s[0] == pytest.approx(n + 1)
+
+
+def test_a_sparse_matrix_of_integers() -> None:
+    A = np.arange(12).reshape(3, 4)
+    found = randomized_svd(sparse.coo_array(A), 2)
+    assert found.s.dtype == np.float64
+    np.testing.assert_allclose(found.s, np.linalg.svd(A)[1][:2])
+
+
+def test_an_operator_without_its_transpose() -> None:
+    A = LinearOperator((30, 20), matvec=lambda x: np.zeros(30), dtype=np.float64)
+    with pytest.raises(DataError, match=r"lacks the product with its transpose.*rmatvec"):
+        randomized_svd(A, 1)
+
+
+def test_an_operator_whose_products_are_wrong() -> None:
+    def imaginary(X: Array) -> Array:
+        return np.ones((30, X.shape[1])) * 1j
+
+    wrong = LinearOperator(
+        (30, 20), lambda x: x, lambda y: y[:20], matmat=imaginary, dtype=np.float64
+    )
+    with pytest.raises(DataError, match=r"complex128.*correct the operator"):
+        randomized_svd(wrong, 1)
+
+
+def test_frobenius_error_of_an_operator_in_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    A = np.random.default_rng(3).standard_normal((11, 7))
+    found = randomized_svd(A, 2)
+    whole = frobenius_error(A, *found)
+    monkeypatch.setattr("simplenn_py.linalg.svd._BLOCK", 25)
+    for operand in (A, sparse.csr_array(A), aslinearoperator(A)):
+        assert frobenius_error(operand, *found) == pytest.approx(whole)
 
 
 def test_bounds_and_estimates_check_their_arguments() -> None:

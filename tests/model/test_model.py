@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -335,3 +336,29 @@ def test_a_batch_of_nothing_is_refused(rng):
     model = Model.initialise(config, np.arange(10), rng)
     with pytest.raises(OptionError, match="batch_size is 0; it must be 1 or more"):
         model.predict(np.zeros((2, 8, 8)), batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("shift", "high", "images", "message"),
+    [
+        (0, 1, np.array([0, 255], np.uint8), "the images reach 255, .* range from 0 to 1;"),
+        (-1, 1, np.array([3, 200], np.int64), "the images reach 200, .* range from -1 to 1;"),
+        (0, 16, np.array([0, 255], np.uint8), "the images reach 255, .* range from 0 to 16;"),
+        (0, 255, np.array([0, 0.5]), "the images reach only 0.5, .* range from 0 to 255;"),
+        (0, 16, np.array([0.25, 1], np.float16), "the images reach only 1, .* from 0 to 16;"),
+        (0, 255, np.array([0, 1], np.uint8), ""),
+        (0, 255, np.zeros(2), ""),
+        (0, 1, np.array([0, 1], np.uint8), ""),
+        (0, 1, np.array([-3.5, 9]), ""),
+        (0, 255, np.array([0.5, 20]), ""),
+    ],
+)
+def test_another_scale_is_said(caplog, shift, high, images, message):
+    config = NetConfig.build((1, 2, 1), full=[2])
+    scaling = Normalisation(shift, 1 / (high - shift), np.full(2, 0.5))
+    Model(config, np.zeros(6), np.arange(2), scaling).predict(images.reshape(1, 1, 2))
+    assert len(caplog.messages) == bool(message)
+    assert re.search(message, caplog.text)
+    caplog.clear()
+    Model(config, np.zeros(6), np.arange(2)).predict(images.reshape(1, 1, 2))  # not normalised
+    assert not caplog.messages

@@ -97,7 +97,7 @@ def test_unknown_preset_is_named():
 
 
 def test_images_too_small_for_a_preset():
-    with pytest.raises(ConfigError, match=r"layer 8: pooling 2x2 leaves nothing of the 1x1"):
+    with pytest.raises(ConfigError, match=r"vgg11 is too deep for 28x28 images.*32x32"):
         NetConfig.preset("vgg11", 28, 28)
 
 
@@ -171,14 +171,30 @@ def test_read_and_write(config, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["net.config"]
 
 
+@pytest.mark.parametrize("start", ["\ufeff", "\ufeff% \u5377\u7a4d\n", "% a\fb\u2028c\x85d\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_reads_what_other_editors_write(config, tmp_path, start, end):
+    path = tmp_path / "net.config"
+    path.write_bytes((start + config.text()).replace("\n", end).encode())
+    assert NetConfig.read(path) == config
+
+
 def test_unreadable_files_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"cannot read .*missing.config: No such file"):
+    with pytest.raises(ConfigError, match=r"missing.config: there is no such file"):
         NetConfig.read(tmp_path / "missing.config")
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(ConfigError, match="cannot be read, it is a folder"):
         NetConfig.read(tmp_path)
     (tmp_path / "binary.config").write_bytes(b"\xff\xfe\x00LC")
-    with pytest.raises(ConfigError, match=r"binary.config is not a text file"):
+    with pytest.raises(ConfigError, match=r"binary.config: .*save it as UTF-8"):
         NetConfig.read(tmp_path / "binary.config")
+    for encoding in ("big5", "utf-16", "utf-16-le", "gbk", "cp950"):
+        text = "% \u5377\u7a4d\nLC = 0;\n"
+        (tmp_path / "other.config").write_bytes(text.encode(encoding))
+        with pytest.raises(ConfigError, match=r"other.config: line 1 .*save it as UTF-8"):
+            NetConfig.read(tmp_path / "other.config")
+    (tmp_path / "large.config").write_bytes(b"%" * (2**20 + 1))
+    with pytest.raises(ConfigError, match=r"large.config: has 1.0 MiB.*at most 1.0 MiB"):
+        NetConfig.read(tmp_path / "large.config")
     (tmp_path / "bad.config").write_text("LC : 3")
     with pytest.raises(ConfigError, match=r"bad.config: line 1: 'LC : 3' is not a statement"):
         NetConfig.read(tmp_path / "bad.config")
@@ -258,3 +274,11 @@ def test_any_mutation_gives_a_network_or_an_error(data):
         assert config.n_parameters > 0
     else:
         assert is_one_short_line(config)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_the_smallest_images_of_a_preset(name: str) -> None:
+    least = PRESETS[name].least
+    assert NetConfig.preset(name, least, least + 3).L > 0
+    with pytest.raises(ConfigError, match=f"too deep for {least - 1}x{least} images"):
+        NetConfig.preset(name, least - 1, least)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,7 +151,7 @@ class TestConfusion:
         axes = plots.plot_confusion(np.eye(2, dtype=int), names)
         drawn(axes)
         assert axes.get_xticklabels()[0].get_rotation() == 45
-        assert axes.get_xticklabels()[1].get_text() == "a class whose name go..."
+        assert axes.get_xticklabels()[1].get_text() == "a class wh ... on and on"
 
     def test_dollar_signs_in_a_label_are_no_formula(self) -> None:
         names = ["$\\frac$", "$5"]
@@ -252,3 +253,16 @@ class TestSave:
     def test_other_formats_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"the name of a PNG figure must end in \.png"):
             plots.save(plots.plot_confusion(np.eye(2), [0, 1]), tmp_path / "figure.pdf")
+
+
+def test_a_backend_that_matplotlib_does_not_know_is_left_out():
+    code = (
+        "import os, simplenn_py.plots, matplotlib\n"
+        "print(os.environ.get('MPLBACKEND'), matplotlib.rcParams['figure.dpi'] > 0)"
+    )
+    for name, left in (("nonsense", "None"), ("svg", "svg")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, env=os.environ | {"MPLBACKEND": name},
+        )  # fmt: skip
+        assert done.stdout.split() == [left, "True"], done.stderr

@@ -277,7 +277,7 @@ class TestComparison:
         panels = solver_plots.plot_comparison(runs, names=names)
         (legend,) = panels[0].figure.legends
         shown = [text.get_text() for text in legend.get_texts()]
-        starts = [" _hidden: ", "$\\frac$: ", "'a\\x1b[31m': ", "..." + 37 * "x" + ": "]
+        starts = [" _hidden: ", "$\\frac$: ", "a\\x1b[31m: ", f"{18 * 'x'} ... {17 * 'x'}: "]
         assert [text.startswith(start) for text, start in zip(shown, starts, strict=True)] == [
             True
         ] * 4

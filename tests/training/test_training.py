@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ import simplenn_py
 from simplenn_py import Dataset, Images, NetConfig, TrainOptions, layout
 from simplenn_py.errors import ConfigError, DataError, DivergedError, OptionError
 from simplenn_py.opt.hooks import Hook
+from simplenn_py.training.checkpoint import Checkpoint
+from simplenn_py.training.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +134,9 @@ def test_both_engines_train_the_same_network(data, engine):
 def test_a_resumed_run_keeps_its_options_and_images(data, tmp_path):
     fit(data, out=tmp_path / "run")
     changed = TrainOptions(epochs=3, batch_size=16, lr=0.1, C=1.0, seed=5)
-    with pytest.raises(OptionError, match="lr, seed cannot change in a resumed run"):
+    with pytest.raises(
+        OptionError, match=r"lr 0\.1, seed 5 cannot be chosen.*which has lr 0\.05, seed 0"
+    ):
         fit(data, changed, config=None, resume=tmp_path / "run")
     others = Dataset("others", stripes(90, 3), None, "made by the test")
     with pytest.raises(DataError, match="was not trained on the images of others"):
@@ -189,6 +195,70 @@ def test_held_out_images_touch_neither_weights_nor_mean(data):
     layout.pixels(Z, 6, 5)[held_out] = 7
     changed = Dataset("stripes", Images(Z, data.train.y, 6, 5), None, "changed")
     assert np.array_equal(fit(data, options)[0].theta, fit(changed, options)[0].theta)
+
+
+class TestAValidationSetOfItsOwn:
+    OPTIONS = TrainOptions(epochs=6, batch_size=16, lr=0.05, augment="flip")
+
+    @pytest.fixture
+    def divided(self, data):
+        return replace(data, validation=stripes(30, 3))
+
+    @pytest.mark.parametrize("solver", ["sgd", "adam", "newton"])
+    def test_it_chooses_the_best_epoch_and_teaches_nothing(self, data, divided, solver):
+        """Without the choice all weights are those of a training without a validation set."""
+        newton = TrainOptions(solver="newton", iter_max=3)
+        options = newton if solver == "newton" else replace(self.OPTIONS, solver=solver)
+        _, history = fit(divided, options)
+        accuracies = [r["validation_accuracy"] for r in history.records]
+        best = history.report["best_epoch"]
+        assert best == 1 + int(np.argmax(accuracies))
+        shorter = {"iter_max" if solver == "newton" else "epochs": best}
+        same = fit(data, replace(options, **shorter))[0]
+        assert np.array_equal(fit(divided, replace(options, **shorter))[0].theta, same.theta)
+        assert history.report["dataset"]["validation_images"] == 30
+        assert history.report["dataset"]["training_images"] == 90
+        if solver != "newton":
+            assert same.score(divided.validation.Z, divided.validation.y) == max(accuracies)
+
+    def test_interrupted_and_resumed_is_bit_identical(self, divided, tmp_path):
+        whole = fit(divided, self.OPTIONS)
+        fit(divided, self.OPTIONS, out=tmp_path / "run", hooks=[InterruptAt(8)])
+        resumed = fit(divided, None, config=None, resume=tmp_path / "run")
+        assert np.array_equal(resumed[0].theta, whole[0].theta)
+        assert without_times(resumed[1].records) == without_times(whole[1].records)
+
+    def test_a_run_is_resumed_with_the_same_validation_set_only(self, data, divided, tmp_path):
+        fit(divided, self.OPTIONS, out=tmp_path / "run", hooks=[InterruptAt(1)])
+        for other in (data, replace(data, validation=stripes(30, 4))):
+            with pytest.raises(DataError, match="was not trained on the images of stripes"):
+                fit(other, None, config=None, resume=tmp_path / "run")
+
+    def test_it_is_not_used_beside_held_out_images(self, divided):
+        with pytest.raises(OptionError, match=r"validation is 0.2, but stripes has .* 30 images"):
+            fit(divided, replace(self.OPTIONS, validation=0.2))
+
+    def test_what_is_wrong_with_it_is_told_before_any_work(self, data):
+        for validation, error, message in (
+            (
+                stripes(30, 3, ("h", "v", "?")),
+                DataError,
+                r"\d+ validation images have the label '\?', which the training set lacks",
+            ),
+            (stripes(30, 3, (1, 2, 3)), DataError, "30 validation images have labels"),
+            (
+                Images(np.zeros((1, 64)), np.array(["h"]), 8, 8),
+                ConfigError,
+                "the validation images are 8x8",
+            ),
+        ):
+            with pytest.raises(error, match=message):
+                fit(replace(data, validation=validation))
+
+    def test_limit_is_for_the_training_images(self, divided):
+        _, history = fit(divided, replace(self.OPTIONS, epochs=1, limit=30))
+        sizes = history.report["dataset"]
+        assert (sizes["training_images"], sizes["validation_images"]) == (30, 30)
 
 
 def test_limit_takes_that_many_images_of_all_classes(data):
@@ -271,15 +341,14 @@ def test_network_and_data_must_fit(data, tmp_path):
     [
         (lambda Z, y: (Z[:, :-1], y), "has shape"),
         (lambda Z, y: (Z.astype(complex), y), "must be real numbers"),
-        (lambda Z, y: (np.where(Z > 200, np.nan, Z), y), "contain NaN or infinite values"),
+        (lambda Z, y: (np.where(Z > 200, np.nan, Z), y), "value nan at index"),
         (lambda Z, y: (Z, np.zeros_like(y)), "all training images have the label"),
     ],
 )
 def test_bad_images_are_refused(data, change, message):
     Z, y = change(data.train.Z.copy(order="F"), data.train.y)
-    bad = Dataset("bad", Images(np.asfortranarray(Z), y, 6, 5), None, "")
     with pytest.raises(DataError, match=message):
-        fit(bad)
+        fit(Dataset("bad", Images(np.asfortranarray(Z), y, 6, 5), None, ""))
 
 
 def test_a_label_that_training_never_saw_counts_as_a_mistake(data):
@@ -299,6 +368,63 @@ def test_float64_and_float32_follow_the_same_path(data):
     np.testing.assert_allclose(single.theta, double.theta, atol=2e-4)
 
 
-def test_threads_beyond_the_machine_are_refused(data):
+def test_threads_beyond_the_machine_are_refused(data, tmp_path):
     with pytest.raises(OptionError, match="threads is 10000; this process has"):
-        fit(data, TrainOptions(threads=10000))
+        fit(data, TrainOptions(threads=10000), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_a_larger_computer_goes_on_with_the_threads_there_are(data, tmp_path, capsys):
+    options = TrainOptions(epochs=2, batch_size=16, lr=0.05, schedule="decay")
+    fit(data, replace(options, epochs=1), out=tmp_path / "run")
+    saved = Checkpoint.read(tmp_path / "run")
+    saved.options = replace(saved.options, threads=10000)
+    longer = replace(options, threads=10000)
+    model, history = simplenn_py.train(data, options=longer, resume=saved, progress=True)
+    assert "threads was 10000; this process has" in capsys.readouterr().out
+    assert 0 < history.report["threads"] < 10000
+    assert np.array_equal(model.theta, fit(data, options)[0].theta)
+    with pytest.raises(OptionError, match="threads is 9999"):
+        simplenn_py.train(data, options=replace(longer, threads=9999), resume=saved)
+
+
+class Predicting(Hook):
+    """Predicts after every update with another model."""
+
+    def __init__(self, model, images):
+        self.model, self.images = model, images
+
+    def on_batch(self, state):
+        self.model.predict(self.images)
+
+
+def test_a_hook_may_predict(data):
+    model, _ = fit(data)
+    again, _ = fit(data, hooks=[Predicting(model, data.test.Z)])
+    assert np.array_equal(again.theta, model.theta)
+
+
+no_locks = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot lock a folder")
+
+
+@no_locks
+def test_one_run_at_a_time_writes_into_a_folder(data, tmp_path):
+    fit(data, out=tmp_path / "run")
+    held = RunFolder(tmp_path / "run")
+    held.claim()
+    with pytest.raises(DataError, match=r"another run is writing into .*run; wait until it ends"):
+        simplenn_py.train(data, resume=tmp_path / "run", progress=False)
+    with pytest.raises(DataError, match="another run is writing into"):
+        fit(data, out=tmp_path / "run")
+    held.release()
+    simplenn_py.train(data, resume=tmp_path / "run", progress=False)
+    RunFolder(tmp_path / "run").claim()  # the run has let it go
+
+
+@no_locks
+def test_of_two_runs_with_one_folder_the_second_is_refused(tmp_path):
+    first = RunFolder.create(tmp_path / "run", 1, 1)
+    with pytest.raises(DataError, match="another run is writing into"):
+        RunFolder.create(tmp_path / "run", 1, 1)
+    del first  # as if its start had failed
+    RunFolder.create(tmp_path / "run", 1, 1)

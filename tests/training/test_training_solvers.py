@@ -89,7 +89,7 @@ def test_more_iterations_go_on_where_fewer_ended(data, tmp_path):
     with pytest.raises(OptionError, match=r"iter_max is 3, .* has already begun iteration 8"):
         fit(data, fewer, config=None, resume=tmp_path / "run")
     epochs = TrainOptions(**{**vars(longer), "epochs": 7})
-    with pytest.raises(OptionError, match=r"epochs cannot change.*only iter_max and threads"):
+    with pytest.raises(OptionError, match=r"epochs 7 cannot be chosen.*only iter_max and"):
         fit(data, epochs, config=None, resume=tmp_path / "run")
 
 

@@ -24,9 +24,10 @@ def _reference(
 ) -> tuple[Array, Array, Array]:
     """Run one epoch of the package's own solver on least squares."""
     from ...opt.hooks import Hook
+    from ...opt.minibatch import GradientObjective
     from ...opt.sgd import SGDState, sgd
 
-    class LeastSquares:
+    class LeastSquares(GradientObjective):
         def __init__(self) -> None:
             self.theta, self.l = theta.copy(), len(order)
             self.losses: list[float] = []

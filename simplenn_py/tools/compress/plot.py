@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import shown
 from ...plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 from .ranks import LayerRank
 
@@ -52,7 +53,7 @@ def plot_ranks(
     left.set_ylabel("singular value / largest of the layer")
     left.legend(frameon=False, fontsize=9, loc="lower left")
     _bars(right, layers)
-    network = f", {name}" if name else ""
+    network = f", {shown(name, 60)}" if name else ""
     left.set_title(f"Singular values of each layer's {of}{network}", fontsize=11, parse_math=False)
     before = sum(layer.shape[0] * layer.shape[1] for layer in layers)
     after = sum(layer.parameters for layer in layers)

@@ -106,7 +106,7 @@ def roots(model: Model, images: Array) -> list[Root]:
     """
     found = []
     model = model.multiplied_out()
-    for Z, g in zip(model.layer_inputs(images), model.config.geometries, strict=True):
+    for Z, g in zip(model.layer_inputs(images, "storage"), model.config.geometries, strict=True):
         phiZ = padding_and_phiZ(Z, g) if isinstance(g, ConvGeometry) else Z
         moments, Q = np.linalg.eigh(phiZ @ phiZ.T / phiZ.shape[1])
         scale = np.sqrt(np.maximum(moments, max(1e-6 * moments[-1], np.finfo(np.float64).tiny)))

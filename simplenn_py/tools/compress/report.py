@@ -13,6 +13,7 @@ from ...cnn.operators.loss import get_loss
 from ...cnn.problem import Problem
 from ...datasets.dataset import Dataset
 from ...engines import DEFAULT, make_engine
+from ...labels import match_labels
 from ...model.model import Model
 from ...runtime.threads import limit_threads
 from ..summary import summarise
@@ -74,9 +75,12 @@ def add_accuracy(report: dict[str, Any], when: str, model: Model, data: Dataset 
     """
     if data is None:
         return
-    part = data.test or data.train
-    report["accuracy"][when] = model.score(part.Z, part.y)
-    report["accuracy_on"] = f"{data.name}, {'test' if data.test else 'training'} images"
+    part, name = (data.train, "training") if data.test is None else (data.test, "test")
+    index, unknown = match_labels(part.y, model.classes)
+    predicted = model.decision_values(part.Z).argmax(axis=0)
+    report["accuracy"][when] = float(np.mean(predicted == index))
+    report["accuracy_on"] = f"{data.name}, {name} images"
+    report["unknown_labels"] = [{"label": k, "images": n} for k, n in unknown.items()]
 
 
 def time_passes(whole: Model, small: Model) -> dict[str, list[float]]:

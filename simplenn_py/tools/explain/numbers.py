@@ -21,7 +21,7 @@ from ...cnn.operators.padding import padding, unpad
 from ...cnn.operators.phi import padding_and_phiZ, vTP_phi
 from ...cnn.operators.pooling import maxpooling, vTP_pool
 from ...cnn.operators.relu import bias_relu, mask, relu
-from ...errors import ConfigError, DataError, OptionError
+from ...errors import ConfigError, DataError, OptionError, shown
 from ...layout import Array, ConvGeometry, vec
 from ...model.model import Model
 from .picture import Picture, thumbnail
@@ -247,11 +247,11 @@ def page_data(
     factored = ["Factored layers are shown multiplied out, W = U V."] if model.config.rank else []
     beside = {} if picture.raw is None else {"thumbnail": thumbnail(picture.raw)}
     return beside | {
-        "title": title,
+        "title": shown(title),
         "image": picture.about,
         "loss": model.loss,
-        "target": str(model.classes[picture.target]),
-        "predicted": str(model.classes[int(z.argmax())]),
+        "target": shown(model.classes[picture.target]),
+        "predicted": shown(model.classes[int(z.argmax())]),
         "LC": model.config.LC,
         "notes": [*notes, *factored],
         "layers": [_layer(m, model.config.conv_layers[m - 1], numbers[m - 1]) for m in layers],

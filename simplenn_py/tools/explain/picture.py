@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import OptionError
+from ...errors import OptionError, shown
+from ...labels import match_labels
 from ...layout import Array, from_nhwc, to_nhwc, vec
 from ...model.model import Model
 from ...network.normalisation import Normalisation
@@ -76,7 +77,7 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
     size = part.a * part.b
     Z = np.asfortranarray(part.Z[:, index * size : (index + 1) * size], np.float64)
     image = to_nhwc(Z, part.a, part.b)[0]
-    about = f"image {index} of the {name} set of {data.name}, label {part.y[index]}"
+    about = f"image {index} of the {name} set of {shown(data.name)}, label {shown(part.y[index])}"
     if own != shape:
         Z = _resized(Z, own, shape)
         about += f", resized from {_times(own)} to {_times(shape)}"
@@ -87,10 +88,10 @@ def choose_picture(data: Dataset, index: int, model: Model) -> Picture:
         of_data = _normalisation(data, own, own)
         normalisation = Normalisation(of_data.shift, of_data.scale, normalisation.mean)
     vec_Z = vec(Z) * normalisation.scale - normalisation.offset
-    places = np.flatnonzero(model.classes == part.y[index])
-    if places.size == 0:
-        about += f" (not a class of this network: the loss uses {model.classes[0]} instead)"
-    target = int(places[0]) if places.size else 0
+    target = int(match_labels(part.y[[index]], model.classes)[0][0])
+    if target == model.classes.size:
+        target = 0
+        about += f" (not a class of this network: the loss uses {shown(model.classes[0])} instead)"
     raw = ((image - normalisation.shift) * normalisation.scale).clip(0, 1)
     return Picture(vec_Z.reshape(Z.shape, order="F"), target, about, raw)
 

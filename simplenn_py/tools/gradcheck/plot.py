@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...errors import shown
 from ...plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 from .check import EXACT, TOLERANCE
 from .report import GradcheckReport
@@ -45,7 +46,7 @@ def plot_gradcheck(
     left, right = new_axes(2, (11.0, 5.4)) if axes is None else axes
     _v_curve(left, report)
     _layers(right, report)
-    of = f" of {name}" if name else ""
+    of = f" of {shown(name, 60)}" if name else ""
     left.set_title(f"Central differences{of}", fontsize=11, parse_math=False)
     how = f"{report.engine} engine, {report.loss} loss, {report.images} images"
     right.set_title(f"Single layers: {how}", fontsize=11, parse_math=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import shown
 from ...plots.style import BLUE, GREEN, GREY, VERMILLION, new_axes
 from .layer_times import LayerTimes
 
@@ -49,7 +50,9 @@ def plot_layer_times(times: LayerTimes, *, name: str = "", axes: Axes | None = N
     axes.set_xlim(0, 1.1 * ends.max())
     axes.set_xlabel(f"ms per batch of {times.batch_size} images")
     how = f"{times.engine} engine, {times.dtype}, {times.threads} threads"
-    title = f"Time of each layer: {name}\n{how}" if name else f"Time of each layer: {how}"
+    title = (
+        f"Time of each layer: {shown(name, 60)}\n{how}" if name else f"Time of each layer: {how}"
+    )
     axes.set_title(title, fontsize=11, parse_math=False)
     axes.grid(axis="x", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
