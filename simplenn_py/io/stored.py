@@ -245,20 +245,18 @@ def json_array(value: Any, name: str) -> Any:
 
 
 def plain(value: Any, name: str) -> Any:
-    """Rule of a value of which only the size is known: None, a bool, a number, a text or a list.
+    """Rule of what is only kept: any JSON whose texts can be written in UTF-8.
 
     Parameters
     ----------
     value : object
     name : str
     """
-    if value is None or type(value) is bool:
-        return value
     if type(value) is str:
-        return text(1000)(value, name)
+        return text(2**20)(value, name)
     if type(value) is list:
-        return list_of(number(finite=False))(value, name)
-    return whole(-LARGEST)(value, name) if type(value) is int else number(finite=False)(value, name)
+        return list_of(plain)(value, name)
+    return record({}, others=plain)(value, name) if type(value) is dict else value
 
 
 def _field(name: str, key: str) -> str:

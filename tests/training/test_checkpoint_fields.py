@@ -76,7 +76,7 @@ FIELDS: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("sgd", (*FIRST, "updates"), 6, "the updates of the history do not grow"),
     ("sgd", (*FIRST, "mine"), "\ud800", r"history[0].mine is '\ud800'; it must be valid Unicode"),
     ("sgd", (*FIRST, "\ud800"), 1, r"is '\ud800'; it must be valid Unicode"),
-    ("sgd", (*FIRST, "mine"), {"a": 1}, "history[0].mine is a record; it must be"),
+    ("sgd", (*FIRST, "mine"), {"a": ["\ud800"]}, r"history[0].mine.a[0] is '\ud800'; it must"),
     ("sgd", (*RNG, "bit_generator"), "MT19937", "bit_generator is 'MT19937'; it must be PCG64"),
     ("sgd", (*RNG, "state", "inc"), -1, "state.rng.state.inc is -1; it must be a whole number"),
     ("sgd", (*RNG, "state", "state"), 2**128, "it must be a whole number from 0 to"),
@@ -177,7 +177,7 @@ def test_what_a_run_can_write_is_read(tmp_path: Path) -> None:
     arrays = read_arrays(OLDER / "adam" / "checkpoint.npz")
     change(arrays, (*FIRST, "validation_loss"), float("inf"))
     change(arrays, (*FIRST, "a note"), "of a hook")
-    change(arrays, (*FIRST, "flag"), True)
+    change(arrays, (*FIRST, "by class"), {"cat": [0.5, None, True, 2**70]})
     change(arrays, ("options", "C"), float("inf"))
     change(arrays, ("options", "limit"), ...)  # as if an older version had no such option
     arrays["state_v"][0] = np.inf
