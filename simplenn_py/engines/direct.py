@@ -24,6 +24,7 @@ from ..kernels.groups import (
 )
 from ..kernels.sizes import Sizes
 from ..kernels.tile import ROWS
+from ..kernels.winograd import PIECE
 from ..layout import Array, aligned_empty
 from ..network.config import NetConfig
 from . import direct_plan as plan
@@ -214,7 +215,7 @@ class DirectEngine(Engine):
     def _winograd_dZ(self, layer: Sizes, gradient: Gradient, W: Array, out: Array) -> None:
         its = plan.tile_plan(layer, self.batch_size, W.itemsize)
         taps = self._grown("taps", its.taps)
-        w = self._grown("w", plan.PIECE**2 * layer.d_next * layer.d_blocks * layer.width)
+        w = self._grown("w", PIECE**2 * layer.d_next * layer.d_blocks * layer.width)
         pack.pack(pack.TRANSPOSED, layer, W, taps)
         winograd_backward.transform_transposed(layer, taps, w)
         lists = self._grown("tile_lists", 2 * (its.tiles + ROWS)).reshape(2, -1)

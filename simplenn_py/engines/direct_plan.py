@@ -216,12 +216,16 @@ def is_sparse(layer: Sizes) -> bool:
     Behind a max pool they are few.  In a small layer without a pool all entries that the ReLU let
     through are winners, but packing for the tile, or compiling the dense kernels, does not pay.
     """
-    return layer.h_pool > 1 or layer.h * layer.h * layer.d * layer.d_next <= _SMALL
+    is_small = layer.h * layer.h * layer.d * layer.d_next <= _SMALL
+    return layer.h_pool > 1 or (is_small and not layer.winograd)
 
 
 def is_tiled(layer: Sizes) -> bool:
-    """Whether the backward pass runs on Winograd's tiles."""
-    return bool(layer.winograd) and not is_sparse(layer)
+    """Whether the backward pass runs on Winograd's tiles.
+
+    Behind a max pool the winners are as few multiplications, and need no transforms.
+    """
+    return bool(layer.winograd) and layer.h_pool == 1
 
 
 def tile_plan(layer: Sizes, batch_size: int, itemsize: int) -> TilePlan:
@@ -320,14 +324,15 @@ def buffer_shapes(
 def backward_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, tuple[int, ...]]:
     """Return the shape of every buffer that the backward pass needs beside the forward pass's."""
     slack, lanes = slack_of(dtype), lanes_of(dtype.itemsize)
-    parts = [(divide(layer, l, dtype), part_sizes(layer, dtype)) for layer in sizes]
+    in_parts = [layer for layer in sizes if not is_tiled(layer)]
+    parts = [(divide(layer, l, dtype), part_sizes(layer, dtype)) for layer in in_parts]
     last = sizes[-1]
     outputs = last.b_next * last.a_next * last.d_next
     gradient = l * max([layer.a * layer.b * layer.d for layer in sizes[1:]] + [outputs]) + slack
     packed = [0]
     scratch = [CHUNKS * (dZ_scratch(layer).size + slack) for layer in sizes[1:]] + [0]
     listed, table = [1], [1]
-    for layer, ((chunks, splits), _) in zip(sizes, parts, strict=True):
+    for layer in sizes:
         if is_sparse(layer):
             lists = layer.pass_windows * (layer.h_pool * layer.h_pool + 1)
             listed.append(layer.d_next * max(layer.list_capacity, lists))
@@ -338,11 +343,14 @@ def backward_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[st
             scratch.append(CHUNKS * (tile_plan(layer, l, dtype.itemsize).scratch + slack))
             packed.append(PIECE * PIECE * layer.d_next * layer.d_blocks * layer.width)
         else:
+            chunks, splits = divide(layer, l, dtype)
             scratch.append(chunks * splits * (dW_scratch(layer) + slack))
             packed.append(layer.h * layer.h * layer.d_next * layer.d_blocks * layer.width)
     return {
-        "parts": (max(chunks * size for (chunks, _), (size, _) in parts),),
-        "bias_parts": (max(chunks * channels for (chunks, _), (_, channels) in parts) + slack,),
+        "parts": (max((chunks * size for (chunks, _), (size, _) in parts), default=0),),
+        "bias_parts": (
+            max((chunks * channels for (chunks, _), (_, channels) in parts), default=0) + slack,
+        ),
         "V0": (gradient,),
         "V1": (gradient,),
         "list_values": (CHUNKS, max(listed)),

@@ -9,8 +9,6 @@ dxi/dS, equations (4) and (5) become
 
     dg = G' [ sum over tiles of U .* V ] G,    dd = B [ (G g G') .* V ] B'
 
-    y = A x:   x0, x0+x1+x2+x3, x0-x1+x2-x3, x0+x1/2+x2/4+x3/8, x0-2*x1+4*x2-8*x3, x3
-
 Summed over channels or tiles, both products at each of the 36 places are matrix products: four
 times fewer multiplications than the dense (4) and (5).  The pieces dd overlap by two pixels and are
 added up, tile by tile.
@@ -18,6 +16,9 @@ added up, tile by tile.
 A slab of instances goes through each step together, all threads at one step: the transforms are
 divided by instances, the products by places and blocks of channels.  Every number is added up in
 one fixed order, whatever the number of threads.
+
+The errors of dW and dZ are up to ten times those of the dense passes: with 128 channels and
+standard normal numbers, 3e-6 of the largest entry in float32, 5e-15 in float64.
 """
 
 from __future__ import annotations
