@@ -111,15 +111,16 @@ def test_winograd_can_be_switched(winograd, paths):
 
 
 @every_dtype
-@pytest.mark.parametrize("instances", [1, 4])
-@pytest.mark.parametrize("name", [name for name in NETS if "Winograd" in name or "no pool" in name])
-def test_slabs_of_tiles_agree(name, instances, dtype, monkeypatch):
+@pytest.mark.parametrize(
+    "name", ["Winograd, odd, no pool", "Winograd, padding 0 and 3", "dense, no pool"]
+)
+def test_slabs_of_tiles_agree(name, dtype, monkeypatch):
     """The backward pass of a batch in several slabs, the last one smaller."""
     setting = Setting(NETS[name], 11, dtype)
     planned = direct_plan.tile_plan
 
     def in_slabs(layer, batch_size, itemsize):
-        return planned(layer, min(batch_size, instances), itemsize)
+        return planned(layer, min(batch_size, 4), itemsize)
 
     monkeypatch.setattr(direct_plan, "tile_plan", in_slabs)
     assert_engines_agree(setting)
