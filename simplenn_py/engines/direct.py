@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..cnn.engine import Engine, read_only
 from ..cnn.operators.phi import padding_and_phiZ
-from ..kernels import direct, direct_backward, pack, winners
-from ..kernels.groups import Gradient, ListRoom, Output, Parts, Product, Workspace
+from ..kernels import direct, direct_backward, pack, winners, winograd_backward
+from ..kernels.groups import (
+    Gradient,
+    ListRoom,
+    Offsets,
+    Output,
+    Parts,
+    Product,
+    TileRoom,
+    Workspace,
+)
 from ..kernels.sizes import Sizes
+from ..kernels.tile import ROWS
+from ..kernels.winograd import PIECE
 from ..layout import Array, aligned_empty
 from ..network.config import NetConfig
 from . import direct_plan as plan
@@ -172,19 +183,54 @@ class DirectEngine(Engine):
         input_gradient: bool = True,
     ) -> None:
         layer, V = self._sizes[m], self._buffers[f"V{self._gradient}"]
-        winner, sparse = self._buffers[f"winner{m}"], plan.is_sparse(layer)
+        winner = self._buffers[f"winner{m}"]
+        weights, images = self._backward_of(layer)
         if dW is not None or (dbias is not None and dbias.size):
             dW = np.empty_like(W, order="F") if dW is None else dW  # both come in one pass
             if dbias is None or not dbias.size:
                 dbias = np.empty(W.shape[0], W.dtype)
-            weights = self._winners_dW if sparse else self._dense_dW
             weights(m, layer, Gradient(V, winner, 1), dW.T.reshape(-1), dbias)
         if input_gradient:
             entries = self.l * columns * layer.a * layer.b * layer.d + plan.slack_of(self.dtype)
             out = self._grown(f"V{1 - self._gradient}", entries)
-            images = self._winners_dZ if sparse else self._dense_dZ
             images(layer, Gradient(V, winner, columns), W.T.reshape(-1), out)
             self._gradient = 1 - self._gradient
+
+    def _backward_of(self, layer: Sizes) -> tuple[Any, Any]:
+        """Return the methods that run (4) and (5) of a layer."""
+        if plan.is_sparse(layer):
+            return self._winners_dW, self._winners_dZ
+        if plan.is_tiled(layer):
+            return self._winograd_dW, self._winograd_dZ
+        return self._dense_dW, self._dense_dZ
+
+    def _winograd_dW(
+        self, m: int, layer: Sizes, gradient: Gradient, dW: Array, dbias: Array
+    ) -> None:
+        rows = self._grown("bias_rows", self.l * layer.d_next)[: self.l * layer.d_next]
+        sums = self._grown("sums", plan.tile_plan(layer, self.batch_size, dW.itemsize).sums)
+        winograd_backward.winograd_dW(
+            layer, self.l, self._buffers[f"Z{m}"], gradient, self._tile_room(layer), sums,
+            rows.reshape(self.l, layer.d_next), dW, dbias,
+        )  # fmt: skip
+
+    def _winograd_dZ(self, layer: Sizes, gradient: Gradient, W: Array, out: Array) -> None:
+        its = plan.tile_plan(layer, self.batch_size, W.itemsize)
+        taps = self._grown("taps", its.taps)
+        w = self._grown("w", PIECE**2 * layer.d_next * layer.d_blocks * layer.width)
+        pack.pack(pack.TRANSPOSED, layer, W, taps)
+        winograd_backward.transform_transposed(layer, taps, w)
+        lists = self._grown("tile_lists", 2 * (its.tiles + ROWS)).reshape(2, -1)
+        winograd_backward.winograd_dZ(
+            layer, self.l * gradient.columns, gradient, w, self._tile_room(layer),
+            Offsets(lists[0], lists[1]), out,
+        )  # fmt: skip
+
+    def _tile_room(self, layer: Sizes) -> TileRoom:
+        its = plan.tile_plan(layer, self.batch_size, self.dtype.itemsize)
+        slack = plan.slack_of(self.dtype)
+        U, V = self._grown("U", its.U + slack), self._grown("V", its.V + slack)
+        return TileRoom(its.instances, U, V, self._scratch(its.scratch))
 
     def _dense_dW(self, m: int, layer: Sizes, gradient: Gradient, dW: Array, dbias: Array) -> None:
         chunks, splits = plan.divide(layer, self.batch_size, self.dtype)
@@ -236,7 +282,9 @@ class DirectEngine(Engine):
     def path(self, m: int) -> str:
         layer = self._sizes[m]
         ahead = "Winograd 4x4" if layer.winograd else "direct"
-        back = "winners" if layer.h_pool > 1 else "lists" if plan.is_sparse(layer) else "dense"
+        back = "winners" if layer.h_pool > 1 else "lists"
+        if not plan.is_sparse(layer):
+            back = "Winograd" if plan.is_tiled(layer) else "dense"
         return f"{ahead} / {back}"
 
     def gradient_S(self, m: int, columns: int = 1) -> Array:
@@ -246,7 +294,15 @@ class DirectEngine(Engine):
         used = np.empty(count * layer.b_use * layer.a_use * stride, self.dtype)
         V, winner = self._buffers[f"V{self._gradient}"], self._buffers[f"winner{m}"]
         direct_backward.form_dS(
-            layer, 0, count, Gradient(V, winner, columns), 0, layer.d_next, used, stride
+            layer,
+            0,
+            count,
+            Gradient(V, winner, columns),
+            0,
+            layer.d_next,
+            used,
+            stride,
+            layer.a_use,
         )
         dS = np.zeros((count, b_conv, a_conv, layer.d_next), self.dtype)
         used = used.reshape(count, layer.b_use, layer.a_use, stride)

@@ -33,7 +33,9 @@ _SMALL = 1 << 15
 #: Pooling windows whose lists of (5) are run together, and bytes of filters in each pass.
 _PASS_WINDOWS = 8
 _PASS_BYTES = 24 << 10
-INT64 = ("lists", "list_places", "tables")
+#: Bytes of the transformed tiles of a slab of instances: they should stay in the last-level cache.
+_SLAB_BYTES = 8 << 20
+INT64 = ("lists", "list_places", "tables", "tile_lists")
 
 
 class StripScratch(NamedTuple):
@@ -47,6 +49,22 @@ class StripScratch(NamedTuple):
     tangent_pieces: int
     products: int
     size: int
+
+
+class TilePlan(NamedTuple):
+    """The backward pass of a layer on Winograd's tiles: instances of a slab, and its buffers.
+
+    `U`, `V` and `scratch` are the entries of the members of ``groups.TileRoom`` (`scratch` per
+    chunk); `taps` and `sums` those of the filters before their transform and of the sums of (4).
+    """
+
+    instances: int
+    tiles: int
+    U: int
+    V: int
+    scratch: int
+    taps: int
+    sums: int
 
 
 class GradientScratch(NamedTuple):
@@ -198,7 +216,32 @@ def is_sparse(layer: Sizes) -> bool:
     Behind a max pool they are few.  In a small layer without a pool all entries that the ReLU let
     through are winners, but packing for the tile, or compiling the dense kernels, does not pay.
     """
-    return layer.h_pool > 1 or layer.h * layer.h * layer.d * layer.d_next <= _SMALL
+    is_small = layer.h * layer.h * layer.d * layer.d_next <= _SMALL
+    return layer.h_pool > 1 or (is_small and not layer.winograd)
+
+
+def is_tiled(layer: Sizes) -> bool:
+    """Whether the backward pass runs on Winograd's tiles.
+
+    Behind a max pool the winners are as few multiplications, and need no transforms.
+    """
+    return bool(layer.winograd) and layer.h_pool == 1
+
+
+def tile_plan(layer: Sizes, batch_size: int, itemsize: int) -> TilePlan:
+    """Plan the backward pass of a layer on Winograd's tiles."""
+    columns = -(-layer.b_use // TILE) * TILE
+    tiles = columns * layer.a_block // TILE**2
+    d_next, d = layer.d_next_blocks * layer.width, layer.d_blocks * layer.width
+    places = PIECE * PIECE
+    per_instance = places * tiles * (d + d_next) * itemsize
+    instances = max(1, min(batch_size, _SLAB_BYTES // per_instance))
+    dS, dpad = columns * layer.a_block * d_next, layer.a_pad * layer.b_pad * layer.width
+    return TilePlan(
+        instances, tiles * instances, places * tiles * instances * d,
+        places * tiles * instances * d_next, max(dS, dpad),
+        layer.h * layer.h * layer.d_next * d, places * layer.d * d_next,
+    )  # fmt: skip
 
 
 def patch_vectors(layer: Sizes, lanes: int) -> int:
@@ -281,26 +324,33 @@ def buffer_shapes(
 def backward_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, tuple[int, ...]]:
     """Return the shape of every buffer that the backward pass needs beside the forward pass's."""
     slack, lanes = slack_of(dtype), lanes_of(dtype.itemsize)
-    parts = [(divide(layer, l, dtype), part_sizes(layer, dtype)) for layer in sizes]
+    in_parts = [layer for layer in sizes if not is_tiled(layer)]
+    parts = [(divide(layer, l, dtype), part_sizes(layer, dtype)) for layer in in_parts]
     last = sizes[-1]
     outputs = last.b_next * last.a_next * last.d_next
     gradient = l * max([layer.a * layer.b * layer.d for layer in sizes[1:]] + [outputs]) + slack
     packed = [0]
     scratch = [CHUNKS * (dZ_scratch(layer).size + slack) for layer in sizes[1:]] + [0]
     listed, table = [1], [1]
-    for layer, ((chunks, splits), _) in zip(sizes, parts, strict=True):
+    for layer in sizes:
         if is_sparse(layer):
             lists = layer.pass_windows * (layer.h_pool * layer.h_pool + 1)
             listed.append(layer.d_next * max(layer.list_capacity, lists))
             vectors = max(patch_vectors(layer, lanes), filter_vectors(layer, lanes))
             table.append(max(vectors, layer.d_next, lists) + winners.MOST)
             packed.append(layer.d_next * filter_vectors(layer, lanes) * lanes)
+        elif is_tiled(layer):
+            scratch.append(CHUNKS * (tile_plan(layer, l, dtype.itemsize).scratch + slack))
+            packed.append(PIECE * PIECE * layer.d_next * layer.d_blocks * layer.width)
         else:
+            chunks, splits = divide(layer, l, dtype)
             scratch.append(chunks * splits * (dW_scratch(layer) + slack))
             packed.append(layer.h * layer.h * layer.d_next * layer.d_blocks * layer.width)
     return {
-        "parts": (max(chunks * size for (chunks, _), (size, _) in parts),),
-        "bias_parts": (max(chunks * channels for (chunks, _), (_, channels) in parts) + slack,),
+        "parts": (max((chunks * size for (chunks, _), (size, _) in parts), default=0),),
+        "bias_parts": (
+            max((chunks * channels for (chunks, _), (_, channels) in parts), default=0) + slack,
+        ),
         "V0": (gradient,),
         "V1": (gradient,),
         "list_values": (CHUNKS, max(listed)),
@@ -308,4 +358,20 @@ def backward_shapes(sizes: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[st
         "tables": (CHUNKS, 5, max(table)),
         "w": (max(packed),),
         "scratch": (max(scratch),),
+    } | tile_shapes([layer for layer in sizes if is_tiled(layer)], l, dtype)
+
+
+def tile_shapes(tiled: list[Sizes], l: int, dtype: np.dtype[Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the buffers of the backward pass on Winograd's tiles."""
+    if not tiled:
+        return {}
+    slack = slack_of(dtype)
+    plans = [tile_plan(layer, l, dtype.itemsize) for layer in tiled]
+    return {
+        "U": (max(plan.U for plan in plans) + slack,),
+        "V": (max(plan.V for plan in plans) + slack,),
+        "taps": (max(plan.taps for plan in plans),),
+        "sums": (max(plan.sums for plan in plans),),
+        "bias_rows": (l * max(layer.d_next for layer in tiled),),
+        "tile_lists": (2, max(plan.tiles for plan in plans) + ROWS),
     }

@@ -1,7 +1,7 @@
 """A list of rows covered by register tiles."""
 
 from .policy import compiled
-from .tile import ROWS, VECTORS, tile
+from .tile import ROWS, VECTORS, outer_tile, tile
 
 #: Rows of the smaller tile.  Images most often have 8, 16 or 32 pixels per side.
 HALF = 8 if ROWS == 14 else 4
@@ -68,3 +68,28 @@ def cover(vectors, n, rows, panel, target, add):
         else:
             tile(HALF, 1, rows, panel, target, done, add)
         done += ROWS if done < whole else HALF
+
+
+@compiled()
+def outer_cover(vectors, left, pixels, panel, part):
+    """Add one tile of a sum of outer products to `part`; return how many entries it covers.
+
+    Parameters
+    ----------
+    vectors : int
+        Number of vectors of the panel, VECTORS or 1.
+    left : int
+        Number of entries of a patch that are still to be done.
+    pixels, panel, part
+        As for ``tile.outer_tile``.
+    """
+    if vectors == VECTORS:
+        if left > HALF:
+            outer_tile(ROWS, VECTORS, pixels, panel, part, left)
+        else:
+            outer_tile(HALF, VECTORS, pixels, panel, part, left)
+    elif left > HALF:
+        outer_tile(ROWS, 1, pixels, panel, part, left)
+    else:
+        outer_tile(HALF, 1, pixels, panel, part, left)
+    return ROWS if left > HALF else HALF

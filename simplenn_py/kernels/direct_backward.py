@@ -6,16 +6,16 @@ cache, then multiplied.  Behind a max pool most of it is zero: see ``winners``.
 
 from numba import prange
 
-from .cover import HALF, clear, cover
+from .cover import clear, cover, outer_cover
 from .emitter import at
 from .groups import Offsets, Panel, Pixels, Rows, Target
 from .policy import compiled
-from .tile import ROWS, VECTORS, outer_tile
+from .tile import ROWS
 from .vectors import copy_row, scatter_row
 
 
 @compiled()
-def form_dS(layer, n_first, n_last, gradient, k, channels, dS, stride):
+def form_dS(layer, n_first, n_last, gradient, k, channels, dS, stride, rows):
     """Equation (3) for some instances: one row of `channels`, from `k` on, per pixel of S.
 
     The winner says both where the entry goes, P_pool, and whether it passes, ``I[Z^{m+1}]``: it
@@ -32,6 +32,8 @@ def form_dS(layer, n_first, n_last, gradient, k, channels, dS, stride):
     dS : 1-d float array
         One row per pixel, `stride` apart; written, in whole vectors.
     stride : int
+    rows : int
+        Rows per column of `dS`: ``a_use``, or ``a_block`` for Winograd's tiles.
     """
     column = 0
     for n in range(n_first, n_last):
@@ -42,7 +44,7 @@ def form_dS(layer, n_first, n_last, gradient, k, channels, dS, stride):
                 kept = ((own * layer.b_next + j) * layer.a_next + i) * layer.d_next + k
                 for w in range(layer.h_pool):
                     for u in range(layer.h_pool):
-                        pixel = (column + w) * layer.a_use + i * layer.h_pool + u
+                        pixel = (column + w) * rows + i * layer.h_pool + u
                         scatter_row(
                             gradient, source, kept, u + layer.h_pool * w, channels,
                             dS, pixel * stride,
@@ -82,20 +84,10 @@ def _dW_block(layer, n_first, n_last, block, Z, dS, part):
         target = (block * layer.h + w) * run * layer.width
         done = 0
         while done < run:
-            left = run - done
             patches = at(Z, z + done)
             pixels = Pixels(patches, count, instance, layer.b_use, right, layer.a_use, down)
             entries = Panel(at(part, target + done * layer.width), layer.width)
-            if layer.vectors == VECTORS:
-                if left > HALF:
-                    outer_tile(ROWS, VECTORS, pixels, panel, entries, left)
-                else:
-                    outer_tile(HALF, VECTORS, pixels, panel, entries, left)
-            elif left > HALF:
-                outer_tile(ROWS, 1, pixels, panel, entries, left)
-            else:
-                outer_tile(HALF, 1, pixels, panel, entries, left)
-            done += ROWS if left > HALF else HALF
+            done += outer_cover(layer.vectors, run - done, pixels, panel, entries)
 
 
 @compiled(parallel=True)
@@ -137,7 +129,7 @@ def dense_dW(layer, l, Z, gradient, parts, splits, scratch):
             channels = min(layer.width, layer.d_next - k)
             for n in range(first, last, layer.dW_instances):
                 n_last = min(n + layer.dW_instances, last)
-                form_dS(layer, n, n_last, gradient, k, channels, dS, layer.width)
+                form_dS(layer, n, n_last, gradient, k, channels, dS, layer.width, layer.a_use)
                 pixels = (n_last - n) * layer.a_use * layer.b_use
                 add_rows(dS, pixels, layer.width, channels, bias, k)
                 _dW_block(layer, n, n_last, block, Z, dS, part)
@@ -208,7 +200,7 @@ def dense_dZ(layer, n_gradients, gradient, w_transposed, out, scratch, dpad_star
         for task in range(chunk * tasks // chunks, (chunk + 1) * tasks // chunks):
             n = task * layer.strip_instances
             n_last = min(n + layer.strip_instances, n_gradients)
-            form_dS(layer, n, n_last, gradient, 0, layer.d_next, dS, stride)
+            form_dS(layer, n, n_last, gradient, 0, layer.d_next, dS, stride, layer.a_use)
             for block in range(layer.d_blocks):
                 clear(dpad, 0, (n_last - n) * pad_size)
                 for w in range(layer.h):

@@ -128,6 +128,19 @@ class Workspace(NamedTuple):
     products: int
 
 
+class TileRoom(NamedTuple):
+    """Memory for the backward pass of a slab of instances on Winograd's tiles.
+
+    ``U[place, tile, c]`` and ``V[place, tile, k]`` hold the transformed tiles of all instances of
+    a slab.
+    """
+
+    instances: int
+    U: Any  # 1-d float array
+    V: Any  # 1-d float array
+    scratch: Any  # float array, shape (chunks, ...): dxi/dS or pad(dxi/dZ) of one instance
+
+
 class ListRoom(NamedTuple):
     """Memory for the winners' lists: one row per task."""
 

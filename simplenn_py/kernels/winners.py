@@ -7,9 +7,9 @@ nothing through: the forward pass kept which one.  Both products are sums over t
     dxi/dpad(Z)       = sum over winners, at its patch, of g * filter k
 
 at least h_pool^2 times less work than the dense products for the same sums.  (A small layer
-without a pool runs this way too: every entry that the ReLU let through is a winner.)  So the
-winners are first sorted into lists, by channel for (4) and by window and offset for (5).  Then
-each list is run over its row of vectors (``tile.sparse_tile``).
+without a pool or Winograd's tiles runs this way too: every entry that the ReLU let through is a
+winner.)  So the winners are first sorted into lists, by channel for (4) and by window and offset
+for (5).  Then each list is run over its row of vectors (``tile.sparse_tile``).
 """
 
 from numba import prange

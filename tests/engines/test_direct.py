@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from networks import net
 from numpy.testing import assert_array_equal
 
+from simplenn_py.engines import direct_plan
 from simplenn_py.engines.direct import DirectEngine
 from simplenn_py.engines.direct_plan import winograd_pays
 from simplenn_py.kernels import policy
@@ -107,6 +108,22 @@ def test_winograd_can_be_switched(winograd, paths):
     forecasts = [DirectEngine.forecast(config, l, np.float32, winograd=winograd) for l in (7, 8)]
     for engine, forecast in zip(engines, forecasts, strict=True):
         assert forecast == {role: buffer.nbytes for role, buffer in engine.buffers.items()}
+
+
+@every_dtype
+@pytest.mark.parametrize(
+    "name", ["Winograd, odd, no pool", "Winograd, padding 0 and 3", "dense, no pool"]
+)
+def test_slabs_of_tiles_agree(name, dtype, monkeypatch):
+    """The backward pass of a batch in several slabs, the last one smaller."""
+    setting = Setting(NETS[name], 11, dtype)
+    planned = direct_plan.tile_plan
+
+    def in_slabs(layer, batch_size, itemsize):
+        return planned(layer, min(batch_size, 4), itemsize)
+
+    monkeypatch.setattr(direct_plan, "tile_plan", in_slabs)
+    assert_engines_agree(setting)
 
 
 @every_dtype

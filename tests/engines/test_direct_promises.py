@@ -133,10 +133,16 @@ def test_forecast_is_what_prediction_holds(name, dtype):
 @every_dtype
 @every_net
 def test_memory_is_proportional_to_the_batch(name, dtype):
-    """Beyond 16 parts every buffer grows by the same amount for as many more instances."""
+    """Beyond 16 parts every buffer grows by the same amount for as many more instances.
+
+    The buffers of a slab of tiles grow no more once the slab is full.
+    """
     sizes = [forecast_of(name, l, dtype) for l in (64, 128, 192)]
     growth = [{r: b - a[r] for r, b in c.items()} for a, c in pairwise(sizes)]
-    assert growth[0] == growth[1]
+    slab = {"U", "V", "tile_lists"}
+    assert all(growth[1][role] <= growth[0][role] for role in slab & growth[0].keys())
+    first, second = ({r: n for r, n in g.items() if r not in slab} for g in growth)
+    assert first == second
     g = NETS[name].image_shape
     assert growth[0]["Z0"] >= 64 * np.prod(g) * np.dtype(dtype).itemsize
     assert sum(growth[0].values()) <= sum(sizes[0].values())
@@ -248,8 +254,8 @@ def test_path_says_what_runs():
     engine = DirectEngine(config, 2, np.float32, winograd=True)
     assert [engine.path(m) for m in range(config.L)] == [
         "direct / winners",
-        "Winograd 4x4 / lists",
-        "Winograd 4x4 / dense",
+        "Winograd 4x4 / Winograd",
+        "Winograd 4x4 / Winograd",
         "direct / lists",
         "direct / lists",
     ]
