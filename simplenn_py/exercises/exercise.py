@@ -175,6 +175,8 @@ class Exercise:
         student's own routine for each, or the model solution.
     fortran : bool
         Whether arrays must be returned in Fortran order.
+    same_dtype : bool
+        Whether arrays must be returned with the dtype of the reference's result.
     tolerance : float
         Largest allowed difference, relative to the largest expected entry of an array.
     """
@@ -196,6 +198,7 @@ class Exercise:
     judge: Callable[[Args, Any, Any], str] | None = None
     uses: tuple[str, ...] = ()
     fortran: bool = False
+    same_dtype: bool = False
     tolerance: float = 1e-9
 
     @cached_property

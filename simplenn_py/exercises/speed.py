@@ -81,12 +81,21 @@ def measure_speed(
         if theirs > 100 * speed.half * mine:
             break  # too slow to be explained by noise
     ratio = theirs / mine
+    times = f"{ratio:.2g}" if ratio < 99.5 else f"{ratio:.0f}"
     share = 1.0 if ratio <= speed.full else 0.5 if ratio <= speed.half else 0.0
     needed = "" if share == 1.0 else f"; all points for at most {speed.full:g} times as long"
     if share == 0.0:
         needed += f", half of them for at most {speed.half:g} times"
     return SpeedResult(
         share,
-        f"{1e3 * theirs:.3g} ms, {ratio:.2g} times as long as the reference on one thread "
-        f"({1e3 * mine:.3g} ms){needed}",
+        f"{duration(theirs)}, {times} times as long as the reference on one thread "
+        f"({duration(mine)}){needed}",
     )
+
+
+def duration(seconds: float) -> str:
+    """Write a running time with three digits: "24.5 ms", "2.45 s"."""
+    for value, unit in ((1e3 * seconds, "ms"), (seconds, "s")):
+        if value < 999.5:
+            return f"{value:.3g} {unit}"
+    return f"{seconds:.0f} s"

@@ -394,7 +394,15 @@ def test_fortran_order_if_required(rng: np.random.Generator) -> None:
 def test_indices_must_be_integers() -> None:
     found = difference(LOOP, {}, np.arange(3), np.arange(3.0))
     assert found is not None
-    assert "vTP has dtype float64; it must contain integers" in found.message
+    assert found.message == (
+        "the values of vTP are correct, but its dtype is float64; it must contain integers, "
+        "for instance int64"
+    )
+    assert found.right
+    wrong = difference(LOOP, {}, np.arange(3), np.arange(3.0) + 1)
+    assert wrong is not None
+    assert "vTP has dtype float64; it must contain integers" in wrong.message
+    assert not wrong.right
 
 
 def test_messages_keep_values_and_memory_order(rng: np.random.Generator) -> None:
