@@ -57,9 +57,16 @@ def near_files(folder: Path, name: str) -> list[Path]:
 def _files(folder: Path) -> Iterator[Path]:
     for pattern in ("*", "[!._]*/*"):
         for path in sorted(folder.glob(pattern)):
-            code = {".py", ".ipynb", ".txt", *_ARCHIVES} & {x.lower() for x in path.suffixes}
-            if code and path.name[0] not in "._" and path.is_file():
+            if path.name[0] not in "._" and _could_be_code(path) and path.is_file():
                 yield path
+
+
+def _could_be_code(path: Path) -> bool:
+    """Whether a name has the ending of a file that a student hands in: not that of notes."""
+    endings = {x.lower() for x in path.suffixes}
+    return bool(endings & {".py", ".ipynb", *_ARCHIVES}) or (
+        endings == {".txt"} and path.stem.lower() in {e.lower() for e in EXERCISES}
+    )
 
 
 def is_other_kind(path: Path) -> str:

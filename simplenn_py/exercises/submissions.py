@@ -11,7 +11,6 @@ from .exercise import Exercise
 from .gradescope import Missing
 from .near import exercise_of, is_other_kind, near_files, there_is
 
-_CODE = (".py", ".ipynb")
 _FOLDERS = "[!._]*"  # no hidden folders, and none that an archive or Python leaves behind
 
 
@@ -83,7 +82,7 @@ def in_folder(
         below = sorted(p for p in folder.glob(f"{_FOLDERS}/{file.name}") if p.is_file())
         near = [] if file.exists() or below else near_files(folder, exercise.name)
         if not names:
-            near = [p for p in near if p.parent == folder and p.suffix in _CODE]
+            near = [p for p in near if p.parent == folder]
         if file.is_file():
             found.append((exercise, file))
         elif file.exists():

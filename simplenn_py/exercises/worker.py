@@ -31,7 +31,10 @@ from typing import IO, Any
 PACKAGE = "simplenn_py"
 
 #: Modules that every file may import: type hints, and what is needed to try the example.
-ALWAYS = ("__future__", "collections", "doctest", "time", "types", "typing")
+ALWAYS = (
+    "__future__", "abc", "collections", "dataclasses", "doctest", "functools", "time", "types",
+    "typing",
+)  # fmt: skip
 
 
 def pack(value: Any) -> bytes:
