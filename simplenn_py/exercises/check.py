@@ -56,18 +56,17 @@ class _Run:
     def mistakes(self, worker: WorkerClient, failed: Outcome) -> tuple[Mistake, ...]:
         """Return the typical mistakes that give the failed outcome and those of all other cases."""
         exercise = self.exercise
-        if not exercise.mistakes:
-            return ()
         self.step("looking for the mistake")
+        found = find_mistakes(exercise, exercise.mistakes, [failed], self.helpers)
+        if not found:
+            return ()
         try:
             worker.ask(do="quiet")  # the report shows what was printed up to the failure
         except StoppedError:
             return ()
         others = [case for case in self.cases if case is not failed.case]
         outcomes = outcomes_of(exercise, worker, exercise.name, others)
-        if outcomes is None:
-            return ()
-        return find_mistakes(exercise, [failed, *outcomes], self.helpers)
+        return find_mistakes(exercise, found, outcomes, self.helpers) if outcomes else ()
 
     def overlap(self, cases: Sequence[Case]) -> Failure | None:
         return overlap(self.exercise, self.source, self.path, self.helpers, cases)
@@ -229,7 +228,7 @@ def _one(run: _Run, worker: WorkerClient, case: Case, rng: np.random.Generator) 
     broken = _adjoint(exercise, case, got, rng) if found is None or found.values else ""
     if found is None:
         return Failure(broken, case, expected, got) if broken else None
-    named = () if found.right else run.mistakes(worker, Outcome(case, got))
+    named = () if found.complete else run.mistakes(worker, Outcome(case, got))
     return Failure(
         found.message, case, expected, got, notes=found.notes, adjoint=broken, mistakes=named
     )

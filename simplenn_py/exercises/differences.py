@@ -26,14 +26,15 @@ class Difference:
         Further observations that follow from the numbers alone.
     values : bool
         Whether only values differ, while types and shapes are correct.
-    right : bool
-        Whether all values are correct, and only their type or their memory order is not.
+    complete : bool
+        Whether the message says all there is to say, so that no typical mistake is looked for: the
+        values are correct, but not their dtype or memory order, or the result is not an array.
     """
 
     message: str
     notes: tuple[str, ...] = ()
     values: bool = False
-    right: bool = False
+    complete: bool = False
 
 
 def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Difference | None:
@@ -66,7 +67,7 @@ def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Diffe
         if (swapped := _swapped(names, wanted, tuple(given), exercise.tolerance)) is not None:
             return Difference(
                 f"the routine returned {', '.join(swapped)}; it must return {', '.join(names)}",
-                right=True,
+                complete=True,
             )
     found = [
         _kind_of(exercise, name, w, v) for name, w, v in zip(names, wanted, given, strict=True)
@@ -85,7 +86,7 @@ def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Diffe
     for name, w, v in zip(names, wanted, given, strict=True):
         form = _form(exercise, name, w, v)
         if form:
-            return Difference(form, right=True)
+            return Difference(form, complete=True)
     return None
 
 
@@ -168,7 +169,7 @@ def _kind_of(exercise: Exercise, name: str, expected: Any, got: Any) -> Differen
         got = np.asarray(got)
     if not isinstance(got, np.ndarray):
         want = "a number" if np.ndim(expected) == 0 else "a NumPy array"
-        return Difference(f"{name} must be {want}; it is {kind(got)}")
+        return Difference(f"{name} must be {want}; it is {kind(got)}", complete=True)
     expected = np.asarray(expected)
     if got.shape != expected.shape:
         message = f"{name} has shape {got.shape}; it must be {expected.shape}"
@@ -183,7 +184,7 @@ def _kind_of(exercise: Exercise, name: str, expected: Any, got: Any) -> Differen
         right = same(got, expected, 0.0 if integers else exercise.tolerance)
         start = f"the values of {name} are correct, but its dtype is" if right else None
         return Difference(
-            f"{start or f'{name} has dtype'} {got.dtype}; it must contain {want}", right=right
+            f"{start or f'{name} has dtype'} {got.dtype}; it must contain {want}", complete=right
         )
     if not integers and np.isnan(got).sum() > np.isnan(expected).sum():
         index = _first(np.isnan(got) & ~np.isnan(expected))

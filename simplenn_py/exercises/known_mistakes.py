@@ -74,24 +74,29 @@ def outcomes_of(
 
 
 def find_mistakes(
-    exercise: Exercise, outcomes: Sequence[Outcome], helpers: Helpers
+    exercise: Exercise,
+    mistakes: Sequence[Mistake],
+    outcomes: Sequence[Outcome],
+    helpers: Helpers,
 ) -> tuple[Mistake, ...]:
-    """Return the typical mistakes that explain all `outcomes`.
+    """Return those of some typical mistakes that explain all `outcomes`.
 
     Parameters
     ----------
     exercise : Exercise
+    mistakes : sequence of Mistake
     outcomes : sequence of Outcome
-        Results of the student's routine: the case in which it failed, then all other cases.
+        Results of the student's routine.
     helpers : Helpers
         Routines of earlier exercises, the same as in the student's process.
 
     Returns
     -------
     tuple of Mistake
-        Empty if no known mistake gives these results.
+        Empty if none of the mistakes gives these results.
     """
-    named, left = [], list(exercise.mistakes)
+    named: list[Mistake] = []
+    left = [(mistake, text) for mistake in mistakes for text in exercise.edited(mistake)]
     end = time.perf_counter() + _ALL
     while left:
         # Without compilation: compiling each edited solution takes longer than running it.
@@ -101,19 +106,18 @@ def find_mistakes(
             while left and alive:
                 if time.perf_counter() > end:
                     return ()
-                mistake = left.pop(0)
-                explains, alive = _explains(exercise, mistake, worker, outcomes)
-                if explains:
+                mistake, text = left.pop(0)
+                explains, alive = _explains(exercise, text, worker, outcomes)
+                if explains and mistake not in named:
                     named.append(mistake)
     return tuple(named)
 
 
 def _explains(
-    exercise: Exercise, mistake: Mistake, worker: WorkerClient, outcomes: Sequence[Outcome]
+    exercise: Exercise, text: str, worker: WorkerClient, outcomes: Sequence[Outcome]
 ) -> tuple[bool, bool]:
-    """Return whether a mistake gives these outcomes, and whether the process still runs."""
-    worker.load(exercise.edited(mistake).encode(), f"{exercise.name} with {mistake.name}", "edited",
-                uses=list(exercise.uses))  # fmt: skip
+    """Return whether an edited solution gives these outcomes, and whether the process runs on."""
+    worker.load(text.encode(), exercise.name, "edited", uses=list(exercise.uses))
     for theirs in outcomes:
         ours = _outcome(exercise, worker, "edited", theirs.case)
         if ours.error != theirs.error or not same(theirs.value, ours.value, exercise.tolerance):

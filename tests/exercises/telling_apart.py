@@ -44,7 +44,12 @@ def equal(exercise: Exercise, one: list[Outcome], other: list[Outcome]) -> bool:
 
 def alike(exercise: Exercise) -> list[tuple[str, str]]:
     """Return the pairs of mistakes, or of a mistake and the solution, that no case tells apart."""
-    names = ["the solution", *(m.name for m in exercise.mistakes)]
-    texts = [exercise.solution, *map(exercise.edited, exercise.mistakes)]
-    found = dict(zip(names, answers(exercise, texts), strict=True))
-    return [(x, y) for x, y in combinations(found, 2) if equal(exercise, found[x], found[y])]
+    named = [("the solution", exercise.solution)]
+    named += [(m.name, text) for m in exercise.mistakes for text in exercise.edited(m)]
+    names, texts = zip(*named, strict=True)
+    found = zip(names, answers(exercise, texts), strict=True)
+    return [
+        (one, other)
+        for (one, x), (other, y) in combinations(found, 2)
+        if one != other and equal(exercise, x, y)
+    ]

@@ -24,6 +24,7 @@ from simplenn_py.exercises.helpers import Helpers
 from simplenn_py.exercises.overlap import overlap
 from simplenn_py.exercises.report import CheckReport, Failure
 from simplenn_py.exercises.show import lines, table
+from simplenn_py.exercises.speed import duration
 from simplenn_py.exercises.worker_client import Limits, StoppedError, WorkerClient
 
 LOOP = exercise_named("vTP_phi_loop")
@@ -398,11 +399,11 @@ def test_indices_must_be_integers() -> None:
         "the values of vTP are correct, but its dtype is float64; it must contain integers, "
         "for instance int64"
     )
-    assert found.right
+    assert found.complete
     wrong = difference(LOOP, {}, np.arange(3), np.arange(3.0) + 1)
     assert wrong is not None
     assert "vTP has dtype float64; it must contain integers" in wrong.message
-    assert not wrong.right
+    assert not wrong.complete
 
 
 def test_messages_keep_values_and_memory_order(rng: np.random.Generator) -> None:
@@ -440,3 +441,30 @@ def test_characters_that_cannot_be_printed_are_escaped(check):
 def test_the_time_to_start_python_does_not_count(check):
     report = check("while True:\n    pass", limits=Limits(seconds=0.01))
     assert "the code ran longer than 0.01 seconds" in message_of(report)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (2.45e-5, "0.0245 ms"),
+        (0.0245, "24.5 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (2.45, "2.45 s"),
+        (245.4, "245 s"),
+        (2454.0, "2454 s"),
+    ],
+)
+def test_a_running_time_is_easy_to_read(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_list_of_numbers_is_one_table(check: Check) -> None:
+    text = list(lines(check(ZEROS + "return out.tolist()")))
+    k = text.index("    got vTP, a list of 1 x 16 numbers:")
+    assert text[k + 1] == "      [[0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0.]]"
+    assert "    got vTP: a list of 1 x 300 numbers" in list(lines(check("return [[0.5] * 300]")))
+    ragged = list(lines(check("return [[1, 2], [3], 'x']")))
+    k = ragged.index("    got vTP[0], a list of 2 numbers:")
+    assert ragged[k + 1] == "      [1 2]"
+    assert "    got vTP[2] = x" in ragged
