@@ -163,6 +163,23 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
+            "image read row by row",
+            "Images are stored column by column: pixel (i, j) of S is column i + a_conv*j, not "
+            "b_conv*i + j.",
+            (
+                (
+                    "(i * size + u) + g.a_conv * (j * size + w)",
+                    "g.b_conv * (i * size + u) + j * size + w",
+                ),
+            ),
+        ),
+        Mistake(
+            "smallest entry",
+            "Pooling keeps the largest entry of each window: start with -inf, and replace the best "
+            "value if a new one is larger.",
+            (("value > best", "value < best"), ("-np.inf", "np.inf")),
+        ),
+        Mistake(
             "b_conv for a_conv in the index",
             "Pixel (i, j) of S has the number i + a_conv*j: the next column is a_conv pixels "
             "further on, the number of pixels in a column.",

@@ -209,6 +209,26 @@ EXERCISE = Exercise(
             (("phiZ.reshape(", "phiZ[:1].reshape("),),
         ),
         Mistake(
+            "first image for all instances",
+            "Take the patches of the image of each instance: pixel (i, j) of instance n is column "
+            "i + a*j + a*b*n of Z.",
+            (("Z.T.reshape(l, g.b, g.a, g.d)", "Z.T.reshape(l, g.b, g.a, g.d)[:1]"),),
+        ),
+        Mistake(
+            "b for a",
+            "Pixel (i, j) of Z is column i + a*j: the next column of an image is a pixels further "
+            "on, the number of pixels in a column, not b.",
+            (
+                (
+                    "Z.T.reshape(l, g.b, g.a, g.d)",
+                    "Z.T[\n"
+                    "        np.arange(g.a) + g.b * np.arange(g.b)[:, np.newaxis]\n"
+                    "        + g.a * g.b * np.arange(l)[:, np.newaxis, np.newaxis]\n"
+                    "    ]",
+                ),
+            ),
+        ),
+        Mistake(
             "Z reshaped without its transpose",
             "NumPy reshapes in C order, the last index fastest. Z is in Fortran order, so reshape "
             "its transpose: Z.T.reshape(l, b, a, d).",

@@ -70,6 +70,10 @@ MIRROR = (
     "patch, as a convolution in signal processing does."
 )
 CHANNEL = "In row u + h*w + h*h*c of V the channel c runs slowest."
+IMAGE = (
+    "Images are stored column by column: pixel (i, j) of pad(Z) is column i + a_pad*j of the "
+    "result, not b_pad*i + j."
+)
 COLUMN_B = (
     "Pixel (i, j) of pad(Z) is column i + a_pad*j: the next column of an image is a_pad pixels "
     "further on, the number of pixels in a column, not b_pad."

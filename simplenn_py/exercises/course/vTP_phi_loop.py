@@ -11,6 +11,7 @@ from .vTP_phi_cases import (
     COLUMN_B,
     COLUMN_CONV,
     FIRST,
+    IMAGE,
     INSTANCE,
     INSTANCES_OF_V,
     INSTANCES_OF_Z,
@@ -72,6 +73,16 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake("all instances added to the first", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
+        Mistake(
+            "image stored row by row",
+            IMAGE,
+            (
+                (
+                    "(i * g.s + u) + g.a_pad * (j * g.s + w)",
+                    "g.b_pad * (i * g.s + u) + j * g.s + w",
+                ),
+            ),
+        ),
         Mistake("b_pad for a_pad", COLUMN_B, (("+ g.a_pad * (j", "+ g.b_pad * (j"),)),
         Mistake("a_conv for a_pad", COLUMN_CONV, (("+ g.a_pad * (j", "+ g.a_conv * (j"),)),
         Mistake(

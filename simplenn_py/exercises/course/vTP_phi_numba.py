@@ -14,6 +14,7 @@ from .vTP_phi_cases import (
     COLUMN_B,
     COLUMN_CONV,
     FIRST,
+    IMAGE,
     INSTANCE,
     INSTANCES_OF_V,
     INSTANCES_OF_Z,
@@ -104,6 +105,14 @@ EXERCISE = Exercise(
             "mirrored patch",
             MIRROR,
             (("V[n, j, i, c, w, u]", "V[n, j, i, c, h - 1 - w, h - 1 - u]"),),
+        ),
+        Mistake(
+            "image stored row by row",
+            IMAGE,
+            (
+                ("g.b_pad, g.a_pad, g.d)", "g.a_pad, g.b_pad, g.d)"),
+                ("out[n, j * s + w, i * s + u, c]", "out[n, i * s + u, j * s + w, c]"),
+            ),
         ),
         Mistake("b_pad for a_pad", COLUMN_B, _pixels_of_a_column("b_pad")),
         Mistake("a_conv for a_pad", COLUMN_CONV, _pixels_of_a_column("a_conv")),
