@@ -246,10 +246,11 @@ def _files(
 ) -> tuple[list[tuple[Exercise, Path]], list[tuple[Exercise, str]]]:
     """Return the files to check, and required exercises without a file with the reason."""
     from ..errors import UserError
+    from ..exercises.near import is_other_kind
     from ..exercises.submissions import in_folder, one_file
 
     if not path.is_dir():
-        if args.exercises:
+        if args.exercises and not is_other_kind(path):
             raise UserError(
                 f"--exercises is {args.exercises!r}; this option is for a folder, use --exercise "
                 "for one file"
@@ -345,6 +346,8 @@ def _gradebook_of(folder: Path) -> Gradebook:
 def _no_folder(folder: Path) -> Exception:
     from ..errors import DataError, shown
 
+    if folder.exists():
+        return DataError(f"{shown(folder)}: is not a folder; name the folder of your files")
     return DataError(
         f"{shown(folder)}: there is no such folder; 'simplenn exercise start' creates it"
     )
