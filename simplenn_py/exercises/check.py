@@ -306,7 +306,7 @@ def _check_speed(run: _Run, report: CheckReport, seed: int) -> None:
             result = measure_speed(exercise, worker, np.random.default_rng(seed))
             report.seconds += worker.seconds
     except StoppedError as stopped:
-        part.message = str(stopped)
+        part.message, part.error = str(stopped), True
         return
-    part.message = result.message
+    part.message, part.error = result.message, result.error
     part.points = round(part.of * result.share)

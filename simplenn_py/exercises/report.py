@@ -58,12 +58,15 @@ class Part:
         Number of points reached.
     message : str
         One line about the result.
+    error : bool
+        Whether the routine failed or was wrong while its speed was measured.
     """
 
     name: str
     of: int
     points: int = 0
     message: str = "not reached"
+    error: bool = False
 
 
 @dataclass

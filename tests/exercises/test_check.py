@@ -269,6 +269,8 @@ def test_every_run_of_the_speed_measurement_must_be_correct(check: Check) -> Non
     assert report.failure is None
     assert report.parts[2].points == 0
     assert "is 0; it must be 1" in report.parts[2].message
+    verdict = "  values correct, but not the run that measures the speed: 6 of 12 points"
+    assert f"{verdict} (6 are for speed)" in list(lines(report))
 
 
 def test_a_crash_in_compiled_code_shows_the_line(check: Check) -> None:
