@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING
 
 from ..runtime.console import make_console
@@ -28,9 +29,12 @@ examples:
   simplenn exercise list
   simplenn exercise start vTP_phi_loop --dir mine
   simplenn exercise check mine/vTP_phi_loop.py
-  simplenn exercise hint vTP_phi_loop --dir mine      shows the next of three hints
+  simplenn exercise hint mine/vTP_phi_loop.py         shows the next of three hints
   simplenn exercise check mine                        checks every exercise in the folder
-  simplenn exercise progress --dir mine
+  simplenn exercise progress mine
+
+Without a folder the files are those of this folder: 'check' checks all of them, and
+'check vTP_phi_loop' checks vTP_phi_loop.py.
 
 for instructors:
   simplenn exercise bundle course --solutions
@@ -57,13 +61,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         subparser.set_defaults(run=run)
         return subparser.add_argument
 
-    folder = {"default": ".", "metavar": "FOLDER", "help": "folder of your files (this folder)"}
-    verb("list", "list the exercises in the order of the course", _list)("--dir", **folder)
+    folder = {"metavar": "FOLDER", "help": "folder of your files (this folder)"}
+    add = verb("list", "list the exercises in the order of the course", _list)
+    add("folder", nargs="?", **folder)
+    add("--dir", **folder)
     add = verb("start", "write the file of an exercise: its statement and the skeleton", _start)
-    add("name", metavar="NAME", help="name of an exercise, or 'all'")
+    add("name", metavar="NAME|FILE", help="name of an exercise, 'all', or a new file NAME.py")
     add("--dir", **{**folder, "help": "folder to write the file to (this folder)"})
     add = verb("check", "run your routines and show the first failure", _check)
-    add("path", metavar="FILE|DIR", help="your file NAME.py, or a folder of such files")
+    add(
+        "path",
+        nargs="?",
+        metavar="FILE|DIR|NAME",
+        help="your file NAME.py, a folder of such files (this folder), or the name of an exercise",
+    )
+    add("--dir", **folder)
     add("--exercise", metavar="NAME", help="exercise that FILE answers, if it has another name")
     add("--exercises", metavar="A,B", help="check these in DIR; a missing file gets 0 points")
     add(
@@ -73,10 +85,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--seed", type=int, default=0, metavar="N", help="seed of the random cases (%(default)s)")
     add("--gradescope", metavar="FILE", help="also write the results for Gradescope to FILE")
     add = verb("hint", "show the next hint; each says more than the one before", _hint)
-    add("name", metavar="NAME", help="name of an exercise")
+    add("name", metavar="NAME|FILE", help="name of an exercise, or your file NAME.py")
     add("--dir", **folder)
     add("--level", type=int, choices=(1, 2, 3), help="show this hint")
-    verb("progress", "show your points so far", _progress)("--dir", **folder)
+    add = verb("progress", "show your points so far", _progress)
+    add("folder", nargs="?", **folder)
+    add("--dir", **folder)
     add = verb("bundle", "write the kit for students and the grader for Gradescope", _bundle)
     add("out", metavar="OUT", help="new folder")
     add("--exercises", metavar="A,B", help="only these exercises")
@@ -86,7 +100,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _list(args: argparse.Namespace) -> int:
     from ..exercises.course import EXERCISES, exercise_named
 
-    gradebook = _gradebook_of(args.dir)
+    gradebook = _gradebook_of(_folder(args))
     rows = []
     for name in EXERCISES:
         e = exercise_named(name)
@@ -104,9 +118,11 @@ def _start(args: argparse.Namespace) -> int:
     from ..exercises.course import EXERCISES, exercise_named
     from ..io.atomic import atomic_write_bytes
 
-    folder = Path(args.dir)
-    names = EXERCISES if args.name == "all" else (args.name,)
-    exercises = [exercise_named(name) for name in names]
+    if args.name == "all":
+        folder, exercises = Path(args.dir or "."), [exercise_named(name) for name in EXERCISES]
+    else:
+        exercise, folder = _exercise_and_folder(args)
+        exercises = [exercise]
     folder.mkdir(parents=True, exist_ok=True)
     for exercise in exercises:
         path = folder / f"{exercise.name}.py"
@@ -120,7 +136,8 @@ def _start(args: argparse.Namespace) -> int:
         atomic_write_bytes(path, exercise.skeleton.encode())
         print(f"written: {path}")
     first = folder / f"{exercises[0].name}.py"
-    print(f"read the statement at the top of {first}, then: simplenn exercise check {first}")
+    command = f"simplenn exercise check {shlex.quote(str(first))}"
+    print(f"read the statement at the top of {first}, then: {command}")
     return 0
 
 
@@ -131,9 +148,10 @@ def _check(args: argparse.Namespace) -> int:
     from ..exercises.check import check_file
     from ..exercises.gradebook import Gradebook, load_gradebook
     from ..exercises.show import lines
+    from ..exercises.waiting import Waiting
     from ..exercises.worker_client import Limits
 
-    limits, path = Limits(args.time_limit, args.memory_limit), Path(args.path)
+    limits, path = Limits(args.time_limit, args.memory_limit), _path(args)
     if args.seed < 0:
         raise UserError(f"--seed is {args.seed}; it must be 0 or more")
     folder = path if path.is_dir() else path.parent
@@ -144,18 +162,23 @@ def _check(args: argparse.Namespace) -> int:
     reports, unwritten = [], []
     for exercise, file in files:
         try:
-            report = check_file(exercise, file, gradebook.helpers(exercise), limits, args.seed)
+            with Waiting(exercise.name, limits.seconds) as waiting:
+                report = check_file(
+                    exercise, file, gradebook.helpers(exercise), limits, args.seed, waiting.step
+                )
         except DataError as error:
             if not (path.is_dir() or args.gradescope):
                 raise
             missing.append((exercise, str(error)))  # continue with the other files
             continue
         reports.append(report)
+        adjoint = gradebook.tell(report)
         gradebook.record(report, save=not args.gradescope)
         if path.is_dir() and report.failure is not None and report.failure.not_written:
             unwritten.append(exercise.name)
         else:
-            print("\n" + "\n".join(lines(report)), flush=True)
+            hint = _hint_command(exercise, folder)
+            print("\n" + "\n".join(lines(report, adjoint=adjoint, hint=hint)), flush=True)
     if unwritten:
         print(f"\nnot written yet: {', '.join(unwritten)}")
     for exercise, why in missing:
@@ -173,15 +196,61 @@ def _check(args: argparse.Namespace) -> int:
     return 0 if all(r.passed for r in reports) and not missing else 1
 
 
+def _path(args: argparse.Namespace) -> Path:
+    """Return the file or folder to check: a path, or the name of an exercise, below --dir."""
+    from pathlib import Path
+
+    from ..exercises.course import EXERCISES
+
+    folder = Path(args.dir or ".")
+    if not folder.is_dir():
+        raise _no_folder(folder)
+    path = folder / (args.path or "")
+    return path.with_suffix(".py") if args.path in EXERCISES and not path.is_dir() else path
+
+
+def _exercise_and_folder(args: argparse.Namespace) -> tuple[Exercise, Path]:
+    """Return the exercise, and the folder of its file, for a name or a path NAME.py."""
+    from pathlib import Path
+
+    from ..errors import UserError
+    from ..exercises.course import EXERCISES, exercise_named
+    from ..exercises.near import exercise_of
+
+    path = Path(args.name)
+    if path.name == args.name and path.suffix != ".py":
+        return exercise_named(args.name), Path(args.dir or ".")
+    if path.stem not in EXERCISES and (meant := exercise_of(path)):
+        raise UserError(f"{args.name} is not named after an exercise; did you mean {meant}?")
+    return exercise_named(path.stem), Path(args.dir or ".") / path.parent
+
+
+def _hint_command(exercise: Exercise, folder: Path) -> str:
+    where = "" if str(folder) == "." else f" --dir {shlex.quote(str(folder))}"
+    return f"simplenn exercise hint {exercise.name}{where}"
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    """Return the folder given by its name alone or by --dir; this folder by default."""
+    from pathlib import Path
+
+    from ..errors import UserError
+
+    if args.folder and args.dir:
+        raise UserError(f"the folder is {args.folder} and --dir is {args.dir}; give one of them")
+    return Path(args.folder or args.dir or ".")
+
+
 def _files(
     args: argparse.Namespace, path: Path
 ) -> tuple[list[tuple[Exercise, Path]], list[tuple[Exercise, str]]]:
     """Return the files to check, and required exercises without a file with the reason."""
     from ..errors import UserError
+    from ..exercises.near import is_other_kind
     from ..exercises.submissions import in_folder, one_file
 
     if not path.is_dir():
-        if args.exercises:
+        if args.exercises and not is_other_kind(path):
             raise UserError(
                 f"--exercises is {args.exercises!r}; this option is for a folder, use --exercise "
                 "for one file"
@@ -210,9 +279,8 @@ def _names(asked: str | None) -> list[str]:
 
 
 def _hint(args: argparse.Namespace) -> int:
-    from ..exercises.course import exercise_named
-
-    exercise, gradebook = exercise_named(args.name), _gradebook_of(args.dir)
+    exercise, folder = _exercise_and_folder(args)
+    gradebook = _gradebook_of(folder)
     entry = gradebook.entry(exercise.name)
     level = args.level or min(entry.hints + 1, 3)
     print(f"{exercise.name}, hint {level} of 3:")
@@ -224,13 +292,11 @@ def _hint(args: argparse.Namespace) -> int:
 
 
 def _progress(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from ..errors import DataError
     from ..exercises.course import EXERCISES, exercise_named
 
-    gradebook = _gradebook_of(args.dir)
-    folder = Path(args.dir)
+    folder = _folder(args)
+    gradebook = _gradebook_of(folder)
     if not gradebook.entries and not any((folder / f"{name}.py").is_file() for name in EXERCISES):
         raise DataError(
             f"{folder}: this folder has no exercises; name the folder of your files with --dir"
@@ -269,15 +335,22 @@ def _bundle(args: argparse.Namespace) -> int:
     return 0
 
 
-def _gradebook_of(folder: str) -> Gradebook:
-    from pathlib import Path
-
-    from ..errors import DataError
+def _gradebook_of(folder: Path) -> Gradebook:
     from ..exercises.gradebook import load_gradebook
 
-    if not Path(folder).is_dir():
-        raise DataError(f"{folder}: there is no such folder; 'simplenn exercise start' creates it")
-    return load_gradebook(Path(folder))
+    if not folder.is_dir():
+        raise _no_folder(folder)
+    return load_gradebook(folder)
+
+
+def _no_folder(folder: Path) -> Exception:
+    from ..errors import DataError, shown
+
+    if folder.exists():
+        return DataError(f"{shown(folder)}: is not a folder; name the folder of your files")
+    return DataError(
+        f"{shown(folder)}: there is no such folder; 'simplenn exercise start' creates it"
+    )
 
 
 def _wrapped(text: str) -> str:

@@ -19,7 +19,8 @@ To add an exercise NAME, write
    package's own routine, imported inside the function.  ``cases(rng)`` yields small cases first,
    each of which shows ONE possible mistake, then awkward and random ones.  ``where`` names an entry
    in the lecture's indices.  Each entry of ``mistakes`` edits the model solution so that it makes a
-   typical mistake, and has the explanation to print.  ``adjoint``, ``speed``, ``source_check`` and
+   typical mistake, and has the explanation to print.  The cases must tell the mistakes apart: no
+   two of them give the same results in all cases.  ``adjoint``, ``speed``, ``source_check`` and
    ``judge`` are optional.  :mod:`.sizes` has layers, arrays and names of entries.
 4. ``drivers/NAME.py``, only if arrays, numbers and text are not enough to call the student's
    routine (it takes a function, or it is a class): ``call(student, function, *args)``, which runs
@@ -28,15 +29,16 @@ To add an exercise NAME, write
 
 ``tests/exercises`` then tests the new exercise: the example in the statement is correct; the
 solution gets all points (half of the points for speed suffice) with only the allowed imports; the
-skeleton is reported as "not written yet"; every typical mistake is found, and no other mistake is
-named; small cases come first.
+skeleton is reported as "not written yet"; the cases tell all typical mistakes apart; every one is
+found, and no other mistake is named; small cases come first.
 
 How a check runs: :mod:`.check` starts :mod:`.worker` through :mod:`.worker_client`, in a process
 that cannot import the package.  It sends the bytes of the file, then the cases one by one, and
 compares each answer (:mod:`.differences`) with the reference, which stays in the parent process.
 :mod:`.known_mistakes` finds the typical mistake, :mod:`.overlap` finds threads that write to the
 same entry (``drivers/prange.py`` watches them), :mod:`.speed` measures the running time,
-:mod:`.report` holds the results and :mod:`.show` prints them, :mod:`.gradebook` stores them,
-:mod:`.submissions` finds the files in a folder, and :mod:`.bundle` writes the kit for students and
+:mod:`.waiting` says what a long check does, :mod:`.report` holds the results and :mod:`.show`
+prints them, :mod:`.gradebook` stores them, :mod:`.submissions` finds the files in a folder,
+:mod:`.near` those with almost the right name, and :mod:`.bundle` writes the kit for students and
 the grader.  A check is not a sandbox: the student's code has the rights of the user who runs it.
 """

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import stat
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from ..io.files import not_python_text
 from .differences import difference, number
 from .exercise import Case, Exercise, Mistake
 from .helpers import Helpers
-from .known_mistakes import Outcome, find_mistakes
+from .known_mistakes import Outcome, find_mistakes, outcomes_of
+from .near import other_format
 from .overlap import overlap
 from .report import CheckReport, Failure, Part
 from .speed import measure_speed
@@ -37,7 +38,8 @@ class _Run:
     path: str
     helpers: Helpers
     limits: Limits
-    outcomes: list[Outcome] = field(default_factory=list)
+    step: Callable[[str], None]
+    cases: list[Case] = field(default_factory=list)
 
     def open(self, worker: WorkerClient) -> dict[str, Any]:
         """Load the helpers and the student's file; return the answer for the student's file."""
@@ -52,6 +54,21 @@ class _Run:
         function = case.function or self.exercise.functions[0]
         return worker.call(self.exercise.name, function, case.args, bool(self.exercise.driver))
 
+    def mistakes(self, worker: WorkerClient, failed: Outcome) -> tuple[Mistake, ...]:
+        """Return the typical mistakes that give the failed outcome and those of all other cases."""
+        exercise = self.exercise
+        self.step("looking for the mistake")
+        found = find_mistakes(exercise, exercise.mistakes, [failed], self.helpers)
+        if not found:
+            return ()
+        try:
+            worker.ask(do="quiet")  # the report shows what was printed up to the failure
+        except StoppedError:
+            return ()
+        others = [case for case in self.cases if case is not failed.case]
+        outcomes = outcomes_of(exercise, worker, exercise.name, others)
+        return find_mistakes(exercise, found, outcomes, self.helpers) if outcomes else ()
+
     def overlap(self, cases: Sequence[Case]) -> Failure | None:
         return overlap(self.exercise, self.source, self.path, self.helpers, cases)
 
@@ -62,7 +79,8 @@ def read_source(path: Path) -> bytes:
     Raises
     ------
     DataError
-        If the file cannot be read, or is too large to be an exercise.
+        If the file cannot be read, is too large to be an exercise, or is not Python but a
+        notebook, an archive or the like.
     """
     try:
         what = path.stat()
@@ -71,7 +89,10 @@ def read_source(path: Path) -> bytes:
                 f"{path}: is {what.st_size / 1e6:.3g} MB; an exercise is a few kB of Python"
             )
         if stat.S_ISREG(what.st_mode):
-            return path.read_bytes()
+            source = path.read_bytes()
+            if what_else := other_format(source):
+                raise DataError(f"{path}: is {what_else}")
+            return source
         reason = "it is not a file"
     except OSError as error:
         reason = error.strerror or "no reason given"
@@ -87,6 +108,7 @@ def check_file(
     helpers: Helpers | None = None,
     limits: Limits = _LIMITS,
     seed: int = 0,
+    step: Callable[[str], None] = lambda text: None,
 ) -> CheckReport:
     """Check a student's file.
 
@@ -103,6 +125,8 @@ def check_file(
         fresh allowance of the same size.
     seed : int
         Seed of the random cases.
+    step : callable, optional
+        ``step(text)`` is called with what the check does next, for instance "case 3 of 17".
 
     Returns
     -------
@@ -121,13 +145,14 @@ def check_file(
         parts.append(Part("speed", points.speed))
     helpers = helpers or Helpers()
     # Compiled with the full path, so that tracebacks and Numba's messages name the student's file.
-    run = _Run(exercise, source, str(path.resolve()), helpers, limits)
+    run = _Run(exercise, source, str(path.resolve()), helpers, limits, step)
     sha256 = hashlib.sha256(source).hexdigest()
     report = CheckReport(exercise, str(path), sha256, parts, helpers)
     with WorkerClient(limits, NUMBA_BOUNDSCHECK="1") as worker:
         report.failure = _values(run, worker, report, seed)
         report.printed, report.seconds = worker.printed, worker.seconds
     if report.failure is None and exercise.speed is not None:
+        step("speed")
         _check_speed(run, report, seed)
     return report
 
@@ -150,10 +175,11 @@ def _values(run: _Run, worker: WorkerClient, report: CheckReport, seed: int) -> 
         names = ", ".join(loaded["missing"])
         return Failure(f"the file does not define {names}; keep the names of the skeleton")
     rng = np.random.default_rng(seed)
-    cases = list(exercise.cases(rng))
+    cases = run.cases = list(exercise.cases(rng))
     for part, small in zip(report.parts, (True, False), strict=False):
         group = [case for case in cases if case.small == small]
         for k, case in enumerate(group):
+            run.step(f"{part.name}, case {k + 1} of {len(group)}: {case.label}")
             failure = _one(run, worker, case, rng)
             if failure is not None and failure.got is not None:
                 failure = run.overlap([case]) or failure
@@ -190,7 +216,7 @@ def _one(run: _Run, worker: WorkerClient, case: Case, rng: np.random.Generator) 
     except StoppedError as stopped:
         return _stopped(run, case, stopped)
     if "error" in answer:
-        return _crashed(run, case, answer["error"], expected)
+        return _crashed(run, case, answer["error"], expected, worker)
     if answer["changed"]:
         names = " and ".join(answer["changed"])
         return Failure(
@@ -199,14 +225,14 @@ def _one(run: _Run, worker: WorkerClient, case: Case, rng: np.random.Generator) 
             case,
         )
     got = answer["value"]
-    run.outcomes.append(Outcome(case, got))
     found = difference(exercise, case.args, expected, got)
     broken = _adjoint(exercise, case, got, rng) if found is None or found.values else ""
     if found is None:
         return Failure(broken, case, expected, got) if broken else None
-    notes = (*found.notes, *filter(None, [broken]))
-    named = find_mistakes(exercise, run.outcomes, run.helpers)
-    return Failure(found.message, case, expected, got, notes=notes, mistakes=named)
+    named = () if found.complete else run.mistakes(worker, Outcome(case, got))
+    return Failure(
+        found.message, case, expected, got, notes=found.notes, adjoint=broken, mistakes=named
+    )
 
 
 def _adjoint(exercise: Exercise, case: Case, got: Any, rng: np.random.Generator) -> str:
@@ -233,7 +259,13 @@ def _stopped(run: _Run, case: Case | None, stopped: StoppedError) -> Failure:
     return Failure(str(stopped), case)
 
 
-def _crashed(run: _Run, case: Case | None, error: dict[str, Any], expected: Any = None) -> Failure:
+def _crashed(
+    run: _Run,
+    case: Case | None,
+    error: dict[str, Any],
+    expected: Any = None,
+    worker: WorkerClient | None = None,
+) -> Failure:
     """Describe an exception; if compiled code raised it, raise it again uncompiled."""
     if error.get("not_written"):
         return Failure(error["message"], case, not_written=True)
@@ -242,9 +274,8 @@ def _crashed(run: _Run, case: Case | None, error: dict[str, Any], expected: Any 
         again, note = _uncompiled(run, case)
         error, notes = again or error, (note,)
     named: tuple[Mistake, ...] = ()
-    if case is not None and error["type"]:
-        run.outcomes.append(Outcome(case, error=error["type"]))
-        named = find_mistakes(run.exercise, run.outcomes, run.helpers)
+    if case is not None and worker is not None:
+        named = run.mistakes(worker, Outcome(case, error=error["type"]))
     message = ": ".join(filter(None, (error["type"], error["message"])))
     frames = tuple(error.get("frames", ()))
     return Failure(message, case, expected, frames=frames, notes=notes, mistakes=named)
@@ -276,7 +307,7 @@ def _check_speed(run: _Run, report: CheckReport, seed: int) -> None:
             result = measure_speed(exercise, worker, np.random.default_rng(seed))
             report.seconds += worker.seconds
     except StoppedError as stopped:
-        part.message = str(stopped)
+        part.message, part.error = str(stopped), True
         return
-    part.message = result.message
+    part.message, part.error = result.message, result.error
     part.points = round(part.of * result.share)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,19 @@ class Difference:
         Further observations that follow from the numbers alone.
     values : bool
         Whether only values differ, while types and shapes are correct.
+    complete : bool
+        Whether the message says all there is to say, so that no typical mistake is looked for: the
+        values are correct, but not their dtype or memory order, or the result is not an array.
     """
 
     message: str
     notes: tuple[str, ...] = ()
     values: bool = False
+    complete: bool = False
 
 
 def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Difference | None:
-    """Compare types, shapes and NaN, then values.
+    """Compare types, shapes and NaN, then values, then the dtype and the memory order.
 
     Parameters
     ----------
@@ -59,6 +64,11 @@ def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Diffe
             return Difference(
                 f"the routine returned {what}; it must return {len(names)}: {', '.join(names)}"
             )
+        if (swapped := _swapped(names, wanted, tuple(given), exercise.tolerance)) is not None:
+            return Difference(
+                f"the routine returned {', '.join(swapped)}; it must return {', '.join(names)}",
+                complete=True,
+            )
     found = [
         _kind_of(exercise, name, w, v) for name, w, v in zip(names, wanted, given, strict=True)
     ]
@@ -73,7 +83,73 @@ def difference(exercise: Exercise, args: Args, expected: Any, got: Any) -> Diffe
             found_here = _values(exercise, args, name, np.asarray(w), np.asarray(v))
         if found_here is not None:
             return found_here
+    for name, w, v in zip(names, wanted, given, strict=True):
+        form = _form(exercise, name, w, v)
+        if form:
+            return Difference(form, complete=True)
     return None
+
+
+def same(one: Any, other: Any, tolerance: float) -> bool:
+    """Whether two returned values are the same: the shapes and the numbers, NaN included.
+
+    Parameters
+    ----------
+    one, other : object
+        Arrays, numbers, text, or tuples, lists and dicts of them.
+    tolerance : float
+        Largest allowed difference, relative to the largest finite entry of an array.
+    """
+    if isinstance(one, tuple | list):
+        return (
+            isinstance(other, tuple | list)
+            and len(one) == len(other)
+            and all(same(x, y, tolerance) for x, y in zip(one, other, strict=True))
+        )
+    if isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
+        x, y = np.asarray(one), np.asarray(other)
+        if x.shape != y.shape or x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc":
+            return False
+        scale = tolerance * float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
+        with np.errstate(all="ignore"):
+            return bool(np.all((np.abs(x - 1.0 * y) <= scale) | (x == y) | ((x != x) & (y != y))))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[k], other[k], tolerance) for k in one)
+    if isinstance(one, Other) and isinstance(other, Other):
+        return one.description == other.description
+    return type(one) is type(other) and bool(one == other)
+
+
+_NUMBERS = (bool, int, float, complex, np.generic, np.ndarray)
+
+
+def _swapped(
+    names: Sequence[str], wanted: Sequence[Any], given: Sequence[Any], tolerance: float
+) -> Sequence[str] | None:
+    """Return the names in the order in which the correct values were returned, if it is wrong."""
+    if same(wanted, given, tolerance):
+        return None
+    for order in permutations(range(len(names))):
+        if same([wanted[k] for k in order], given, tolerance):
+            return [names[k] for k in order]
+    return None
+
+
+def _form(exercise: Exercise, name: str, expected: Any, got: Any) -> str:
+    """Describe a dtype or memory order that is not the required one, of correct values; or ""."""
+    if not isinstance(got, np.ndarray):
+        return ""
+    if exercise.same_dtype and got.dtype != np.asarray(expected).dtype:
+        return (
+            f"the values of {name} are correct, but its dtype is {got.dtype}; it must be "
+            f"{np.asarray(expected).dtype}, that of the input"
+        )
+    if exercise.fortran and got.ndim > 1 and not got.flags.f_contiguous:
+        return (
+            f"the values of {name} are correct, but it is not in Fortran order; allocate it with "
+            "order='F', or use np.asfortranarray"
+        )
+    return ""
 
 
 def kind(value: Any) -> str:
@@ -88,31 +164,33 @@ def kind(value: Any) -> str:
 
 
 def _kind_of(exercise: Exercise, name: str, expected: Any, got: Any) -> Difference | None:
-    """Compare the type, shape, dtype, NaN and memory order of one result."""
+    """Compare the type, shape, kind of dtype and NaN of one result."""
     if np.ndim(expected) == 0 and isinstance(got, int | float | np.generic):
         got = np.asarray(got)
     if not isinstance(got, np.ndarray):
         want = "a number" if np.ndim(expected) == 0 else "a NumPy array"
-        return Difference(f"{name} must be {want}; it is {kind(got)}")
+        return Difference(f"{name} must be {want}; it is {kind(got)}", complete=True)
     expected = np.asarray(expected)
     if got.shape != expected.shape:
         message = f"{name} has shape {got.shape}; it must be {expected.shape}"
-        if got.shape == expected.shape[::-1]:
-            return Difference(message, (f"{name} may be transposed",))
+        if same(got.T, expected, exercise.tolerance):
+            return Difference(message, (f"{name} is the transpose of the expected array",))
+        if same(vec(got), vec(expected), exercise.tolerance):
+            return Difference(message, (f"{name} has the expected numbers in the expected order",))
         return Difference(message)
     integers = expected.dtype.kind in "iu"
     if got.dtype.kind not in ("iu" if integers else "iuf"):
         want = "integers, for instance int64" if integers else "real numbers, like the input"
-        return Difference(f"{name} has dtype {got.dtype}; it must contain {want}")
+        right = same(got, expected, 0.0 if integers else exercise.tolerance)
+        start = f"the values of {name} are correct, but its dtype is" if right else None
+        return Difference(
+            f"{start or f'{name} has dtype'} {got.dtype}; it must contain {want}", complete=right
+        )
     if not integers and np.isnan(got).sum() > np.isnan(expected).sum():
         index = _first(np.isnan(got) & ~np.isnan(expected))
         return Difference(
             f"{name}{list(index)} is NaN: was this entry never assigned, or divided by zero? "
             "(np.empty does not initialise its entries)"
-        )
-    if exercise.fortran and got.ndim > 1 and not got.flags.f_contiguous:
-        return Difference(
-            f"{name} is not in Fortran order; allocate it with order='F', or use np.asfortranarray"
         )
     return None
 

@@ -22,6 +22,9 @@ OPERATORS = frozenset(
     }
 )  # fmt: skip
 
+#: Replacements in a text, (old, new).
+Edits = tuple[tuple[str, str], ...]
+
 #: A case's arguments by name, in the order of the routine's parameters.
 Args = Mapping[str, Any]
 
@@ -63,11 +66,14 @@ class Mistake:
         Replacements in the model solution that make this mistake; every `old` must occur.  A
         student's routine is said to make the mistake if it returns the same values as the edited
         solution.
+    forms : tuple of edits
+        Other ways to make this mistake that return other values in some cases.
     """
 
     name: str
     explanation: str
-    edits: tuple[tuple[str, str], ...]
+    edits: Edits
+    forms: tuple[Edits, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +181,8 @@ class Exercise:
         student's own routine for each, or the model solution.
     fortran : bool
         Whether arrays must be returned in Fortran order.
+    same_dtype : bool
+        Whether arrays must be returned with the dtype of the reference's result.
     tolerance : float
         Largest allowed difference, relative to the largest expected entry of an array.
     """
@@ -196,6 +204,7 @@ class Exercise:
     judge: Callable[[Args, Any, Any], str] | None = None
     uses: tuple[str, ...] = ()
     fortran: bool = False
+    same_dtype: bool = False
     tolerance: float = 1e-9
 
     @cached_property
@@ -228,20 +237,23 @@ class Exercise:
         """The skeleton's docstring."""
         return ast.get_docstring(ast.parse(self.skeleton)) or ""
 
-    def edited(self, mistake: Mistake) -> str:
-        """Return the model solution, edited so that it makes a typical mistake.
+    def edited(self, mistake: Mistake) -> list[str]:
+        """Return the model solution, edited so that it makes a typical mistake, in every form.
 
         Raises
         ------
         ValueError
             If the solution does not contain a text that is to be replaced.
         """
-        text = self.solution
-        for old, new in mistake.edits:
-            if old not in text:
-                raise ValueError(f"{self.name}, {mistake.name!r}: the solution has no {old!r}")
-            text = text.replace(old, new)
-        return text
+        texts = []
+        for edits in (mistake.edits, *mistake.forms):
+            text = self.solution
+            for old, new in edits:
+                if old not in text:
+                    raise ValueError(f"{self.name}, {mistake.name!r}: the solution has no {old!r}")
+                text = text.replace(old, new)
+            texts.append(text)
+        return texts
 
 
 def calls(tree: ast.Module, name: str) -> bool:

@@ -45,6 +45,8 @@ class Entry:
         Date and time of the last check (UTC); "" if there was none.
     hints : int
         Number of hints shown.
+    told : bool
+        Whether a report has shown how the adjoint identity fails.
     """
 
     points: int = 0
@@ -54,6 +56,7 @@ class Entry:
     sha256: str = ""
     checked: str = ""
     hints: int = 0
+    told: bool = False
 
 
 @dataclass
@@ -84,6 +87,20 @@ class Gradebook:
         entry.checked = datetime.now(UTC).isoformat(timespec="seconds")
         if save:
             self.save()
+
+    def tell(self, report: CheckReport) -> bool:
+        """Whether a report shows how the adjoint identity fails: the first time for each identity.
+
+        Exercises with the same routine have the same identity.
+        """
+        adjoint, failure = report.exercise.adjoint, report.failure
+        if adjoint is None or failure is None or not failure.adjoint:
+            return False
+        for name, entry in self.entries.items():
+            if entry.told and name in EXERCISES and exercise_named(name).adjoint == adjoint:
+                return False
+        self.entry(report.exercise.name).told = True
+        return True
 
     def save(self) -> None:
         """Write the file atomically."""

@@ -1,20 +1,28 @@
 """Find the typical mistake that explains what the student's routine returned.
 
 For each known mistake the model solution is edited so that it makes the mistake.  It then runs on
-the same cases.  The mistake is named if the edited solution gives the same answers as the student's
-routine in all cases so far.
+all cases of the exercise.  The mistake is named only if the edited solution gives the same answer
+as the student's routine in every case.  The cases of each exercise tell its mistakes apart: no two
+of them, nor the solution, give the same answers in all cases.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from .differences import difference
+from .differences import same
 from .exercise import Case, Exercise, Mistake
 from .helpers import Helpers
 from .worker_client import Limits, StoppedError, WorkerClient
+
+#: Error of an :class:`Outcome` whose process was stopped, or ended.
+STOPPED = "stopped"
+
+_CASE = 5.0  # seconds for one case: the correct routines need milliseconds
+_ALL = 40.0  # seconds after which nothing is named
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Outcome:
     value : object
         Returned value; None if the routine raised an exception.
     error : str
-        Name of the exception's type; "" if the routine returned.
+        Name of the exception's type, or :data:`STOPPED`; "" if the routine returned.
     """
 
     case: Case
@@ -35,51 +43,99 @@ class Outcome:
     error: str = ""
 
 
-def find_mistakes(
-    exercise: Exercise, outcomes: Sequence[Outcome], helpers: Helpers
-) -> tuple[Mistake, ...]:
-    """Return the typical mistakes that explain all `outcomes`.
+def outcomes_of(
+    exercise: Exercise, worker: WorkerClient, name: str, cases: Sequence[Case]
+) -> list[Outcome] | None:
+    """Run a routine on the cases, up to the first case in which the process is stopped.
 
     Parameters
     ----------
     exercise : Exercise
+    worker : WorkerClient
+        Process that has loaded the file.
+    name : str
+        Name of the loaded module.
+    cases : sequence of Case
+
+    Returns
+    -------
+    list of Outcome or None
+        None if all cases together take too long.
+    """
+    outcomes = []
+    end = time.perf_counter() + _ALL
+    for case in cases:
+        if time.perf_counter() > end:
+            return None
+        outcomes.append(_outcome(exercise, worker, name, case))
+        if outcomes[-1].error == STOPPED:
+            break
+    return outcomes
+
+
+def find_mistakes(
+    exercise: Exercise,
+    mistakes: Sequence[Mistake],
+    outcomes: Sequence[Outcome],
+    helpers: Helpers,
+) -> tuple[Mistake, ...]:
+    """Return those of some typical mistakes that explain all `outcomes`.
+
+    Parameters
+    ----------
+    exercise : Exercise
+    mistakes : sequence of Mistake
     outcomes : sequence of Outcome
-        Results of the student's routine, up to and including the case in which it failed.
+        Results of the student's routine.
     helpers : Helpers
         Routines of earlier exercises, the same as in the student's process.
 
     Returns
     -------
     tuple of Mistake
-        Empty if no known mistake gives these results.
+        Empty if none of the mistakes gives these results.
     """
-    if not exercise.mistakes:
-        return ()
-    named = []
+    named: list[Mistake] = []
+    left = [(mistake, text) for mistake in mistakes for text in exercise.edited(mistake)]
+    end = time.perf_counter() + _ALL
     try:
-        # Without compilation: compiling each edited solution takes longer than running it.
-        with WorkerClient(Limits(20.0, 2.0), NUMBA_DISABLE_JIT="1") as worker:
-            helpers.load(worker, exercise)
-            for k, mistake in enumerate(exercise.mistakes):
-                source, name = exercise.edited(mistake).encode(), f"mistake{k}"
-                path = f"{exercise.name} with {mistake.name}"
-                worker.load(source, path, name, uses=list(exercise.uses))
-                # The last case first: most mistakes differ from the student's routine there.
-                if all(_explains(worker, name, exercise, o) for o in reversed(outcomes)):
-                    named.append(mistake)
-    except StoppedError:
-        pass  # a mistake that never ends explains nothing
+        while left:
+            # Without compilation: compiling each edited solution takes longer than running it.
+            with WorkerClient(Limits(_CASE, 2.0), NUMBA_DISABLE_JIT="1") as worker:
+                helpers.load(worker, exercise)
+                alive = True
+                while left and alive:
+                    if time.perf_counter() > end:
+                        return ()
+                    mistake, text = left.pop(0)
+                    explains, alive = _explains(exercise, text, worker, outcomes)
+                    if explains and mistake not in named:
+                        named.append(mistake)
+    except StoppedError:  # the files do not load in time
+        return ()
     return tuple(named)
 
 
-def _explains(worker: WorkerClient, name: str, exercise: Exercise, outcome: Outcome) -> bool:
-    case = outcome.case
+def _explains(
+    exercise: Exercise, text: str, worker: WorkerClient, outcomes: Sequence[Outcome]
+) -> tuple[bool, bool]:
+    """Return whether an edited solution gives these outcomes, and whether the process runs on."""
+    worker.allow(_CASE)
+    worker.load(text.encode(), exercise.name, "edited", uses=list(exercise.uses))
+    for theirs in outcomes:
+        ours = _outcome(exercise, worker, "edited", theirs.case)
+        if ours.error != theirs.error or not same(theirs.value, ours.value, exercise.tolerance):
+            return False, ours.error != STOPPED
+    return True, not any(o.error == STOPPED for o in outcomes)
+
+
+def _outcome(exercise: Exercise, worker: WorkerClient, name: str, case: Case) -> Outcome:
     function = case.function or exercise.functions[0]
-    answer = worker.call(name, function, case.args, bool(exercise.driver))
-    if "error" in answer or outcome.error:
-        return answer.get("error", {}).get("type", "") == outcome.error
-    plain = replace(exercise, judge=None, fortran=False, where=lambda *_: "")
+    worker.allow(_CASE)
     try:
-        return difference(plain, case.args, answer["value"], outcome.value) is None
-    except (TypeError, ValueError):
-        return False  # the student's value has a type that cannot be compared
+        answer = worker.call(name, function, case.args, bool(exercise.driver))
+    except StoppedError:
+        return Outcome(case, error=STOPPED)
+    if "error" in answer:
+        return Outcome(case, error=answer["error"]["type"])
+    return Outcome(case, answer["value"])

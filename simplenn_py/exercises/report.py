@@ -26,6 +26,8 @@ class Failure:
         last.
     notes : tuple of str
         Further observations.
+    adjoint : str
+        How the adjoint identity fails; "" if it holds or if the exercise has none.
     mistakes : tuple of Mistake
         Typical mistakes that explain all returned values.
     not_written : bool
@@ -38,6 +40,7 @@ class Failure:
     got: Any = None
     frames: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    adjoint: str = ""
     mistakes: tuple[Mistake, ...] = ()
     not_written: bool = False
 
@@ -55,12 +58,15 @@ class Part:
         Number of points reached.
     message : str
         One line about the result.
+    error : bool
+        Whether the routine failed or was wrong while its speed was measured.
     """
 
     name: str
     of: int
     points: int = 0
     message: str = "not reached"
+    error: bool = False
 
 
 @dataclass

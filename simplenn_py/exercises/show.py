@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,9 @@ _PRINTABLE = 240  # entries: the largest array that is printed in full
 _LINES = 15  # lines of a message, or of printed text, that are shown
 
 
-def lines(report: CheckReport, short: bool = True) -> Iterator[str]:
+def lines(
+    report: CheckReport, short: bool = True, adjoint: bool = True, hint: str = ""
+) -> Iterator[str]:
     """Yield the report line by line.
 
     Text from the student's code cannot control the terminal: control characters are escaped.
@@ -28,8 +30,12 @@ def lines(report: CheckReport, short: bool = True) -> Iterator[str]:
     report : CheckReport
     short : bool
         Whether to shorten the hash.
+    adjoint : bool
+        Whether to say how the adjoint identity fails.
+    hint : str
+        Command that shows a hint; by default the one for the files of the current folder.
     """
-    return map(_harmless, _lines(report, short))
+    return map(_harmless, _lines(report, short, adjoint, hint))
 
 
 def _harmless(line: str) -> str:
@@ -37,7 +43,7 @@ def _harmless(line: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
 
 
-def _lines(report: CheckReport, short: bool) -> Iterator[str]:
+def _lines(report: CheckReport, short: bool, adjoint: bool, hint: str) -> Iterator[str]:
     e = report.exercise
     yield f"{e.name}: {e.title}"
     yield f"  file {report.path}"
@@ -52,13 +58,13 @@ def _lines(report: CheckReport, short: bool) -> Iterator[str]:
     for part in report.parts:
         yield f"  {part.name + ':':27}{part.points:2d} of {part.of:2d}  {part.message}"
     if failure is not None:
-        yield from (f"  {line}".rstrip() for line in _failed(report, failure))
+        yield from (f"  {line}".rstrip() for line in _failed(report, failure, adjoint))
     if report.printed.strip():
         yield "  your code printed:"
         yield from (f"  | {line}" for line in _shortened(report.printed.rstrip()))
     yield f"  {_verdict(report)}"
     if not report.passed:
-        yield f"  for a hint: simplenn exercise hint {e.name}"
+        yield f"  for a hint: {hint or f'simplenn exercise hint {e.name}'}"
 
 
 def _verdict(report: CheckReport) -> str:
@@ -69,10 +75,12 @@ def _verdict(report: CheckReport) -> str:
     if report.points == total:
         return f"all correct: {points}"
     slow = "" if report.passed else ", but too slow"
+    if report.parts[-1].error:
+        slow = ", but not the run that measures the speed"
     return f"values correct{slow}: {points} ({total - report.points} are for speed)"
 
 
-def _failed(report: CheckReport, failure: Failure) -> Iterator[str]:
+def _failed(report: CheckReport, failure: Failure, adjoint: bool) -> Iterator[str]:
     yield ""
     yield from _shortened(failure.message)
     for frame, _ in groupby(failure.frames):  # a recursion is shown as one line
@@ -83,9 +91,8 @@ def _failed(report: CheckReport, failure: Failure) -> Iterator[str]:
         yield f"  {where} {frame['line']}{inside}: {frame['code']}"
     for note in failure.notes:
         yield f"note: {note}"
-    names = [m.name for m in failure.mistakes]
-    if len(names) > 1:
-        yield f"each of these mistakes gives exactly this result: {'; '.join(names)}"
+    if adjoint and failure.adjoint:
+        yield f"note: {failure.adjoint}"
     for mistake in failure.mistakes:
         yield f"likely mistake: {mistake.name}. {mistake.explanation}"
     case = failure.case
@@ -128,6 +135,13 @@ def _value(name: str, value: Any, other: Any = None) -> Iterator[str]:
         yield f"  {name}: " + " ".join(f"{k}={v}" for k, v in vars(value).items())
     elif isinstance(value, bool | int | float | str | np.generic):
         yield f"  {name} = {value}"
+    elif isinstance(value, tuple | list) and (numbers := _numbers(value)) is not None:
+        form = f"a {type(value).__name__} of " + " x ".join(map(str, numbers.shape)) + " numbers"
+        if 0 < numbers.size <= _PRINTABLE:
+            yield f"  {name}, {form}:"
+            yield from (f"    {line}" for line in table(numbers, other))
+        else:
+            yield f"  {name}: {form}"
     elif isinstance(value, tuple | list):
         for k, one in enumerate(value):
             yield from _value(f"{name}[{k}]", one)
@@ -136,6 +150,21 @@ def _value(name: str, value: Any, other: Any = None) -> Iterator[str]:
             yield from _value(f"{name}[{key!r}]", one)
     else:
         yield f"  {name}: {kind(value)}"
+
+
+def _numbers(value: Sequence[Any]) -> Array | None:
+    """Return a list of numbers, or of equally long lists of numbers, as an array; else None."""
+    try:
+        array = np.array(value)
+    except (ValueError, TypeError):  # lists of different lengths, or other objects
+        return None
+    plain = all(isinstance(x, bool | int | float | np.generic) for x in _leaves(value))
+    return array if plain and array.dtype.kind in "biuf" else None
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    for x in value if isinstance(value, tuple | list) else ():
+        yield from _leaves(x) if isinstance(x, tuple | list) else (x,)
 
 
 def table(array: Array, other: Any = None) -> list[str]:

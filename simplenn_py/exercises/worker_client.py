@@ -150,6 +150,10 @@ class WorkerClient:
         """Call ``function(*args)`` of module `name`."""
         return self.ask(do="call", name=name, function=function, args=args, driver=driver)
 
+    def allow(self, seconds: float) -> None:
+        """Set the remaining running time."""
+        self._left = seconds
+
     @property
     def printed(self) -> str:
         """Text that the student's code has printed so far, cut after its first 20 kB."""

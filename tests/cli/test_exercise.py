@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,15 @@ def test_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["start", NAME, "--dir", "{full}"], "already exists; remove or rename it"),
         (["check", "{tmp}/none.py"], "there is no such file"),
+        (["check", "none"], "there is no such file, folder or exercise"),
+        (["check", NAME, "--dir", "{tmp}"], "there is no such file"),
+        (["check", "--dir", "{tmp}/none"], "there is no such folder"),
+        (["check", "--dir", "{full}/odd.py"], "is not a folder; name the folder of your files"),
+        (["hint", "{full}/find_index.py"], "there is no exercise 'find_index'; did you mean"),
+        (["hint", f"{{full}}/{NAME} (1).py"], f"named after an exercise; did you mean {NAME}?"),
+        (["hint", "{tmp}/none/cg.py"], "there is no such folder"),
+        (["start", "{tmp}/foo.py"], "there is no exercise 'foo'"),
+        (["progress", "{full}", "--dir", "{tmp}"], "; give one of them"),
         (["check", "{tmp}"], "this folder has no exercise; did you mean {full}?"),
         (["check", "{full}/odd.py"], "is not named after an exercise; name the exercise with"),
         (
@@ -167,3 +177,90 @@ def test_a_wrong_command_gives_one_line_and_status_2(
     err = capsys.readouterr().err
     assert message.format(tmp=tmp_path, full=tmp_path / "full") in err
     assert err.count("\n") == 1
+
+
+def test_the_commands_that_are_printed_work_in_every_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = exercise_named(NAME).solution.replace("index[k] = c", "index[k] = 1 + c")
+    for folder in (".", "my course"):
+        assert main(["exercise", "start", NAME, "--dir", folder]) == 0
+        command = capsys.readouterr().out.strip().rpartition("then: ")[2]
+        Path(folder, f"{NAME}.py").write_text(wrong)
+        assert main(shlex.split(command)[1:]) == 1
+        out = capsys.readouterr().out
+        assert "likely mistake: counted from 1." in out
+        command = out.strip().splitlines()[-1].partition("for a hint: ")[2]
+        where = "" if folder == "." else " --dir 'my course'"
+        assert command == f"simplenn exercise hint {NAME}{where}"
+        assert main(shlex.split(command)[1:]) == 0
+        assert "hint 1 of 3" in capsys.readouterr().out
+        assert Path(folder, ".simplenn_progress.json").exists()
+
+
+def test_a_name_a_path_or_nothing_is_enough(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = f"{NAME}.py"
+    for words in (["start", f"mine/{file}"], ["start", file], ["start", NAME, "--dir", "other"]):
+        assert main(["exercise", *words]) == 0
+    for place in (tmp_path, tmp_path / "mine", tmp_path / "other"):
+        assert (place / file).read_text() == exercise_named(NAME).skeleton
+    capsys.readouterr()
+    for words, path in (
+        ([], file),
+        ([NAME], file),
+        (["--dir", "mine"], f"mine/{file}"),
+        ([NAME, "--dir", "mine"], f"mine/{file}"),
+        ([file, "--dir", "mine"], f"mine/{file}"),
+    ):
+        assert main(["exercise", "check", *words]) == 1
+        out = capsys.readouterr().out
+        assert f"file {path}\n" in out or f"not written yet: {NAME}\n" in out
+    for level, words in enumerate(([f"mine/{file}"], [NAME, "--dir", "mine"]), start=1):
+        assert main(["exercise", "hint", *words]) == 0
+        assert capsys.readouterr().out.startswith(f"{NAME}, hint {level} of 3:")
+    for words in (["mine"], ["--dir", "mine"]):
+        assert main(["exercise", "progress", *words]) == 0
+        assert "2 of 3" in capsys.readouterr().out
+        assert main(["exercise", "list", *words]) == 0
+        assert NAME in capsys.readouterr().out
+
+
+def test_the_adjoint_note_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("vTP_phi_loop", "vTP_phi_bincount"):
+        exercise = exercise_named(name)
+        wrong = exercise.solution.replace("    return ", "    return 2 * ")
+        wrong = wrong.replace(".astype(V.dtype)", "")
+        (tmp_path / f"{name}.py").write_text(wrong)
+    note = "fails for random vectors"
+    assert main(["exercise", "check", str(tmp_path)]) == 1
+    assert capsys.readouterr().out.count(note) == 1
+    assert main(["exercise", "check", str(tmp_path / "vTP_phi_loop.py")]) == 1
+    assert note not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_file_with_a_near_name(
+    folder: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{NAME} (1).py"
+    path.write_text(exercise_named(NAME).solution)
+    assert main(["exercise", "check", str(tmp_path if folder else path)]) == (1 if folder else 2)
+    printed = capsys.readouterr()
+    assert f"rename it to {NAME}.py" in (printed.out if folder else printed.err)
+
+
+def test_a_long_check_says_so_on_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simplenn_py.exercises.waiting._PATIENCE", 0.01)
+    path = tmp_path / f"{NAME}.py"
+    path.write_text(exercise_named(NAME).solution)
+    assert main(["exercise", "check", str(path)]) == 0
+    assert capsys.readouterr().err == (f"checking {NAME}; the code is stopped after 60 seconds\n")
+    monkeypatch.setattr("simplenn_py.exercises.waiting._PATIENCE", 60.0)
+    assert main(["exercise", "check", str(path)]) == 0
+    assert capsys.readouterr().err == ""

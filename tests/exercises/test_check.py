@@ -24,6 +24,7 @@ from simplenn_py.exercises.helpers import Helpers
 from simplenn_py.exercises.overlap import overlap
 from simplenn_py.exercises.report import CheckReport, Failure
 from simplenn_py.exercises.show import lines, table
+from simplenn_py.exercises.speed import duration
 from simplenn_py.exercises.worker_client import Limits, StoppedError, WorkerClient
 
 LOOP = exercise_named("vTP_phi_loop")
@@ -271,6 +272,8 @@ def test_every_run_of_the_speed_measurement_must_be_correct(check: Check) -> Non
     assert report.failure is None
     assert report.parts[2].points == 0
     assert "is 0; it must be 1" in report.parts[2].message
+    verdict = "  values correct, but not the run that measures the speed: 6 of 12 points"
+    assert f"{verdict} (6 are for speed)" in list(lines(report))
 
 
 def test_a_crash_in_compiled_code_shows_the_line(check: Check) -> None:
@@ -397,7 +400,15 @@ def test_fortran_order_if_required(rng: np.random.Generator) -> None:
 def test_indices_must_be_integers() -> None:
     found = difference(LOOP, {}, np.arange(3), np.arange(3.0))
     assert found is not None
-    assert "vTP has dtype float64; it must contain integers" in found.message
+    assert found.message == (
+        "the values of vTP are correct, but its dtype is float64; it must contain integers, "
+        "for instance int64"
+    )
+    assert found.complete
+    wrong = difference(LOOP, {}, np.arange(3), np.arange(3.0) + 1)
+    assert wrong is not None
+    assert "vTP has dtype float64; it must contain integers" in wrong.message
+    assert not wrong.complete
 
 
 def test_messages_keep_values_and_memory_order(rng: np.random.Generator) -> None:
@@ -435,3 +446,30 @@ def test_characters_that_cannot_be_printed_are_escaped(check):
 def test_the_time_to_start_python_does_not_count(check):
     report = check("while True:\n    pass", limits=Limits(seconds=0.01))
     assert "the code ran longer than 0.01 seconds" in message_of(report)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (2.45e-5, "0.0245 ms"),
+        (0.0245, "24.5 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (2.45, "2.45 s"),
+        (245.4, "245 s"),
+        (2454.0, "2454 s"),
+    ],
+)
+def test_a_running_time_is_easy_to_read(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_list_of_numbers_is_one_table(check: Check) -> None:
+    text = list(lines(check(ZEROS + "return out.tolist()")))
+    k = text.index("    got vTP, a list of 1 x 16 numbers:")
+    assert text[k + 1] == "      [[0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0. 0.]]"
+    assert "    got vTP: a list of 1 x 300 numbers" in list(lines(check("return [[0.5] * 300]")))
+    ragged = list(lines(check("return [[1, 2], [3], 'x']")))
+    k = ragged.index("    got vTP[0], a list of 2 numbers:")
+    assert ragged[k + 1] == "      [1 2]"
+    assert "    got vTP[2] = x" in ragged

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import doctest
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from telling_apart import alike, answers, equal
 
 from simplenn_py.exercises.check import check_file
 from simplenn_py.exercises.course import EXERCISES, exercise_named
@@ -18,7 +21,12 @@ from simplenn_py.exercises.report import CheckReport
 
 pytestmark = pytest.mark.course
 
-MISTAKES = [(name, mistake) for name in EXERCISES for mistake in exercise_named(name).mistakes]
+MISTAKES = [
+    pytest.param(name, mistake, text, id=f"{name}-{mistake.name}" + (f" {k}" if k else ""))
+    for name in EXERCISES
+    for mistake in exercise_named(name).mistakes
+    for k, text in enumerate(exercise_named(name).edited(mistake))
+]
 
 
 def checked(tmp_path: Path, exercise: Exercise, text: str) -> CheckReport:
@@ -96,10 +104,11 @@ def test_the_skeleton_is_not_written_yet(exercise: Exercise, tmp_path: Path) -> 
     assert "no code yet" in report.failure.message
 
 
-@pytest.mark.parametrize(("name", "mistake"), MISTAKES, ids=[f"{n}-{m.name}" for n, m in MISTAKES])
-def test_a_typical_mistake_is_found_and_named(name: str, mistake: Mistake, tmp_path: Path) -> None:
-    exercise = exercise_named(name)
-    report = checked(tmp_path, exercise, exercise.edited(mistake))
+@pytest.mark.parametrize(("name", "mistake", "text"), MISTAKES)
+def test_a_typical_mistake_is_found_and_named(
+    name: str, mistake: Mistake, text: str, tmp_path: Path
+) -> None:
+    report = checked(tmp_path, exercise_named(name), text)
     assert report.failure is not None
     assert [m.name for m in report.failure.mistakes] == [mistake.name]
 
@@ -214,3 +223,45 @@ def test_a_mistake_is_named_in_code_of_any_form(
     report = checked(tmp_path, exercise_named(name), text)
     assert report.failure is not None
     assert [m.name for m in report.failure.mistakes] == [mistake], report.failure
+
+
+def test_the_cases_tell_the_mistakes_apart(exercise: Exercise) -> None:
+    assert alike(exercise) == []
+
+
+@pytest.mark.parametrize("name", [n for n in EXERCISES if exercise_named(n).same_dtype])
+def test_float64_is_named_where_the_dtype_of_the_input_is_asked(name: str, tmp_path: Path) -> None:
+    exercise = exercise_named(name)
+    (old,) = {"Z.dtype", "A.dtype"} & set(re.findall(r"\b[ZA]\.dtype", exercise.solution))
+    report = checked(tmp_path, exercise, exercise.solution.replace(old, "np.float64"))
+    assert report.failure is not None
+    assert "but its dtype is float64; it must be float32" in report.failure.message
+    assert report.failure.mistakes == ()
+
+
+@pytest.mark.parametrize("name", [n for n in EXERCISES if exercise_named(n).fortran])
+def test_a_right_result_in_c_order_is_only_that(name: str, tmp_path: Path) -> None:
+    exercise = exercise_named(name)
+    routine = exercise.functions[0]
+    text = exercise.solution + (
+        f"\n\nright = {routine}\n\n\ndef {routine}(*args):\n"
+        "    return np.ascontiguousarray(right(*args))\n"
+    )
+    report = checked(tmp_path, exercise, text)
+    assert report.failure is not None
+    assert "are correct, but it is not in Fortran order" in report.failure.message
+    assert report.failure.mistakes == ()
+    assert report.failure.notes == ()
+
+
+def test_two_mistakes_at_once_are_not_called_one(exercise: Exercise, tmp_path: Path) -> None:
+    for one, other in list(pairwise(exercise.mistakes))[::8]:
+        try:
+            (text,) = exercise.edited(Mistake("", "", one.edits + other.edits))
+            ast.parse(text)
+        except (ValueError, SyntaxError):  # they change the same line
+            continue
+        failure = checked(tmp_path, exercise, text).failure
+        for named in failure.mistakes if failure is not None else ():
+            both, *single = answers(exercise, (text, *exercise.edited(named)))
+            assert any(equal(exercise, both, x) for x in single), (one.name, other.name, named.name)

@@ -268,6 +268,28 @@ EXERCISE = Exercise(
             (("np.concatenate(parts)", "np.concatenate(parts) / V.shape[1]"),),
         ),
         Mistake(
+            "only the first instance",
+            "The result is the sum of J_n' v_n over all l instances, not J_0' v_0 of the first "
+            "one.",
+            (
+                (
+                    "    kept = []",
+                    "    kept = []\n    V = V * (np.arange(V.shape[1]) == 0)",
+                ),
+            ),
+        ),
+        Mistake(
+            "instance runs fastest in z",
+            "Each column of z is vec of one instance: Z.reshape((-1, l), order='F'), since in the "
+            "columns of Z the instance runs slowest.",
+            (
+                (
+                    'Z.reshape((-1, V.shape[1]), order="F")',
+                    "Z.T.reshape(-1, V.shape[1], len(Z)).swapaxes(1, 2).reshape(-1, V.shape[1])",
+                ),
+            ),
+        ),
+        Mistake(
             "mask missing in (5)",
             "(5) uses dxi/dS of its own layer, which includes the mask and P_pool of (3).",
             (

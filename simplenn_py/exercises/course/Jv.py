@@ -142,6 +142,22 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
+            "only the first instance",
+            "J_n v has one column per instance: compute it for all l instances.",
+            (("    return last", "    z, Rz = z[:, :1], Rz[:, :1]\n    return last"),),
+        ),
+        Mistake(
+            "instance runs fastest in z",
+            "Each column of z is vec of one instance: Z.reshape((-1, l), order='F'), since in the "
+            "columns of Z the instance runs slowest.",
+            (
+                (
+                    'X.reshape((-1, l), order="F") for X',
+                    "X.T.reshape(-1, l, len(X)).transpose(0, 2, 1).reshape(-1, l) for X",
+                ),
+            ),
+        ),
+        Mistake(
             "V read row by row",
             "vec stacks columns: use v[...].reshape(W.shape, order='F'). By default NumPy goes row "
             "by row.",

@@ -50,6 +50,8 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
     for _ in range(5):
         m, k, n, m_b, k_b, n_b = (int(x) for x in rng.integers(1, 20, 6))
         yield _case(m, k, n, (m_b, k_b, n_b), normal(rng, m, k), normal(rng, k, n))
+    A, B = counting(3, 4).astype(np.float32), counting(4, 5).astype(np.float32)
+    yield Case("float32", {"A": A, "B": B, "m_b": 2, "k_b": 2, "n_b": 2})
 
 
 def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
@@ -155,4 +157,5 @@ EXERCISE = Exercise(
     speed=Speed(case=_speed_case, kernel=_reference, full=5.0, half=15.0),
     source_check=_source_check,
     fortran=True,
+    same_dtype=True,
 )

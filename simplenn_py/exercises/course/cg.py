@@ -119,6 +119,12 @@ EXERCISE = Exercise(
                 ("limit = cg_tol * np.linalg.norm(g)", "limit = cg_tol"),
                 ("np.sqrt(rr) > limit", "(not steps or np.sqrt(rr) > limit)"),
             ),
+            (
+                (
+                    ("limit = cg_tol * np.linalg.norm(g)", "limit = cg_tol"),
+                    ("np.sqrt(rr) > limit", "(not steps and rr or np.sqrt(rr) > limit)"),
+                ),
+            ),
         ),
         Mistake(
             "q is r itself",
@@ -132,6 +138,14 @@ EXERCISE = Exercise(
                 ("q = r.copy()", "q = r"),
                 ("r = r - alpha * Gq", "r -= alpha * Gq"),
                 ("q = r + beta * q", "q *= beta\n        q += r"),
+            ),
+            (  # the loop ends, or does not end, if the residual is NaN
+                (
+                    ("q = r.copy()", "q = r"),
+                    ("r = r - alpha * Gq", "r -= alpha * Gq"),
+                    ("q = r + beta * q", "q *= beta\n        q += r"),
+                    ("np.sqrt(rr) > limit", "not np.sqrt(rr) <= limit"),
+                ),
             ),
         ),
         Mistake(

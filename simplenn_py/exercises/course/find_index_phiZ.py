@@ -119,6 +119,35 @@ EXERCISE = Exercise(
             (("g.a_pad", "g.a"),),
         ),
         Mistake(
+            "b_pad for a_pad",
+            "The next column of an image is a_pad pixels further on, the number of pixels in a "
+            "column, not b_pad.",
+            (("g.a_pad", "g.b_pad"),),
+        ),
+        Mistake(
+            "a_conv for a_pad",
+            "The indices refer to vec(pad(Z)), whose columns have a_pad pixels; the columns of the "
+            "output have a_conv pixels.",
+            (("g.a_pad", "g.a_conv"),),
+        ),
+        Mistake(
+            "mirrored patch",
+            "Offset (u, w) is pixel (i*s + u, j*s + w): phi does not mirror the patch, as a "
+            "convolution in signal processing does.",
+            (("i * g.s + u", "i * g.s + g.h - 1 - u"), ("j * g.s + w", "j * g.s + g.h - 1 - w")),
+        ),
+        Mistake(
+            "channel runs slowest in vec(pad(Z))",
+            "In vec(pad(Z)) the channel runs fastest: entry c + d*pixel, not pixel + "
+            "a_pad*b_pad*c.",
+            (
+                (
+                    "c + g.d * ((i * g.s + u) + g.a_pad * (j * g.s + w))",
+                    "(i * g.s + u) + g.a_pad * (j * g.s + w) + g.a_pad * g.b_pad * c",
+                ),
+            ),
+        ),
+        Mistake(
             "counted from 1",
             "MATLAB counts from 1, Python from 0: the first entry of vec(pad(Z)) has index 0.",
             (("index[k] = c", "index[k] = 1 + c"),),

@@ -147,6 +147,23 @@ EXERCISE = Exercise(
             "a*b*l columns.",
             (("inside.reshape", "inside[:1].reshape"),),
         ),
+        Mistake(
+            "first instance only, the others 0",
+            "The batch has l images side by side: drop the border of all of them.",
+            (("    return inside", "    inside[1:] = 0\n    return inside"),),
+        ),
+        Mistake(
+            "b_pad for a_pad",
+            "Pixel (i, j) of pad(Z) is column i + a_pad*j: reshape to (l, b_pad, a_pad, d). The "
+            "next column of an image is a_pad pixels further on, not b_pad.",
+            (("g.b_pad, g.a_pad", "g.a_pad, g.b_pad"),),
+        ),
+        Mistake(
+            "instance runs fastest",
+            "In column i + a*j + a*b*n of dxi/dZ the instance n runs slowest: the images are side "
+            "by side.",
+            (("inside.reshape", "inside.transpose(1, 2, 0, 3).reshape"),),
+        ),
     ),
     adjoint=Adjoint("<dZ, z> = <dS, W phi(pad(z))>", _sides),
     uses=("vTP_phi",),

@@ -145,5 +145,113 @@ EXERCISE = Exercise(
             "MATLAB counts from 1, Python from 0: the first entry of vec(S) has index 0.",
             (("value, c + d * pixel", "value, 1 + c + d * pixel"),),
         ),
+        Mistake(
+            "pixels counted from 1",
+            "MATLAB counts from 1, Python from 0: the first pixel of S has the number 0, so its "
+            "entries of vec(S) are 0, 1 ... d_next - 1.",
+            (("value, c + d * pixel", "value, c + d * (pixel + 1)"),),
+        ),
+        Mistake(
+            "index row by row",
+            "Images are stored column by column: pixel (i, j) of S has the number i + a_conv*j, "
+            "not b_conv*i + j.",
+            (
+                (
+                    "value, c + d * pixel",
+                    "value, c + d * (g.b_conv * (i * size + u) + j * size + w)",
+                ),
+            ),
+        ),
+        Mistake(
+            "image read row by row",
+            "Images are stored column by column: pixel (i, j) of S is column i + a_conv*j, not "
+            "b_conv*i + j.",
+            (
+                (
+                    "(i * size + u) + g.a_conv * (j * size + w)",
+                    "g.b_conv * (i * size + u) + j * size + w",
+                ),
+            ),
+        ),
+        Mistake(
+            "smallest entry",
+            "Pooling keeps the largest entry of each window: start with -inf, and replace the best "
+            "value if a new one is larger.",
+            (("value > best", "value < best"), ("-np.inf", "np.inf")),
+        ),
+        Mistake(
+            "b_conv for a_conv in the index",
+            "Pixel (i, j) of S has the number i + a_conv*j: the next column is a_conv pixels "
+            "further on, the number of pixels in a column.",
+            (
+                (
+                    "value, c + d * pixel",
+                    "value, c + d * ((i * size + u) + g.b_conv * (j * size + w))",
+                ),
+            ),
+        ),
+        Mistake(
+            "b_conv for a_conv",
+            "Pixel (i, j) of S is column i + a_conv*j: the next column of an image is a_conv "
+            "pixels further on, the number of pixels in a column.",
+            (("+ g.a_conv * (j * size + w)", "+ g.b_conv * (j * size + w)"),),
+        ),
+        Mistake(
+            "a_next for a_conv in the index",
+            "The index refers to vec(S), whose columns have a_conv pixels; the columns of the "
+            "pooled image have a_next pixels.",
+            (
+                (
+                    "value, c + d * pixel",
+                    "value, c + d * ((i * size + u) + g.a_next * (j * size + w))",
+                ),
+            ),
+        ),
+        Mistake(
+            "number of the window",
+            "idx_pool has the index of the selected entry of S, not the number of its window.",
+            (("value, c + d * pixel", "value, c + d * (i + g.a_next * j)"),),
+        ),
+        Mistake(
+            "channel runs slowest in the index",
+            "In vec(S) the channel runs fastest: the index is c + d_next*pixel, not pixel + "
+            "a_conv*b_conv*c.",
+            (("value, c + d * pixel", "value, pixel + n_conv * c"),),
+        ),
+        Mistake(
+            "windows row by row",
+            "Window (i, j) is pixel i + a_next*j of the pooled image: the row i runs fastest.",
+            (("i + g.a_next * j", "g.b_next * i + j"),),
+        ),
+        Mistake(
+            "instance runs fastest",
+            "In column i + a_next*j + a_next*b_next*n of Z the instance n runs slowest: the pooled "
+            "images are side by side.",
+            (("i + g.a_next * j + n_next * n", "n + l * (i + g.a_next * j)"),),
+        ),
+        Mistake(
+            "instance runs fastest in S",
+            "In column i + a_conv*j + a_conv*b_conv*n of S the instance n runs slowest: the images "
+            "are side by side.",
+            (("S[c, pixel + n_conv * n]", "S[c, n + l * pixel]"),),
+        ),
+        Mistake(
+            "only the first instance, the others 0",
+            "S has the images of l instances side by side, l = S.shape[1] / (a_conv*b_conv): pool "
+            "all of them.",
+            (("n in range(l)", "n in range(1)"),),
+        ),
+        Mistake(
+            "only the first instance",
+            "S has the images of l instances side by side, l = S.shape[1] / (a_conv*b_conv): pool "
+            "all of them. idx_pool has one column per instance.",
+            (("S.shape[1] // n_conv", "1"),),
+        ),
+        Mistake(
+            "first image for all instances",
+            "Pool the image of each instance: pixel (i, j) of instance n is column i + a_conv*j + "
+            "a_conv*b_conv*n of S.",
+            (("S[c, pixel + n_conv * n]", "S[c, pixel]"),),
+        ),
     ),
 )

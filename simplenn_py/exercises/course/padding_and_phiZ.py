@@ -31,6 +31,8 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(label, {"Z": counting(g.d, g.a * g.b * l), "g": g}, small=True)
     for label, g, l in (*awkward(), *random_sizes(rng, 5)):
         yield Case(f"{label}, {l} instances", {"Z": normal(rng, g.d, g.a * g.b * l), "g": g})
+    g = geometry(4, 3, d=2, p=1, h=2)
+    yield Case("float32", {"Z": counting(g.d, g.a * g.b).astype(np.float32), "g": g})
 
 
 def _where(args: Args, name: str, index: tuple[int, ...]) -> str:
@@ -45,6 +47,24 @@ def _sides(args: Args, got: Any, rng: np.random.Generator) -> tuple[float, float
 
     g, v = args["g"], normal(rng, *got.shape)
     return float(np.vdot(v, got)), float(np.vdot(unpad(vTP_phi(v, g), g), args["Z"]))
+
+
+def _pixels_of_a_column(step: str) -> tuple[tuple[str, str], ...]:
+    """Return edits after which the next column of pad(Z) is `step` pixels further on."""
+    return (
+        (
+            "padded[:, columns, rows]",
+            f"flat[of_n + np.r_[rows] + {step} * np.r_[columns][:, np.newaxis]]",
+        ),
+        (
+            "    for w in range(g.h):",
+            "    flat = padded.reshape(-1, g.d)\n"
+            "    of_n = g.b_pad * g.a_pad * np.arange(l)[:, np.newaxis, np.newaxis]\n"
+            "    for w in range(g.h):",
+        ),
+        ("w + g.s * g.b_conv", "w + g.s * (g.b_conv - 1) + 1"),
+        ("u + g.s * g.a_conv", "u + g.s * (g.a_conv - 1) + 1"),
+    )
 
 
 EXERCISE = Exercise(
@@ -136,7 +156,86 @@ EXERCISE = Exercise(
             "corner.",
             (("padded[:, g.p : g.p + g.b, g.p : g.p + g.a]", "padded[:, : g.b, : g.a]"),),
         ),
+        Mistake(
+            "b_pad for a_pad",
+            "Pixel (i, j) of pad(Z) is column i + a_pad*j: the next column of an image is a_pad "
+            "pixels further on, the number of pixels in a column, not b_pad.",
+            _pixels_of_a_column("g.b_pad"),
+        ),
+        Mistake(
+            "a_conv for a_pad",
+            "Pixel (i, j) of pad(Z) is column i + a_pad*j; a_conv is the number of pixels in a "
+            "column of the output.",
+            _pixels_of_a_column("g.a_conv"),
+        ),
+        Mistake(
+            "mirrored patch",
+            "Row u + h*w + h*h*c has pixel (i*s + u, j*s + w): phi does not mirror the patch, as a "
+            "convolution in signal processing does.",
+            (("phiZ[:, :, :, :, w, u]", "phiZ[:, :, :, :, g.h - 1 - w, g.h - 1 - u]"),),
+        ),
+        Mistake(
+            "instance runs fastest",
+            "In column i + a_conv*j + a_conv*b_conv*n of phi(pad(Z)) the instance n runs slowest: "
+            "all patches of one instance are side by side.",
+            (
+                (
+                    "phiZ.reshape(-1, g.hhd)",
+                    "phiZ.transpose(1, 2, 0, 3, 4, 5).reshape(-1, g.hhd)",
+                ),
+            ),
+        ),
+        Mistake(
+            "instance runs fastest in Z",
+            "In column i + a*j + a*b*n of Z the instance n runs slowest: the images are side by "
+            "side.",
+            (
+                (
+                    "Z.T.reshape(l, g.b, g.a, g.d)",
+                    "Z.T.reshape(g.b, g.a, l, g.d).transpose(2, 0, 1, 3)",
+                ),
+            ),
+        ),
+        Mistake(
+            "only the first instance, the others 0",
+            "Z has the images of l instances side by side, l = Z.shape[1] / (a*b): take the "
+            "patches of all of them.",
+            (("    return phiZ", "    phiZ[1:] = 0\n    return phiZ"),),
+        ),
+        Mistake(
+            "only the first instance",
+            "Z has the images of l instances side by side, l = Z.shape[1] / (a*b): take the "
+            "patches of all of them. The result has a_conv*b_conv*l columns.",
+            (("phiZ.reshape(", "phiZ[:1].reshape("),),
+        ),
+        Mistake(
+            "first image for all instances",
+            "Take the patches of the image of each instance: pixel (i, j) of instance n is column "
+            "i + a*j + a*b*n of Z.",
+            (("Z.T.reshape(l, g.b, g.a, g.d)", "Z.T.reshape(l, g.b, g.a, g.d)[:1]"),),
+        ),
+        Mistake(
+            "b for a",
+            "Pixel (i, j) of Z is column i + a*j: the next column of an image is a pixels further "
+            "on, the number of pixels in a column, not b.",
+            (
+                (
+                    "Z.T.reshape(l, g.b, g.a, g.d)",
+                    "Z.T[\n"
+                    "        np.arange(g.a) + g.b * np.arange(g.b)[:, np.newaxis]\n"
+                    "        + g.a * g.b * np.arange(l)[:, np.newaxis, np.newaxis]\n"
+                    "    ]",
+                ),
+            ),
+        ),
+        Mistake(
+            "Z reshaped without its transpose",
+            "NumPy reshapes in C order, the last index fastest. Z is in Fortran order, so reshape "
+            "its transpose: Z.T.reshape(l, b, a, d).",
+            (("Z.T.reshape(", "Z.reshape("),),
+        ),
     ),
     adjoint=Adjoint("<v, P_phi P_pad z> = <v' P_phi P_pad, z>", _sides),
     fortran=True,
+    same_dtype=True,
 )

@@ -5,13 +5,33 @@ from __future__ import annotations
 import ast
 
 from ..exercise import Exercise, Mistake, Points, calls
-from .vTP_phi_cases import ADJOINT, BORDER, INSTANCE, cases, reference, where
+from .vTP_phi_cases import (
+    ADJOINT,
+    BORDER,
+    CHANNEL,
+    FIRST,
+    INSTANCE,
+    INSTANCES_OF_V,
+    INSTANCES_OF_Z,
+    MIRROR,
+    ORDER,
+    OUTPUT,
+    cases,
+    reference,
+    where,
+)
 
 
 def _source_check(tree: ast.Module) -> str:
     if calls(tree, "bincount"):
         return ""
     return "the file does not call np.bincount; write vTP_phi with np.bincount, without loops"
+
+
+def _indices(change: str) -> tuple[tuple[str, str], ...]:
+    """Return the edit that changes the indices, an array [j, i, c, w, u], before vec."""
+    shape = "g.b_conv, g.a_conv, g.d, g.h, g.h"
+    return (("(g)[:, np", f"(g).reshape({shape}){change}.reshape(-1)[:, np"),)
 
 
 EXERCISE = Exercise(
@@ -81,6 +101,47 @@ EXERCISE = Exercise(
                     "    return inside.reshape(-1, g.d).T",
                 ),
             ),
+        ),
+        Mistake("index order swapped", ORDER, _indices(".swapaxes(3, 4)")),
+        Mistake("channel runs fastest", CHANNEL, _indices(".transpose(0, 1, 3, 4, 2)")),
+        Mistake("mirrored patch", MIRROR, _indices("[..., ::-1, ::-1]")),
+        Mistake("output pixels row by row", OUTPUT, _indices(".swapaxes(0, 1)")),
+        Mistake(
+            "instance runs fastest in V",
+            INSTANCES_OF_V,
+            (
+                (
+                    'V.reshape(-1, order="F")',
+                    "V.T.reshape(-1, l, g.hhd).transpose(1, 0, 2).reshape(-1)",
+                ),
+            ),
+        ),
+        Mistake(
+            "instance runs fastest",
+            INSTANCES_OF_Z,
+            (
+                (
+                    '    return sums.astype(V.dtype).reshape((g.d, -1), order="F")',
+                    "    images = sums.reshape(l, -1, g.d).transpose(1, 0, 2)\n"
+                    "    return images.reshape(-1, g.d).T",
+                ),
+            ),
+        ),
+        Mistake(
+            "only the first instance, the others 0",
+            FIRST,
+            (("    return sums", "    sums[size:] = 0\n    return sums"),),
+        ),
+        Mistake(
+            "only the first instance",
+            FIRST,
+            (("    return sums", "    sums = sums[:size]\n    return sums"),),
+        ),
+        Mistake(
+            "indices of the instances mixed up",
+            "The indices must have the order of vec(V): one column per instance, read column by "
+            "column, index.reshape(-1, order='F').",
+            (('index.reshape(-1, order="F")', "index.reshape(-1)"),),
         ),
     ),
     adjoint=ADJOINT,

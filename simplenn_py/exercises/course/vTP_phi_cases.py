@@ -65,6 +65,35 @@ ORDER = "In row u + h*w + h*h*c of V the row offset u runs fastest, then w. Your
 OUTPUT = "In column i + a_conv*j of V the output row i runs fastest, then the output column j."
 STRIDE = "The patch of output pixel (i, j) begins at pixel (i*s, j*s) of pad(Z), not at (i, j)."
 BORDER = "v' P_phi has the size of pad(Z): the border is dropped later, by P_pad."
+MIRROR = (
+    "Row u + h*w + h*h*c of V belongs to pixel (i*s + u, j*s + w): phi does not mirror the "
+    "patch, as a convolution in signal processing does."
+)
+CHANNEL = "In row u + h*w + h*h*c of V the channel c runs slowest."
+IMAGE = (
+    "Images are stored column by column: pixel (i, j) of pad(Z) is column i + a_pad*j of the "
+    "result, not b_pad*i + j."
+)
+COLUMN_B = (
+    "Pixel (i, j) of pad(Z) is column i + a_pad*j: the next column of an image is a_pad pixels "
+    "further on, the number of pixels in a column, not b_pad."
+)
+COLUMN_CONV = (
+    "Pixel (i, j) of pad(Z) is column i + a_pad*j; a_conv is the number of pixels in a column of "
+    "the output."
+)
+INSTANCES_OF_V = (
+    "In column i + a_conv*j + a_conv*b_conv*n of V the instance n runs slowest: all patches of one "
+    "instance are side by side."
+)
+INSTANCES_OF_Z = (
+    "In the columns of v' P_phi the instance n runs slowest: the padded images are side by side, "
+    "pixel i + a_pad*j + a_pad*b_pad*n."
+)
+FIRST = (
+    "V has the patches of l instances side by side, l = V.shape[1] / (a_conv*b_conv): add up the "
+    "patches of all of them."
+)
 INSTANCE = (
     "Each instance has its own d*a_pad*b_pad entries: for instance n, shift the indices by "
     "d*a_pad*b_pad*n."

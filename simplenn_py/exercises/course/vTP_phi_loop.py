@@ -7,7 +7,15 @@ from .vTP_phi_cases import (
     ADD_UP,
     ADJOINT,
     BORDER,
+    CHANNEL,
+    COLUMN_B,
+    COLUMN_CONV,
+    FIRST,
+    IMAGE,
     INSTANCE,
+    INSTANCES_OF_V,
+    INSTANCES_OF_Z,
+    MIRROR,
     ORDER,
     OUTPUT,
     STRIDE,
@@ -43,7 +51,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "channel runs fastest",
-            "In row u + h*w + h*h*c of V the channel c runs slowest.",
+            CHANNEL,
             (("patch[u + g.h * w + g.h * g.h * c]", "patch[c + g.d * (u + g.h * w)]"),),
         ),
         Mistake(
@@ -65,6 +73,37 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake("all instances added to the first", INSTANCE, (("pixel + n_pad * n", "pixel"),)),
+        Mistake(
+            "image stored row by row",
+            IMAGE,
+            (
+                (
+                    "(i * g.s + u) + g.a_pad * (j * g.s + w)",
+                    "g.b_pad * (i * g.s + u) + j * g.s + w",
+                ),
+            ),
+        ),
+        Mistake("b_pad for a_pad", COLUMN_B, (("+ g.a_pad * (j", "+ g.b_pad * (j"),)),
+        Mistake("a_conv for a_pad", COLUMN_CONV, (("+ g.a_pad * (j", "+ g.a_conv * (j"),)),
+        Mistake(
+            "mirrored patch",
+            MIRROR,
+            (("patch[u + g.h * w + ", "patch[g.h - 1 - u + g.h * (g.h - 1 - w) + "),),
+        ),
+        Mistake(
+            "instance runs fastest in V",
+            INSTANCES_OF_V,
+            (("i + g.a_conv * j + n_conv * n", "n + l * (i + g.a_conv * j)"),),
+        ),
+        Mistake("instance runs fastest", INSTANCES_OF_Z, (("pixel + n_pad * n", "n + l * pixel"),)),
+        Mistake(
+            "only the first instance, the others 0", FIRST, (("n in range(l)", "n in range(1)"),)
+        ),
+        Mistake(
+            "only the first instance",
+            FIRST,
+            (("V.shape[1] // n_conv", "1"),),
+        ),
     ),
     adjoint=ADJOINT,
 )

@@ -176,6 +176,35 @@ EXERCISE = Exercise(
             "instance n are d_next*a_conv*b_conv*n larger.",
             (("+ size * np.arange(l)", "+ 0 * np.arange(l)"),),
         ),
+        Mistake(
+            "idx_pool read row by row",
+            "Each column of idx_pool belongs to one instance: vec stacks the columns, "
+            "idx_pool.reshape(-1, order='F').",
+            (('index.reshape(-1, order="F")', "index.reshape(-1)"),),
+        ),
+        Mistake(
+            "instance runs fastest",
+            "In column i + a_conv*j + a_conv*b_conv*n of the result the instance n runs slowest: "
+            "the images are side by side.",
+            (
+                (
+                    '    return dS.reshape((g.d_next, -1), order="F")',
+                    "    images = dS.reshape(l, -1, g.d_next).transpose(1, 0, 2)\n"
+                    "    return images.reshape(-1, g.d_next).T",
+                ),
+            ),
+        ),
+        Mistake(
+            "only the first instance, the others 0",
+            "idx_pool has one column per instance: use all of them.",
+            (("    return dS", "    dS[size:] = 0\n    return dS"),),
+        ),
+        Mistake(
+            "only the first instance",
+            "idx_pool has one column per instance: use all of them. The result has "
+            "a_conv*b_conv*l columns.",
+            (("    return dS.", "    return dS[:size]."),),
+        ),
     ),
     adjoint=Adjoint("<v' P_pool, s> = <v, P_pool s>", _sides),
 )
