@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import TYPE_CHECKING
 
-from ..runtime.console import make_console
+from ..runtime.console import make_console, say, shell_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,13 +130,13 @@ def _start(args: argparse.Namespace) -> int:
                 raise UserError(
                     f"{path} already exists; remove or rename it, or choose another --dir"
                 )
-            print(f"exists, left unchanged: {path}")
+            say(f"exists, left unchanged: {path}")
             continue
         atomic_write_bytes(path, exercise.skeleton.encode())
-        print(f"written: {path}")
+        say(f"written: {path}")
     first = folder / f"{exercises[0].name}.py"
-    command = f"simplenn exercise check {shlex.quote(str(first))}"
-    print(f"read the statement at the top of {first}, then: {command}")
+    command = f"simplenn exercise check {shell_words([str(first)])}"
+    say(f"read the statement at the top of {first}, then: {command}")
     return 0
 
 
@@ -180,9 +179,11 @@ def _check(args: argparse.Namespace) -> int:
             hint = _hint_command(exercise, folder)
             print("\n" + "\n".join(lines(report, adjoint=adjoint, hint=hint)), flush=True)
     if unwritten:
-        print(f"\nnot written yet: {', '.join(unwritten)}")
+        print()
+        say(f"not written yet: {', '.join(unwritten)}")
     for exercise, why in missing:
-        print(f"\n{exercise.name}: {why}")
+        print()
+        say(f"{exercise.name}: {why}")
     if len(reports) + len(missing) > 1:
         passed, total = sum(r.passed for r in reports), len(reports) + len(missing)
         points = sum(r.points for r in reports)
@@ -192,7 +193,7 @@ def _check(args: argparse.Namespace) -> int:
         from ..exercises.gradescope import write_results
 
         write_results(Path(args.gradescope), reports, missing)
-        print(f"written: {args.gradescope}")
+        say(f"written: {args.gradescope}")
     return 0 if all(r.passed for r in reports) and not missing else 1
 
 
@@ -226,7 +227,7 @@ def _exercise_and_folder(args: argparse.Namespace) -> tuple[Exercise, Path]:
 
 
 def _hint_command(exercise: Exercise, folder: Path) -> str:
-    where = "" if str(folder) == "." else f" --dir {shlex.quote(str(folder))}"
+    where = "" if str(folder) == "." else f" --dir {shell_words([str(folder)])}"
     return f"simplenn exercise hint {exercise.name}{where}"
 
 
@@ -316,7 +317,7 @@ def _progress(args: argparse.Namespace) -> int:
         hints = f"{entry.hints} of 3" if entry and entry.hints else ""
         rows.append((name, f"{best} of {e.points.total}", state, hints, when))
     _table(("exercise", "best", "last check", "hints", "when (UTC)"), rows)
-    print(f"{points} of {total} points")
+    say(f"{points} of {total} points")
     return 0
 
 
@@ -328,10 +329,10 @@ def _bundle(args: argparse.Namespace) -> int:
 
     out, exercises = Path(args.out), [exercise_named(n) for n in _names(args.exercises)]
     for folder in write_bundle(out, exercises, args.solutions):
-        print(f"written: {folder}")
+        say(f"written: {folder}")
     if args.solutions:
-        print(f"for instructors only: {out / 'solutions'}; give only {out / 'student'} to students")
-    print(f"next: read {out / 'grader' / 'README.txt'} to test, pack and upload the grader")
+        say(f"for instructors only: {out / 'solutions'}; give only {out / 'student'} to students")
+    say(f"next: read {out / 'grader' / 'README.txt'} to test, pack and upload the grader")
     return 0
 
 

@@ -191,6 +191,7 @@ _ENTRY = record(
         "sha256": text(64),
         "checked": text(40),
         "hints": whole(),
+        "told": _flag,
     },
 )
 _CONTENT = record({"format": whole(_FORMAT, _FORMAT), "exercises": record({}, others=_ENTRY)})
