@@ -185,7 +185,7 @@ def _engine(job: Job, operators: Operators | None = None) -> Engine:
     if operators is not None:
         from ..engines.lecture import LectureEngine
 
-        return LectureEngine(config, batch, options.dtype, operators=operators)
+        return LectureEngine(config, batch, options.dtype, operators=operators.require_finite())
     return make_engine(options.engine, config, batch, options.dtype)
 
 
