@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .runtime.arguments import expect_methods
+
 Array = NDArray[Any]
 
 
@@ -114,6 +116,23 @@ class FullGeometry:
 
     n_in: int
     n_out: int
+
+
+def check_geometry(g: ConvGeometry) -> None:
+    """Check that an operator is given the sizes of its layer.
+
+    Parameters
+    ----------
+    g : ConvGeometry
+        Or an object with the same attributes.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+    """
+    what = "a ConvGeometry, such as config.conv_layers[0]"
+    expect_methods("g", g, ("a_pad", "a_conv", "a_next", "hhd"), what)
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:

@@ -21,6 +21,7 @@ from ..layout import Array, from_nhwc, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
+from ..runtime.arguments import expect_array, expect_path
 from ..runtime.threads import limit_threads
 from ..training.options import TrainOptions
 from ..training.results import History
@@ -302,9 +303,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _image_shape(self, features: int, own: Shape | None) -> Shape:
         """Return height, width and channels of the images, or of the image in a table's row."""
         config = self.config
+        if not isinstance(config, NetConfig | None):
+            expect_path(
+                "config", config, "a NetConfig, a preset's name, or the path of a .config file"
+            )
         shape: Shape
         if self.image_shape is not None:
-            shape, source = tuple(np.ravel(self.image_shape).tolist()), "image_shape"
+            sides = expect_array("image_shape", self.image_shape, "(a, b, d), three whole numbers")
+            shape, source = tuple(sides.ravel().tolist()), "image_shape"
         elif own is not None:
             return own
         elif config is None:
@@ -332,7 +338,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for name, value in self.get_params(deep=False).items()
             if name in TrainOptions.__dataclass_fields__
         }
-        if plain["solver"] == "sgd" and plain["lr"] == 0:
+        if str(plain["solver"]) == "sgd" and plain["lr"] == 0:
             plain["lr"] = _SGD_RATE
         rng = check_random_state(self.random_state)
         if isinstance(self.random_state, Integral):

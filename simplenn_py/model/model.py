@@ -15,6 +15,7 @@ from ..layout import Array, FullGeometry, from_nhwc
 from ..network.config import NetConfig
 from ..network.normalisation import Normalisation
 from ..network.weights import Weights, initial_theta
+from ..runtime.arguments import expect, expect_path, expect_whole
 
 FORMAT = "simplenn_py model 1"
 
@@ -242,8 +243,8 @@ class Model(Weights):
         from ..engines import DEFAULT, make_engine
 
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
-        if batch_size < 1:
-            raise OptionError(f"batch_size is {batch_size}; it must be 1 or more")
+        expect("engine", engine, (str, type(None)), "'lecture', 'direct' or ''")
+        expect_whole("batch_size", batch_size, 1, OptionError)
         runner = make_engine(
             engine or DEFAULT, self.config, min(batch_size, l), self.theta.dtype, training=False
         )
@@ -268,6 +269,7 @@ class Model(Weights):
         """
         from ..io.npz import write_arrays
 
+        expect_path("path", path, "the path of the file to write")
         write_arrays(path, self.arrays())
 
     def arrays(self) -> dict[str, Array]:
@@ -310,6 +312,7 @@ class Model(Weights):
         """
         from ..io.npz import read_arrays
 
+        expect_path("path", path, "the path of a model.npz")
         return cls.from_arrays(read_arrays(path), path)
 
     @classmethod

@@ -17,6 +17,7 @@ from ..model.model import Model
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..runtime.arguments import expect_path
 from .options import TrainOptions
 
 State = SGDState | AdamState | NewtonState
@@ -100,6 +101,7 @@ class Checkpoint:
         DataError
             If there is no checkpoint, or it is damaged.
         """
+        expect_path("folder", folder, "the path of a run folder")
         path = Path(folder) / FILE
         if not path.is_file():
             raise DataError(f"{folder} has no {FILE}; give a run folder to --resume")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,19 +12,20 @@ import numpy as np
 from ..cnn.engine import Engine
 from ..cnn.jacobian import stored_bytes
 from ..cnn.objective import BatchObjective, FullObjective, evaluate
-from ..datasets.dataset import Dataset
+from ..datasets.dataset import Dataset, Images
 from ..engines import engine_class, make_engine
 from ..errors import DivergedError, OptionError
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..opt.adam import AdamState, adam
-from ..opt.hooks import Hook, Hooks
+from ..opt.hooks import Hook, Hooks, as_hooks
 from ..opt.newton import NewtonState, newton
 from ..opt.sgd import sgd
 from ..runtime.console import make_console
 from ..runtime.memory import free_bytes
 from ..runtime.threads import limit_threads
 from .checkpoint import Checkpoint, State
+from .given import as_checkpoint, as_dataset, as_operators, as_options, as_start, check_places
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
 from .options import DEFAULT_LR, TrainOptions
@@ -38,15 +39,15 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Dataset,
+    data: Dataset | Images | str | os.PathLike[str],
     config: NetConfig | str | os.PathLike[str] | None = None,
-    options: TrainOptions | None = None,
+    options: TrainOptions | Mapping[str, Any] | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | Checkpoint | None = None,
-    start: Model | None = None,
-    operators: Operators | None = None,
-    hooks: Sequence[Hook] = (),
+    start: Model | str | os.PathLike[str] | None = None,
+    operators: Operators | Mapping[str, Callable[..., Any]] | None = None,
+    hooks: Any = (),
     progress: bool = True,
     console: Console | None = None,
 ) -> tuple[Model, History]:
@@ -54,26 +55,29 @@ def train(
 
     Parameters
     ----------
-    data : Dataset
-        From :func:`simplenn_py.load_dataset`, or your own.
+    data : Dataset, str or path
+        From :func:`simplenn_py.load_dataset`, the name or path that it takes, or your own; also
+        Images, without a test set.
     config : NetConfig, preset name or path of a ``.config`` file, optional
         The network.  A preset takes the size of the images and the number of classes from the
         data.  By default the data set's usual network.
-    options : TrainOptions, optional
-        By default the data set's own.  ``options.solver`` chooses the solver.
+    options : TrainOptions or dict, optional
+        By default the data set's own, as for the options that a dict leaves out.
+        ``options.solver`` chooses the solver.
     out : path, optional
         Run folder for the model, checkpoints, history, report and figures; by default no files
         are written.
     resume : path, optional
         Run folder of a run to continue.  `config` must then be omitted, and `options` may
         change only ``epochs`` (``iter_max`` for Newton) and ``threads``.
-    start : Model, optional
+    start : Model or path, optional
         Model from whose weights training starts, for example on other images or with other
         options.  Its network (so omit `config`), normalisation and loss stay the same.
-    operators : Operators, optional
+    operators : Operators or dict of callable, optional
         Routines to use in place of the lecture engine's, see ``interfaces.student_routines``.
-    hooks : sequence of Hook
-        Your own hooks, called after those of the package.
+    hooks : sequence of Hook, or a Hook
+        Your own hooks, called after those of the package.  An object with some of the methods of
+        ``opt.hooks.Hook`` will do.
     progress : bool
         Whether to show a bar (on a terminal or in a notebook) and one line per epoch.
     console : rich.console.Console, optional
@@ -87,8 +91,9 @@ def train(
 
     Raises
     ------
-    ConfigError, OptionError, DataError
-        If the network, options, data and folder are incompatible; raised before any work.
+    UserError
+        If an argument has another type, or the network, options, data and folder are incompatible
+        (ConfigError, OptionError, DataError); raised before any work.
     DivergedError
         If the loss is no longer finite; the files of the last complete epoch are kept.
 
@@ -98,13 +103,18 @@ def train(
     is written, and the model so far is returned with ``history.interrupted`` set.
     """
     began = time.perf_counter()
+    check_places(config, out, console, progress)
+    hooks, operators = as_hooks(hooks), as_operators(operators)
+    data = as_dataset(data, progress)
     if resume is None:
+        options, start = as_options(options, data), as_start(start)
         job = new_job(data, config, options, out, start)
     else:
         if config is not None or out is not None or start is not None:
             raise OptionError("resume continues with the run's own network, folder and weights; "
                               "leave config, out and start out")  # fmt: skip
-        job = resumed_job(data, options, resume)
+        resume = as_checkpoint(resume)
+        job = resumed_job(data, as_options(options, data, resume.options), resume)
     console = console or make_console()
     with limit_threads(job.options.threads) as threads:
         report = first_report(job, threads)

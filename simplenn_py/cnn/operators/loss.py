@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import OptionError, closest
 from ...layout import Array
+from ...runtime.arguments import described
 
 
 class Loss(Protocol):
@@ -196,8 +197,9 @@ def get_loss(name: str) -> Loss:
     OptionError
         If there is no loss of that name.
     """
-    if name not in LOSSES:
+    if not isinstance(name, str) or name not in LOSSES:
         raise OptionError(
-            f"loss is {name!r}; it must be one of {', '.join(LOSSES)}{closest(name, list(LOSSES))}"
+            f"loss is {described(name)}; it must be one of {', '.join(LOSSES)}"
+            + closest(str(name), list(LOSSES))
         )
     return LOSSES[name]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels import pooling as kernels
-from ...layout import Array, ConvGeometry, check_storage, output, pixels
+from ...layout import Array, ConvGeometry, check_geometry, check_storage, output, pixels
+from ...runtime.arguments import expect_array
 
 
 def maxpooling(
@@ -58,6 +59,7 @@ def maxpooling(
     >>> Z.tolist(), idx_pool.tolist()
     ([[3.0, 5.0]], [[1], [4]])
     """
+    check_geometry(g)
     d, h_pool = g.d_next, g.h_pool
     S, l = check_storage(S, d, g.a_conv * g.b_conv, "S")
     out = output(out, (d, g.a_next * g.b_next * l), S.dtype)
@@ -111,6 +113,7 @@ def vTP_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = Non
     array([[ 0.,  0., 20.,  0.],
            [10.,  0.,  0.,  0.]])
     """
+    check_geometry(g)
     d, pooled = g.d_next, g.a_next * g.b_next
     V, gradients = check_storage(V, d, pooled, "V")
     idx_pool = _places(idx_pool, g)
@@ -155,6 +158,7 @@ def P_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = None)
     -----
     Section B of the lecture, the pooling of ``R{S}``.
     """
+    check_geometry(g)
     d = g.d_next
     V, l = check_storage(V, d, g.a_conv * g.b_conv, "V")
     idx_pool = _places(idx_pool, g)
@@ -169,7 +173,7 @@ def P_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = None)
 
 def _places(idx_pool: Array, g: ConvGeometry) -> Array:
     """Return the indices as int64 in Fortran order: the kernels write to any place they name."""
-    idx_pool = np.asarray(idx_pool)
+    idx_pool = expect_array("idx_pool", idx_pool, "an array of int64, as maxpooling returns it")
     if idx_pool.dtype.kind not in "iu":
         raise ValueError(f"idx_pool has dtype {idx_pool.dtype}; it must contain integers, as int64")
     idx_pool = np.asfortranarray(idx_pool, np.int64)
