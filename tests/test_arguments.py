@@ -37,7 +37,7 @@ WRONG: dict[str, tuple[Any, set[str]]] = {
     "fraction": (0.5, {"number"}),
     "True": (True, {"bool", "number"}),
     "text": ("nonsense", {"text", "path"}),
-    "empty text": ("", {"text"}),
+    "empty text": ("", {"text", "empty"}),
     "NUL": ("a\0b", {"text"}),
     "bytes": (b"nonsense", set()),
     "list": ([1, "a"], {"list"}),
@@ -144,7 +144,9 @@ def calls(tmp_path) -> Iterator[Call]:
     yield Call(nn.Model.load, {"path": tmp_path / "model.npz"}, {"path": set()})
     yield Call(own["model"].save, {"path": tmp_path / "model.npz"}, {"path": {"path"}})
     predicted = {"images": np.zeros((3, 4, 4, 1))}
-    yield Call(own["model"].predict, predicted, {"engine": {"none"}, "batch_size": {"whole"}})
+    yield Call(
+        own["model"].predict, predicted, {"engine": {"none", "empty"}, "batch_size": {"whole"}}
+    )
     (tmp_path / "run").mkdir()
     yield Call(Checkpoint.read, {"folder": run_folder(tmp_path)}, {"folder": set()})
     build = {"image": (4, 4, 1), "conv": [nn.Conv(2, 3)], "full": [2]}
@@ -157,10 +159,12 @@ def calls(tmp_path) -> Iterator[Call]:
     matlab = {"y": [1, 2, 1], "Z": np.eye(3, 16), "y_v": None, "Z_v": None, "config_file": CONFIG}
     matlab |= {"options": "-s 1 -epoch_max 1", "progress": False}
     yield Call(
-        nn.cnn_train, matlab, {"config_file": set(), "options": set(), "seed": {"none", "whole"}}
+        nn.cnn_train,
+        matlab,
+        {"config_file": set(), "options": {"empty"}, "seed": {"none", "whole"}},
     )
     predict = {"y": None, "Z": np.eye(3, 16), "model": own["model"]}
-    yield Call(nn.cnn_predict, predict, {"model": set(), "options": set()})
+    yield Call(nn.cnn_predict, predict, {"model": set(), "options": {"empty"}})
     S, idx = np.zeros((2, 48)), np.zeros((8, 3), int)
     yield Call(nn.padding, {"Z": np.zeros((1, 48)), "g": G}, {"g": set()})
     yield Call(nn.unpad, {"V": np.zeros((1, 108)), "g": G}, {"g": set()})

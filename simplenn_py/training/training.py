@@ -14,7 +14,7 @@ from ..cnn.jacobian import stored_bytes
 from ..cnn.objective import BatchObjective, FullObjective, evaluate
 from ..datasets.dataset import Dataset, Images
 from ..engines import engine_class, make_engine
-from ..errors import DivergedError, OptionError
+from ..errors import DivergedError, OptionError, shown
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..opt.adam import AdamState, adam
@@ -120,7 +120,10 @@ def train(
         report = first_report(job, threads)
         try:
             engine = _engine(job, operators)
-            report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
+            # Two images for a student's routine, which may fail only if there are several.
+            images = 1 if operators is None else min(2, engine.batch_size)
+            seconds = _compile(job, engine, console, progress, images)
+            report["timings"] = {"compile_seconds": seconds}
         except BaseException:
             if job.run is not None and resume is None:
                 job.run.forget_folder()  # nothing was trained, so the name is free again
@@ -134,6 +137,10 @@ def train(
             history.interrupted = _run(job, engine, hooks, progress, console)
         except DivergedError as error:
             raise diverged(job, report | _routines(operators), error) from None
+        except Exception as error:  # of your routine or your hook
+            if job.run is not None:
+                job.run.save_report(report | {"status": "failed", "error": shown(error, 1000)})
+            raise
         finish(job, engine, history)
         report |= _routines(operators)
         report["timings"]["total_seconds"] = time.perf_counter() - began
@@ -199,8 +206,8 @@ def _engine(job: Job, operators: Operators | None = None) -> Engine:
     return make_engine(options.engine, config, batch, options.dtype)
 
 
-def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> float:
-    """Run every kernel on one image, so that training time does not include compiling."""
+def _compile(job: Job, engine: Engine, console: Console, progress: bool, images: int = 1) -> float:
+    """Run every kernel on one image or two, so that training time does not include compiling."""
     from ..kernels.policy import cached, cold, compilations
 
     if progress and cold():
@@ -208,12 +215,12 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
     began, before = time.perf_counter(), compilations()
     gradient = np.empty_like(job.model.theta)
     if job.options.solver == "newton":
-        full = FullObjective(engine, job.model, job.problem, job.training[:1])
+        full = FullObjective(engine, job.model, job.problem, job.training[:images])
         full.fungrad(gradient)
-        full.gauss_newton(np.zeros(1, np.int64))(gradient)
+        full.gauss_newton(np.arange(images, dtype=np.int64))(gradient)
     else:
         objective = BatchObjective(engine, job.model, job.problem, job.training)
-        objective.grad(np.zeros(1, np.int64), gradient)
+        objective.grad(np.arange(images, dtype=np.int64), gradient)
     seconds = time.perf_counter() - began
     compiled = compilations() - before
     if progress and compiled:

@@ -6,6 +6,7 @@ compiled code ends the process.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from simplenn_py.cli import main
 from simplenn_py.engines.operator_table import Operators
 from simplenn_py.errors import DivergedError, UserError
 from simplenn_py.interfaces.student_routines import Watched, load_routines, operators_of
+from simplenn_py.training.checkpoint import Checkpoint
 
 SOLVERS = {
     "sgd": {"epochs": 1},
@@ -230,6 +232,7 @@ def test_places_in_the_whole_batch_are_refused(tmp_path, capsys):
     assert main([*command, "--out", str(tmp_path / "run")]) == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "mine.py: max" in line]
     assert "these count through all instances of the batch" in line
+    assert not (tmp_path / "run").exists()  # nothing was trained
 
 
 @pytest.mark.parametrize(
@@ -306,6 +309,22 @@ def test_what_a_file_sets_in_numpy_stays_there(tmp_path):
     before = np.geterr()
     load_routines(written(tmp_path, "import numpy\nnumpy.seterr(all='raise')\nmask = min\n"))
     assert np.geterr() == before
+
+
+def test_a_routine_that_fails_late_leaves_what_was_trained(tmp_path, capsys):
+    path = written(
+        tmp_path,
+        "import simplenn_py as nn\ncalls = []\n\ndef vTP_phi(V, g):\n    calls.append(g)\n"
+        "    return nn.vTP_phi(V, g) * (float('nan') if len(calls) == 7 else 1)\n",
+    )
+    out = tmp_path / "run"
+    command = ["train", "digits", "--with", str(path), "--limit", "40", "--batch-size", "20"]
+    assert main([*command, "--epochs", "9", "--out", str(out)]) == 2
+    assert "vTP_phi returned nan in entry [0, 0]" in capsys.readouterr().err
+    report = json.loads((out / "run.json").read_text())
+    assert report["status"] == "failed"
+    assert "vTP_phi returned nan" in report["error"]
+    assert Checkpoint.read(out).state.epoch == 2
 
 
 def test_a_run_that_diverges_is_not_the_routines_fault():
