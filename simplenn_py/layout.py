@@ -18,12 +18,13 @@ its bias.  All indices count from 0 (the lecture's MATLAB counts from 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .runtime.arguments import expect_methods
+from .runtime.arguments import expect, expect_methods
 
 Array = NDArray[Any]
 
@@ -44,6 +45,11 @@ class ConvGeometry:
         Number of filters, which is the number of output channels ``d^{m+1}``.
     h_pool : int
         Width of the pooling window, which is also its stride; 1 means no pooling.
+
+    Raises
+    ------
+    UserError
+        If a size is not a whole number.
 
     Notes
     -----
@@ -67,6 +73,10 @@ class ConvGeometry:
     s: int
     d_next: int
     h_pool: int
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            expect(name, value, Integral, "a whole number")
 
     @property
     def a_pad(self) -> int:

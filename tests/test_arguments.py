@@ -33,7 +33,7 @@ class Thing:
 WRONG: dict[str, tuple[Any, set[str]]] = {
     "None": (None, {"none"}),
     "number": (123, {"number", "whole"}),
-    "negative": (-1, {"number"}),
+    "negative": (-1, {"number", "negative"}),
     "fraction": (0.5, {"number"}),
     "True": (True, {"bool", "number"}),
     "text": ("nonsense", {"text", "path"}),
@@ -165,6 +165,8 @@ def calls(tmp_path) -> Iterator[Call]:
     )
     predict = {"y": None, "Z": np.eye(3, 16), "model": own["model"]}
     yield Call(nn.cnn_predict, predict, {"model": set(), "options": {"empty"}})
+    whole = {name: {"whole", "bool", "negative"} for name in ("a", "d", "p", "h_pool")}
+    yield Call(nn.ConvGeometry, vars(G).copy(), whole)
     S, idx = np.zeros((2, 48)), np.zeros((8, 3), int)
     yield Call(nn.padding, {"Z": np.zeros((1, 48)), "g": G}, {"g": set()})
     yield Call(nn.unpad, {"V": np.zeros((1, 108)), "g": G}, {"g": set()})
@@ -188,8 +190,8 @@ def calls(tmp_path) -> Iterator[Call]:
 TABLE = set().union(*(kinds for _, kinds in WRONG.values()), {"any"})
 #: Public names without a call: types that hold what they are given, and functions of one array.
 SIMPLE = {
-    "Conv", "ConvGeometry", "CrossEntropy", "Dataset", "History", "Images", "NetConfig",
-    "SquaredLoss", "indicator", "relu",
+    "Conv", "CrossEntropy", "Dataset", "History", "Images", "NetConfig", "SquaredLoss", "indicator",
+    "relu",
 }  # fmt: skip
 
 
@@ -251,6 +253,15 @@ def test_each_call_says_what_it_takes(tmp_path, monkeypatch):
     assert set(nn.__all__) - covered - SIMPLE == set()
 
 
+def test_functions_of_one_array_take_lists():
+    z, y = [[1.0, 3.0], [2.0, 1.0]], [0, 1]
+    for loss in (nn.SquaredLoss(), nn.CrossEntropy()):
+        assert loss.value(z, y) == loss.value(np.array(z), np.array(y))
+        np.testing.assert_array_equal(loss.gradient(z, y), loss.gradient(np.array(z), np.array(y)))
+    assert nn.indicator([-1.0, 2.0]).tolist() == [False, True]
+    assert nn.relu([-1.0, 2.0]).tolist() == [0.0, 2.0]
+
+
 class Counting:
     def __init__(self):
         self.epochs = []
@@ -276,7 +287,7 @@ def test_what_is_natural_is_taken(tmp_path, rng):
     # Images alone have no test set; a path names the model to start from.
     _, history = nn.train(data.train, "digits", QUICK, start=None, hooks=None, progress=False)
     assert history.report["test_accuracy"] is None
-    nn.train("digits", options=QUICK, start=tmp_path / "run" / "model.npz", progress=False)
+    nn.train("digits", options=QUICK, start=tmp_path / "run", progress=False)
     # A dict that resumes a run changes only what it names.
     _, history = nn.train("digits", options={"epochs": 3}, resume=tmp_path / "run", progress=False)
     assert [record["epoch"] for record in history.records] == [1, 2, 3]
@@ -311,7 +322,10 @@ class WrongArguments:
         ({"config": {"LC": 1}}, "config is a dict; it must be a NetConfig, a preset's name, or"),
         ({"out": 123}, "out is 123; it must be the path of the run folder"),
         ({"resume": True, "config": None}, "resume is True; it must be the run folder of the run"),
-        ({"start": {"a": 1}}, "start is a dict; it must be a Model, or the path of a model.npz"),
+        (
+            {"start": {"a": 1}},
+            "start is a dict; it must be a Model, or the path of a model.npz or of a run",
+        ),
         ({"console": print}, "console is the function print; it must be a rich.console.Console"),
         ({"operators": "mine.py"}, "operators is 'mine.py'; it must be Operators.*load_all"),
         ({"operators": {"vTP": print}}, "no operator 'vTP'"),

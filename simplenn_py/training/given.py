@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,7 +145,7 @@ def check_places(config: Any, out: Any, console: Any, progress: Any) -> None:
 
 
 def as_start(start: Any) -> Model | None:
-    """Return the model to start from, also for the path of its file.
+    """Return the model to start from, also for the path of its file or of its run folder.
 
     Parameters
     ----------
@@ -161,8 +162,9 @@ def as_start(start: Any) -> Model | None:
     """
     if isinstance(start, Model | None):
         return start
-    expect_path("start", start, "a Model, or the path of a model.npz")
-    return Model.load(start)
+    expect_path("start", start, "a Model, or the path of a model.npz or of a run folder")
+    path = Path(start)
+    return Model.load(path / "model.npz" if path.is_dir() else path)
 
 
 def as_checkpoint(resume: Any) -> Checkpoint:

@@ -71,8 +71,9 @@ def train(
         Run folder of a run to continue.  `config` must then be omitted, and `options` may
         change only ``epochs`` (``iter_max`` for Newton) and ``threads``.
     start : Model or path, optional
-        Model from whose weights training starts, for example on other images or with other
-        options.  Its network (so omit `config`), normalisation and loss stay the same.
+        Model, its file or its run folder, from whose weights training starts, for example on other
+        images or with other options.  Its network (so omit `config`), normalisation
+        and loss stay the same.
     operators : Operators or dict of callable, optional
         Routines to use in place of the lecture engine's, see ``interfaces.student_routines``.
     hooks : sequence of Hook, or a Hook
