@@ -18,10 +18,13 @@ its bias.  All indices count from 0 (the lecture's MATLAB counts from 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from .runtime.arguments import expect, expect_methods
 
 Array = NDArray[Any]
 
@@ -42,6 +45,11 @@ class ConvGeometry:
         Number of filters, which is the number of output channels ``d^{m+1}``.
     h_pool : int
         Width of the pooling window, which is also its stride; 1 means no pooling.
+
+    Raises
+    ------
+    UserError
+        If a size is not a whole number.
 
     Notes
     -----
@@ -65,6 +73,10 @@ class ConvGeometry:
     s: int
     d_next: int
     h_pool: int
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            expect(name, value, Integral, "a whole number")
 
     @property
     def a_pad(self) -> int:
@@ -114,6 +126,23 @@ class FullGeometry:
 
     n_in: int
     n_out: int
+
+
+def check_geometry(g: ConvGeometry) -> None:
+    """Check that an operator is given the sizes of its layer.
+
+    Parameters
+    ----------
+    g : ConvGeometry
+        Or an object with the same attributes.
+
+    Raises
+    ------
+    UserError
+        If it is something else.
+    """
+    what = "a ConvGeometry, such as config.conv_layers[0]"
+    expect_methods("g", g, ("a_pad", "a_conv", "a_next", "hhd"), what)
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:

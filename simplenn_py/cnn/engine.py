@@ -17,8 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..errors import OptionError
 from ..layout import Array, compilable
 from ..network.config import NetConfig
+from ..network.weights import Weights
+from ..runtime.arguments import expect, expect_float_dtype, expect_whole
 
 
 class Engine(ABC):
@@ -56,6 +59,9 @@ class Engine(ABC):
     def __init__(
         self, config: NetConfig, batch_size: int, dtype: DTypeLike, training: bool = True
     ) -> None:
+        expect("config", config, NetConfig, "a NetConfig, such as NetConfig.preset('layer4')")
+        expect_whole("batch_size", batch_size, 1, OptionError)
+        expect_float_dtype(dtype)
         self.config = config.stages
         self.batch_size = batch_size
         self.dtype: np.dtype[Any] = np.dtype(dtype)
@@ -312,6 +318,23 @@ class Engine(ABC):
             Empty unless the engine overrides this method.
         """
         return ""
+
+
+def check_pass(engine: Engine, model: Weights) -> None:
+    """Check the first two arguments of a pass.
+
+    Parameters
+    ----------
+    engine : Engine
+    model : Weights
+
+    Raises
+    ------
+    UserError
+        If one of them has another type.
+    """
+    expect("engine", engine, Engine, "an Engine, such as make_engine('lecture', config, l, dtype)")
+    expect("model", model, Weights, "a Model")
 
 
 def read_only(buffers: Mapping[str, Array]) -> Mapping[str, Array]:

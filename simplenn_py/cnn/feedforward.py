@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..layout import Array
+from .engine import Engine, check_pass
 
 if TYPE_CHECKING:
     from ..network.weights import Weights
-    from .engine import Engine
 
 
 def feedforward(engine: Engine, model: Weights) -> Array:
@@ -34,6 +34,7 @@ def feedforward(engine: Engine, model: Weights) -> Array:
     -----
     Section A of the lecture; simpleNN's ``feedforward``.
     """
+    check_pass(engine, model)
     last, is_V = len(model.W) - 1, model.config.is_V
     for m, (W, bias) in enumerate(zip(model.W, model.bias, strict=True)):
         engine.forward(m, W, bias, activate=m < last and not is_V[m])

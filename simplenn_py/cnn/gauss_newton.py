@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import UserError
 from ..layout import Array
+from ..runtime.arguments import expect, expect_array
+from .engine import Engine, check_pass
 from .feedforward import feedforward
 from .gradient import JTv
 from .jacobian import StoredJacobian
 from .jv import Jv
+from .problem import Problem
 
 if TYPE_CHECKING:
     from ..network.weights import Weights
-    from .engine import Engine
-    from .problem import Problem
 
 
 class GaussNewton:
@@ -49,6 +51,14 @@ class GaussNewton:
         subset: Array,
         stored: bool = False,
     ) -> None:
+        check_pass(engine, model)
+        expect("problem", problem, Problem, "a Problem")
+        subset = expect_array("subset", subset, "an array (n,) of the indices of the instances")
+        if subset.ndim != 1 or not subset.size or subset.dtype.kind not in "iu":
+            raise UserError(
+                f"subset has shape {subset.shape} and dtype {subset.dtype}; it must be an array "
+                "(n,) of the indices of the instances, with one or more"
+            )
         self._engine, self._model, self._problem = engine, model, problem
         size = engine.batch_size
         self._parts = [subset[start : start + size] for start in range(0, subset.size, size)]

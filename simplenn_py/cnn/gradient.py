@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import UserError
 from ..layout import Array
+from ..runtime.arguments import expect, expect_array
+from .engine import Engine, check_pass
 from .feedforward import feedforward
+from .problem import Problem
 
 if TYPE_CHECKING:
     from ..network.weights import Weights
-    from .engine import Engine
-    from .problem import Problem
 
 
 def JTv(engine: Engine, model: Weights, V: Array, out: Array | None = None) -> Array:
@@ -45,6 +47,13 @@ def JTv(engine: Engine, model: Weights, V: Array, out: Array | None = None) -> A
     -----
     Equations (3)-(5); simpleNN's ``JTv``.
     """
+    check_pass(engine, model)
+    V = expect_array("V", V, "an array (nL, l), one column per instance of the batch")
+    if V.shape != (model.config.nL, engine.l):
+        raise UserError(
+            f"V has shape {V.shape}; it must be ({model.config.nL}, {engine.l}), one column "
+            "per instance of the batch"
+        )
     gradient = np.empty_like(model.theta) if out is None else out
     dW, dbias = model.split(gradient)
     engine.set_gradient(V)
@@ -89,6 +98,8 @@ def lossgrad_subset(
     Section A of the lecture; simpleNN's ``lossgrad_subset`` with its tasks 'fun' and 'fungrad'.
     Afterwards ``engine.Z(L)``, L the number of stages, holds ``z^{L+1}`` of the subset.
     """
+    expect("problem", problem, Problem, "a Problem")
+    check_pass(engine, model)
     engine.load(problem.images, indices, problem.scale, problem.offset, flips)
     z = feedforward(engine, model)
     y = problem.y[indices]

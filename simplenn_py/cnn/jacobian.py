@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..layout import Array
+from .engine import Engine, check_pass
 
 if TYPE_CHECKING:
     from ..network.config import NetConfig
     from ..network.weights import Weights
-    from .engine import Engine
 
 
 def jacobian(engine: Engine, model: Weights) -> list[Array]:
@@ -39,6 +39,7 @@ def jacobian(engine: Engine, model: Weights) -> list[Array]:
     Section B of the lecture; simpleNN's option ``-Jacobian 1``.  ``J_i'`` of layer m is then
     ``dzdS phi(pad(Z))'``, without another pass.
     """
+    check_pass(engine, model)
     nL, L = model.config.nL, len(model.W)
     engine.set_gradient(np.tile(np.eye(nL, dtype=model.theta.dtype), engine.l), columns=nL)
     dzdS: list[Array] = []

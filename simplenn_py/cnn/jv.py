@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
 from ..layout import Array
+from ..runtime.arguments import expect_array
+from .engine import Engine, check_pass
 
 if TYPE_CHECKING:
     from ..network.weights import Weights
-    from .engine import Engine
 
 
 def Jv(engine: Engine, model: Weights, v: Array) -> Array:
@@ -36,6 +38,10 @@ def Jv(engine: Engine, model: Weights, v: Array) -> Array:
     -----
     Section B of the lecture; simpleNN's ``Jv``.
     """
+    check_pass(engine, model)
+    v = expect_array("v", v, "an array (n_parameters,)")
+    if v.shape != model.theta.shape:
+        raise UserError(f"v has shape {v.shape}; it must be {model.theta.shape}, like theta")
     V, v_bias = model.split(v)
     for m in range(len(model.W)):
         RZ = engine.tangent(m, model.W[m], V[m], v_bias[m])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..layout import Array
+from ..runtime.arguments import expect
+from .engine import Engine, check_pass
 from .gauss_newton import GaussNewton
 from .gradient import lossgrad_subset
 from .jacobian import stored_bytes
@@ -15,7 +17,6 @@ from .problem import Problem
 
 if TYPE_CHECKING:
     from ..network.weights import Weights
-    from .engine import Engine
 
 
 #: Forming a stored Jacobian takes the time of about 18 products; each product is then a quarter
@@ -51,6 +52,8 @@ def fungrad_minibatch(
     -----
     Section A of the lecture; simpleNN's ``fungrad_minibatch``.
     """
+    check_pass(engine, model)
+    expect("problem", problem, Problem, "a Problem")
     objective = FullObjective(engine, model, problem, np.arange(problem.l))
     return objective.fun() if gradient is None else objective.fungrad(gradient)[0]
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
 
 from ..layout import Array
+from ..runtime.arguments import expect, expect_methods
 from .operators.loss import Loss
 
 
@@ -28,6 +32,11 @@ class Problem:
     offset : ndarray, shape (d*a*b,)
         Offset in the same formula, in the order of ``vec(Z^{1,i})``.
 
+    Raises
+    ------
+    UserError
+        If a field has another type.
+
     Notes
     -----
     Section A of the lecture; simpleNN's ``prob`` and the parts of ``param`` that define f.
@@ -39,6 +48,15 @@ class Problem:
     C: float
     scale: float
     offset: Array
+
+    def __post_init__(self) -> None:
+        expect("images", self.images, np.ndarray, "an array (d, a*b*l) in Fortran order")
+        expect("y", self.y, np.ndarray, "an array (l,) of class indices")
+        expect("offset", self.offset, np.ndarray, "an array (d*a*b,), such as numpy.zeros(d*a*b)")
+        methods = ("value", "gradient", "hessian_product")
+        expect_methods("loss", self.loss, methods, "a loss, such as CrossEntropy()")
+        for name, value in (("C", self.C), ("scale", self.scale)):
+            expect(name, value, Real, "a number")
 
     @property
     def l(self) -> int:

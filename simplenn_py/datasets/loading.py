@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
-from ..errors import DataError, closest
+from ..errors import DataError, closest, shown
+from ..runtime.arguments import described, expect_path
 from ..runtime.paths import user_path
 from .dataset import Dataset, Origin
 
@@ -71,6 +74,11 @@ def load_dataset(
     >>> data.train.y[:5].tolist()
     [0, 1, 2, 3, 4]
     """
+    what = f"one of {', '.join(NAMES)}, or the path of a .mat file, an .npz file or a folder"
+    expect_path("name", name, what)
+    for argument, given in (("data_dir", data_dir), ("test", test)):
+        if given is not None:
+            expect_path(argument, given, "the path of a file or folder, or None")
     path, text = user_path(name), os.fspath(name)
     _check(shape, input_format)
     named = text in NAMES and (isinstance(name, str) or not path.exists())
@@ -194,15 +202,16 @@ def _check_shape(data: Dataset, shape: Shape | None) -> None:
 
 
 def _check(shape: Shape | None, input_format: str) -> None:
-    if input_format not in FORMATS:
+    if not isinstance(input_format, str) or input_format not in FORMATS:
         raise DataError(
-            f"input_format is {input_format!r}; it must be 'row' or 'column'"
+            f"input_format is {described(input_format)}; it must be 'row' or 'column'"
             f"{closest(str(input_format), list(FORMATS))}"
         )
     if shape is None:
         return
-    if len(shape) != 3 or any(int(n) != n or n < 1 for n in shape):
+    sized = isinstance(shape, Sequence) and len(shape) == 3
+    if not sized or not all(isinstance(n, Integral) and n >= 1 for n in shape):
         raise DataError(
-            f"image shape is {shape!r}; it must be three positive integers, height, width and "
-            "channels, such as 28x28x1"
+            f"image shape is {shown(repr(shape))}; it must be three positive integers, height, "
+            "width and channels, such as 28x28x1"
         )

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 from ..cnn.engine import Engine
 from ..errors import OptionError, closest
 from ..network.config import NetConfig
+from ..runtime.arguments import described
 from ..runtime.lazy import exports
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def engine_class(name: str) -> type[Engine]:
     OptionError
         If there is no engine of that name.
     """
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         raise OptionError(
-            f"engine is {name!r}; it must be one of {', '.join(ENGINES)}"
-            + closest(name, list(ENGINES))
+            f"engine is {described(name)}; it must be one of {', '.join(ENGINES)}"
+            + closest(str(name), list(ENGINES))
         )
     if name == "direct":
         from .direct import DirectEngine

@@ -1,14 +1,13 @@
 """The lecture engine's table of operators, under simpleNN's names.
 
 Each entry takes arrays and returns an array.  ``replace`` puts your own routines in the place
-of entries.  They need no argument ``out``: the table copies their results.
+of entries.  They need no argument ``out``: the table checks and copies their results.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from ..cnn.operators import padding, phi, pooling, relu
 from ..errors import UserError, closest
 from ..layout import Array, ConvGeometry
+from .contracts import CheckedRoutine
 
 Operator = Callable[..., Any]
 
@@ -30,7 +30,7 @@ class Operators:
     padding_and_phiZ, vTP_phi, unpad, maxpooling, vTP_pool, P_pool, bias_relu, mask : callable
         By default the functions of these names in ``simplenn_py.cnn.operators``, which describe
         the arguments and results.
-    replaced : tuple of callable
+    replaced : tuple of CheckedRoutine
         The routines that :meth:`replace` put into the table.
     """
 
@@ -42,12 +42,12 @@ class Operators:
     P_pool: Operator = pooling.P_pool
     bias_relu: Operator = relu.bias_relu
     mask: Operator = relu.mask
-    replaced: tuple[Operator, ...] = ()
+    replaced: tuple[CheckedRoutine, ...] = ()
 
     @staticmethod
     def names() -> tuple[str, ...]:
         """Return the names of the operators, a tuple of str."""
-        return tuple(f.name for f in dataclasses.fields(Operators) if f.name != "replaced")
+        return tuple(f.name for f in fields(Operators) if f.name != "replaced")
 
     def report(self) -> list[dict[str, Any]]:
         """Describe the replaced routines.
@@ -55,9 +55,10 @@ class Operators:
         Returns
         -------
         list of dict
-            The result of ``as_dict()`` of each routine in ``replaced`` that has this method.
+            The result of ``as_dict()`` of each replaced routine that has this method.
         """
-        return [routine.as_dict() for routine in self.replaced if hasattr(routine, "as_dict")]
+        routines = [checked.routine for checked in self.replaced]
+        return [routine.as_dict() for routine in routines if hasattr(routine, "as_dict")]
 
     def replace(self, **routines: Operator) -> Operators:
         """Return a table with some entries replaced.
@@ -66,8 +67,9 @@ class Operators:
         ----------
         **routines : callable
             Routines by the name of the entry, for instance ``vTP_phi=mine``.  A routine is called
-            with the arguments of that entry, but without ``out`` and ``columns``, and returns a
-            new array (``maxpooling``: two arrays).
+            with the arguments of that entry, but without ``out`` and ``columns``, and returns an
+            array (``maxpooling``: two arrays).  It gets copies of the engine's arrays.  If it has
+            the attribute ``path``, this is the file in the messages.
 
         Returns
         -------
@@ -77,8 +79,9 @@ class Operators:
         Raises
         ------
         UserError
-            If a name is unknown; later, when a routine is called, if its result has another
-            shape.
+            If a name is unknown, or a routine takes other arguments; later, when a routine is
+            called, if its result has another shape or dtype, or holds an index outside of its
+            instance.
         """
         known = self.names()
         for name in routines:
@@ -87,38 +90,55 @@ class Operators:
                     f"there is no operator {name!r}; the operators are {', '.join(known)}"
                     + closest(name, list(known))
                 )
-        adapted = {
-            name: _in_place(name, r) if name in _IN_PLACE else _into_out(name, r)
-            for name, r in routines.items()
-        }
-        return dataclasses.replace(self, **adapted, replaced=(*self.replaced, *routines.values()))
+        return self._with(
+            [CheckedRoutine(name, r, getattr(Operators, name)) for name, r in routines.items()]
+        )
+
+    def require_finite(self) -> Operators:
+        """Return the same table, in which a replaced routine may not make NaN or infinity.
+
+        Returns
+        -------
+        Operators
+            Its routines raise a UserError if a result is not finite although the arguments are.
+        """
+        return self._with([replace(checked, finite=True) for checked in self.replaced])
+
+    def _with(self, new: list[CheckedRoutine]) -> Operators:
+        by_name = {checked.name: checked for checked in (*self.replaced, *new)}
+        entries: dict[str, Operator] = {checked.name: _entry(checked) for checked in new}
+        return replace(self, **entries, replaced=tuple(by_name.values()))
+
+
+def _entry(checked: CheckedRoutine) -> Operator:
+    return _in_place(checked) if checked.name in _IN_PLACE else _into_out(checked)
 
 
 _IN_PLACE = ("bias_relu", "mask")
 
 
-def _copy(name: str, result: Array, out: Array) -> None:
-    shape = getattr(result, "shape", None)
-    if shape != out.shape:
-        returned = type(result).__name__ if shape is None else f"shape {shape}"
-        raise UserError(f"{name} returned {returned}; it must return an array of shape {out.shape}")
-    out[...] = result
-
-
-def _into_out(name: str, routine: Operator) -> Operator:
-    @wraps(routine)
-    def operator(*args: Any, out: Array, **more: Any) -> Any:
-        if name == "vTP_pool":
+def _into_out(checked: CheckedRoutine) -> Operator:
+    @wraps(checked.routine)
+    def operator(*args: Any, out: Array, idx_pool: Array | None = None) -> Any:
+        if checked.name == "vTP_pool":
             args = _one_gradient_per_instance(*args)
-        if name != "maxpooling":
-            _copy(name, routine(*args), out)
+        if idx_pool is None:
+            checked(args, out)
             return out
-        result = routine(*args)
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise UserError("maxpooling must return two arrays, Z and idx_pool")
-        _copy(name, result[0], out)
-        _copy(name, result[1], more["idx_pool"])
-        return out, more["idx_pool"]
+        checked(args, out, idx_pool)
+        return out, idx_pool
+
+    return operator
+
+
+def _in_place(checked: CheckedRoutine) -> Operator:
+    @wraps(checked.routine)
+    def operator(first: Array, *args: Any) -> Array:
+        if checked.name == "mask":
+            Z, columns = (*args, 1)[:2]
+            args = (_repeated(Z, columns),)
+        checked((first, *args), first)
+        return first
 
     return operator
 
@@ -129,16 +149,8 @@ def _one_gradient_per_instance(V: Array, idx_pool: Array, g: ConvGeometry) -> tu
     A stored Jacobian has nL gradients per instance, but the lecture's routine takes only one.
     """
     columns = V.shape[1] // (g.a_next * g.b_next * idx_pool.shape[1])
-    return V, np.repeat(idx_pool, columns, axis=1) if columns > 1 else idx_pool, g
+    return V, _repeated(idx_pool, columns), g
 
 
-def _in_place(name: str, routine: Operator) -> Operator:
-    @wraps(routine)
-    def operator(first: Array, *args: Any) -> Array:
-        if name == "mask":
-            Z, columns = (*args, 1)[:2]
-            args = (np.repeat(Z, columns, axis=1) if columns > 1 else Z,)
-        _copy(name, routine(first, *args), first)
-        return first
-
-    return operator
+def _repeated(A: Array, columns: int) -> Array:
+    return np.repeat(A, columns, axis=1) if columns > 1 else A

@@ -22,6 +22,7 @@ from ..model.model import Model
 from ..network.config import NetConfig
 from ..network.presets import PRESETS
 from ..pixels import FIRST_REMEDY, as_pixels, channels_first, sizes
+from ..runtime.arguments import expect_array, expect_path
 from ..runtime.threads import limit_threads, usable_threads
 from ..training.options import TrainOptions
 from ..training.results import History
@@ -338,9 +339,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _image_shape(self, features: int, own: Shape | None) -> Shape:
         """Return height, width and channels of the images, or of the image in a table's row."""
         config = self.config
+        if not isinstance(config, NetConfig | None):
+            expect_path(
+                "config", config, "a NetConfig, a preset's name, or the path of a .config file"
+            )
         shape: Shape
         if self.image_shape is not None:
-            shape, source = tuple(np.ravel(self.image_shape).tolist()), "image_shape"
+            sides = expect_array("image_shape", self.image_shape, "(a, b, d), three whole numbers")
+            shape, source = tuple(sides.ravel().tolist()), "image_shape"
         elif own is not None:
             fitted = config is None or (isinstance(config, str) and config in PRESETS)
             if fitted and channels_first((1, *own)):
@@ -375,7 +381,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for name, value in self.get_params(deep=False).items()
             if name in TrainOptions.__dataclass_fields__
         }
-        if plain["solver"] == "sgd" and plain["lr"] == 0:
+        if str(plain["solver"]) == "sgd" and plain["lr"] == 0:
             plain["lr"] = _SGD_RATE
         if type(plain["threads"]) is int:
             plain["threads"] = usable_threads(plain["threads"])

@@ -21,6 +21,7 @@ from ..layout import Array, from_rows
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..pixels import as_pixels
+from ..runtime.arguments import expect, expect_path
 from ..runtime.numerals import real
 from ..training.job import check_images, fresh_job
 from ..training.options import TrainOptions
@@ -86,6 +87,7 @@ def parse_options(options: str) -> TrainOptions:
     OptionError
         If an option is unknown, has no value, or breaks its rule.
     """
+    expect("options", options, str, "the option string of simpleNN, such as '-s 2 -C 0.01'")
     words = options.split()
     given: dict[str, Any] = {}
     for name, text in zip(words[::2], [*words[1::2], None], strict=False):
@@ -168,6 +170,7 @@ def cnn_train(
     chosen = TrainOptions(**{**vars(chosen), "seed": given})
     config = config_file
     if not isinstance(config, NetConfig):
+        expect_path("config_file", config, "the path of a .config file, or a NetConfig")
         config = NetConfig.read(Path(config))
     images, labels = _data(y, Z, config, "")
     check_images(images, "training")
@@ -229,11 +232,13 @@ def cnn_predict(
     -----
     This is simpleNN's ``cnn_predict``, but the labels need not contain every class.
     """
+    expect("options", options, str, "'-bsize N', or an empty text")
     words = options.split()
     if words and (len(words) != 2 or words[0] != "-bsize"):
         raise OptionError(f"options is {options!r}; cnn_predict has only the option -bsize N")
     batch_size = parse_options(options).batch_size if words else 128
     if not isinstance(model, Model):
+        expect_path("model", model, "a Model, or the path of a model.npz")
         model = Model.load(Path(model))
     a, b, d = model.config.image_shape
     images = from_rows(_rows(Z, a * b * d, "Z"), a, b, d)

@@ -10,7 +10,8 @@ import importlib.util
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from .. import cnn
+from ..engines.contracts import as_array, check_call
 from ..engines.operator_table import Operators
-from ..errors import DataError
+from ..errors import DataError, shown
 from ..io.files import TEXT_BYTES, not_python_text, read_bytes
+from ..layout import Array
 from ..runtime.paths import user_path
 
 #: Number of calls per routine that are repeated with the package's, to compare values and times.
@@ -75,16 +78,17 @@ class Watched:
     _wrong: str = ""
     say: Callable[[str], None] = lambda text: None
 
+    def __post_init__(self) -> None:
+        self.__wrapped__ = self.routine  # inspect then sees the routine's own arguments
+
     def __call__(self, *args: Any) -> Any:
         compared = self.calls <= _COMPARED
         if compared:  # copied, because the routine may change them in place
             kept = [a.copy(order="F") if isinstance(a, np.ndarray) else a for a in args]
-        began = time.perf_counter()
-        try:
+        with _running(self.path, self.name):
+            began = time.perf_counter()
             result = self.routine(*args)
-        except (Exception, SystemExit) as error:
-            raise DataError(_where(self.path, self.name, error)) from None
-        seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - began
         self.calls += 1
         self.seconds += seconds
         if compared:
@@ -99,20 +103,19 @@ class Watched:
             self.compared += 1
             self.compared_seconds += seconds
             self.our_seconds += ours
-        pairs = [(result, expected)]
-        if isinstance(expected, tuple) and isinstance(result, tuple):
-            pairs = list(zip(result, expected, strict=False))
+        if not isinstance(expected, tuple):
+            expected, result = (expected,), (result,)
+        if not isinstance(result, tuple | list) or len(result) != len(expected):
+            return  # the table of operators raises
         agreed = self.agrees
-        for k, (got, wanted) in enumerate(pairs):
-            if getattr(got, "shape", None) == wanted.shape:  # else the table of operators raises
-                largest = float(np.abs(wanted).max(initial=0)) or 1.0
-                error = float(np.abs(np.asarray(got, np.float64) - wanted).max(initial=0))
-                error = np.inf if np.isnan(error) else error / largest
-                if error and wanted.dtype.kind in "iu":  # an index has no rounding
-                    error = max(error, 2 * _ROUNDING)
-                if error > max(self.error, _ROUNDING):
-                    self._wrong = _RESULTS.get(self.name, ("",))[k]
-                self.error = max(self.error, error)
+        for k, (returned, wanted) in enumerate(zip(result, expected, strict=True)):
+            got = as_array(returned)
+            if got is None or got.dtype.kind == "c" or got.shape != wanted.shape:
+                return  # the same
+            error = _relative_error(got, wanted)
+            if error > max(self.error, _ROUNDING):
+                self._wrong = _RESULTS.get(self.name, ("",))[k]
+            self.error = max(self.error, error)
         if agreed and not self.agrees:
             self.say(self.difference())
 
@@ -155,13 +158,47 @@ class Watched:
         }
 
 
+def _relative_error(got: Array, wanted: Array) -> float:
+    """Return the largest difference, relative to the largest entry of `wanted`."""
+    with np.errstate(all="ignore"):
+        largest = float(np.abs(wanted).max(initial=0)) or 1.0
+        error = float(np.abs(got.astype(np.float64) - wanted).max(initial=0)) / largest
+    if np.isnan(error):
+        return np.inf
+    if error and wanted.dtype.kind in "iu":  # an index has no rounding
+        return max(error, 2 * _ROUNDING)
+    return error
+
+
+@contextmanager
+def _running(path: Path, routine: str = "") -> Iterator[None]:
+    """Run code of a user's file: an error becomes one line, and output goes to stderr."""
+    try:
+        # stdout is for results, as with --json; what the file sets in NumPy is its own.
+        with redirect_stdout(sys.stderr), np.errstate():
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit, and classes of the file's own
+        raise DataError(_where(path, routine, error)) from None
+
+
 def _where(path: Path, routine: str, error: BaseException) -> str:
     """Return one line with the error and its line in the file."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     place = f", line {lines[-1]}" if lines else ""
     inside = f", in {routine}" if routine else ""
-    text = (str(error).strip() or "no message").splitlines()[0]
-    return f"{path}{place}{inside}: {type(error).__name__}: {text}"
+    return f"{path}{place}{inside}: {type(error).__name__}: {_first_line(error)}"
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+    except BaseException:  # an exception of the file's own may fail to describe itself
+        lines = []
+    if lines and lines[0].startswith("Failed in nopython mode") and len(lines) > 1:
+        lines = lines[1:]  # Numba says there what it could not compile
+    return shown(lines[0].strip(), 400) if lines else "no message"
 
 
 def load_all(paths: Sequence[str | Path]) -> list[Watched]:
@@ -251,17 +288,18 @@ def _routines(path: Path) -> tuple[list[Watched], set[str]]:
         line = f", line {number}" if number else ""
         reason = str(error.args[0]) if error.args else "it is nested too deeply"
         raise DataError(f"{path}{line} is not valid Python: {reason}") from None
-    module = _run(path)
+    module = _run(path, tree)
     unwritten = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)
                  and _is_unwritten(node)}  # fmt: skip
     for name in unwritten & set(dir(cnn)):
         setattr(module, name, getattr(cnn, name))
     table = Operators()
-    found = [
-        Watched(name, getattr(module, name), getattr(table, name), path)
-        for name in Operators.names()
-        if callable(getattr(module, name, None)) and name not in unwritten
-    ]
+    found = []
+    for name in Operators.names():
+        routine, ours = getattr(module, name, None), getattr(table, name)
+        if callable(routine) and routine is not ours and name not in unwritten:
+            found.append(Watched(name, routine, ours, path))
+            check_call(name, found[-1])
     return found, unwritten
 
 
@@ -276,17 +314,17 @@ def operators_of(routines: list[Watched]) -> Operators:
     return Operators().replace(**{watched.name: watched for watched in routines})
 
 
-def _run(path: Path) -> ModuleType:
+def _run(path: Path, tree: ast.Module) -> ModuleType:
     name = f"simplenn_own_{path.stem}"  # a file json.py must not replace the module json
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise DataError(f"{path} is not a Python file; give a file that ends in .py")
+    if spec is None or path.suffix != ".py":
+        notebook = path.suffix == ".ipynb"
+        remedy = f"; export it: jupyter nbconvert --to script {path.name}" if notebook else ""
+        raise DataError(f"{path} is not a Python file; give a file that ends in .py{remedy}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks up the modules of its functions
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise DataError(_where(path, "", error)) from None
+    with _running(path):  # what was read is run, never an older file of __pycache__
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
     return module
 
 

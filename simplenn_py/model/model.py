@@ -19,6 +19,7 @@ from ..network.config import NetConfig
 from ..network.normalisation import Normalisation
 from ..network.weights import Weights, initial_theta
 from ..pixels import as_storage
+from ..runtime.arguments import expect, expect_path, expect_whole
 from ..runtime.memory import free_bytes
 from ..runtime.units import human_bytes
 from .stored import FORMAT, read_parts
@@ -281,8 +282,8 @@ class Model(Weights):
         from ..engines import DEFAULT, make_engine
 
         l = Z.shape[1] // (self.config.ht_input * self.config.wd_input)
-        if batch_size < 1:
-            raise OptionError(f"batch_size is {batch_size}; it must be 1 or more")
+        expect("engine", engine, (str, type(None)), "'lecture', 'direct' or ''")
+        expect_whole("batch_size", batch_size, 1, OptionError)
         name, most = engine or DEFAULT, min(batch_size, l)
         self._require_memory(name, most, self.theta.dtype)
         runner = make_engine(name, self.config, most, self.theta.dtype, training=False)
@@ -322,6 +323,7 @@ class Model(Weights):
         """
         from ..io.npz import write_arrays
 
+        expect_path("path", path, "the path of the file to write")
         write_arrays(path, self.arrays())
 
     def arrays(self) -> dict[str, Array]:
@@ -364,6 +366,7 @@ class Model(Weights):
         """
         from ..io.npz import read_arrays
 
+        expect_path("path", path, "the path of a model.npz")
         return cls.from_arrays(read_arrays(path), path)
 
     @classmethod

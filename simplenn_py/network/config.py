@@ -9,7 +9,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, DataError, closest
+from ..errors import ConfigError, DataError, closest, shown
+from ..runtime.arguments import expect, expect_path
 from ..runtime.paths import user_path
 from .fields import CONV_LISTS, Fields
 from .presets import PRESETS, Conv
@@ -171,6 +172,15 @@ class NetConfig(Fields):
         >>> [(g.d_next, g.a_next, g.b_next) for g in config.conv_layers]
         [(32, 4, 4)]
         """
+        for name, value, what in (
+            ("image", image, "height, width and channels, such as (28, 28, 1)"),
+            ("conv", conv, "a list of layers, such as [Conv(32, 3, pad=1, pool=2)]"),
+            ("full", full, "a list of numbers of outputs, such as [10]"),
+            ("rank", rank, "a list of ranks, one per layer"),
+        ):
+            single = isinstance(value, str | bytes | Conv) or not hasattr(value, "__len__")
+            if single or (name == "image" and len(value) != 3):
+                raise ConfigError(f"{name} is {shown(repr(value))}; it must be {what}")
         for k, layer in enumerate(conv):
             if not isinstance(layer, Conv):
                 raise ConfigError(
@@ -214,10 +224,10 @@ class NetConfig(Fields):
         ConfigError
             If the name is unknown, or the images are too small for the layers.
         """
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise ConfigError(
-                f"there is no preset {name!r}; the presets are {', '.join(PRESETS)}"
-                + closest(name, list(PRESETS))
+                f"there is no preset {shown(repr(name))}; the presets are {', '.join(PRESETS)}"
+                + closest(str(name), list(PRESETS))
             )
         preset = PRESETS[name]
         if 1 <= min(a, b) < preset.least:
@@ -247,6 +257,7 @@ class NetConfig(Fields):
         ConfigError
             If a line cannot be read (the message names it), or the network cannot exist.
         """
+        expect("text", text, str, "the text of a .config file")
         return cls(**parse_fields(text))
 
     @classmethod
@@ -269,6 +280,7 @@ class NetConfig(Fields):
         """
         from ..io.files import read_text
 
+        expect_path("path", path, "the path of a .config file")
         path = user_path(path)
         try:
             text = read_text(path, most=2**20)
@@ -292,6 +304,7 @@ class NetConfig(Fields):
         """
         from ..io.atomic import atomic_open
 
+        expect_path("path", path, "the path of the file to write")
         with atomic_open(path) as file:
             file.write(self.text().encode())
 

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ConfigError
 from ..layout import Array
+from ..runtime.arguments import expect, expect_float_dtype
 from .config import NetConfig
 
 
@@ -56,6 +57,10 @@ class Weights:
     """
 
     def __init__(self, config: NetConfig, theta: Array) -> None:
+        expect("config", config, NetConfig, "a NetConfig, such as NetConfig.preset('layer4')")
+        expect("theta", theta, np.ndarray, "an array of float32 or float64")
+        if theta.dtype not in (np.float32, np.float64):
+            raise ConfigError(f"theta has dtype {theta.dtype}; it must have float32 or float64")
         if theta.shape != (config.n_parameters,):
             raise ConfigError(
                 f"theta has shape {theta.shape}; this network has {config.n_parameters} parameters"
@@ -135,6 +140,9 @@ def initial_theta(
     simpleNN's ``init_model``.  The variance keeps the size of ``Z^m`` from layer to layer.  For
     V of a factored layer, which no ReLU follows, the variance is ``1/fan_in``.
     """
+    expect("config", config, NetConfig, "a NetConfig, such as NetConfig.preset('layer4')")
+    expect("rng", rng, np.random.Generator, "a generator, such as numpy.random.default_rng(0)")
+    expect_float_dtype(dtype)
     parts = []
     for (rows, fan_in), is_V in zip(config.weight_shapes, config.is_V, strict=True):
         parts.append(rng.standard_normal(rows * fan_in) * np.sqrt((1 if is_V else 2) / fan_in))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError
 from ..layout import Array
+from ..runtime.arguments import described, expect
 
 
 @dataclass
@@ -79,6 +81,11 @@ def CG(
     -------
     CGResult
 
+    Raises
+    ------
+    UserError
+        If `product` is not callable, or `gradient` is not such an array.
+
     Notes
     -----
     Section B of the lecture; simpleNN's ``CG``.
@@ -96,6 +103,17 @@ def CG(
     >>> result.steps, result.reason
     (2, 'tolerance')
     """
+    if not callable(product):
+        raise UserError(
+            f"product is {described(product)}; it must be a function v -> A v: for a matrix, give "
+            "lambda v: A @ v"
+        )
+    expect("gradient", gradient, np.ndarray, "an array (n,) of float32 or float64")
+    if gradient.ndim != 1 or gradient.dtype.kind != "f":
+        raise UserError(
+            f"gradient has shape {gradient.shape} and dtype {gradient.dtype}; it must be an array "
+            "(n,) of float32 or float64"
+        )
     step = np.zeros_like(gradient)
     r = -gradient
     d = r.copy()

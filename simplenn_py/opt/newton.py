@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import DivergedError
 from ..layout import Array
+from ..runtime.arguments import expect, expect_methods
 from .cg import CG, CGResult, dot
-from .hooks import Hook
+from .hooks import Hook, as_hook
 from .minibatch import Record
 
 #: Maximum number of halvings in the line search, after which alpha is 1e-9.
@@ -21,6 +22,7 @@ MOST_HALVINGS = 30
 #: The run ends when the gradient, relative to the first one, or the step, relative to theta, is
 #: smaller than this many units of the precision.
 _SMALL = 10.0
+_OBJECTIVE = ("theta", "l", "fun", "fungrad", "gauss_newton")
 
 
 class NewtonObjective(Protocol):
@@ -196,12 +198,18 @@ def newton(
     ------
     DivergedError
         If f or its gradient is not finite at the start.
+    UserError
+        If `objective`, `state` or `hook` is of another kind.
 
     Notes
     -----
     Section B of the lecture; simpleNN's ``newton``, whose line search has no limit on the number of
     halvings.
     """
+    what = f"an objective, an object with {', '.join(_OBJECTIVE[:-1])} and {_OBJECTIVE[-1]}"
+    expect_methods("objective", objective, _OBJECTIVE, what)
+    expect("state", state, NewtonState, "a NewtonState, such as NewtonState(lambda_=1.0, seed=0)")
+    hook = as_hook(hook)
     theta, l = objective.theta, objective.l
     subsets = subsets or (lambda k: subsample(state.seed, k, min(GNsize, l), l))
     gradient = np.empty_like(theta)

@@ -19,6 +19,7 @@ from ..model.stored import read_parts
 from ..opt.adam import AdamState
 from ..opt.newton import NewtonState
 from ..opt.sgd import SGDState
+from ..runtime.arguments import expect_path
 from ..runtime.paths import user_path
 from . import stored
 from .options import TrainOptions
@@ -105,6 +106,7 @@ class Checkpoint:
             If there is no checkpoint, it is damaged, or one of its fields is missing or has another
             type, size or range.
         """
+        expect_path("folder", folder, "the path of a run folder")
         path = user_path(folder) / FILE
         if not path.is_file():
             raise DataError(f"{folder} has no {FILE}; give a run folder to --resume")

@@ -225,7 +225,7 @@ def default_options(dataset: str | Dataset, **given: Any) -> TrainOptions:
     for name in given:
         if name not in known:
             raise OptionError(f"there is no option {name!r}{closest(name, known)}")
-    solver = given.get("solver", "sgd")
+    solver = str(given.get("solver", "sgd"))  # TrainOptions says if it is none
     for name in given:
         if name in _UNUSED.get(solver, ()):
             takers = ", ".join(s for s, unused in _UNUSED.items() if name not in unused)

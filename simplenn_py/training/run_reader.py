@@ -70,7 +70,8 @@ class Run:
     objective : str
         Loss that was minimised: "cross-entropy" or "squared".
     status : str
-        "finished", "interrupted", "diverged", or "running"; a run that was killed stays "running".
+        "finished", "interrupted", "diverged", "failed" by an error, or "running"; a run that was
+        killed stays "running".
     records : tuple of dict
         Lines of the history in order, without what a user's hook added; an empty cell is None.
     report : mapping

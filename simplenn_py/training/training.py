@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ from numpy.typing import DTypeLike
 from ..cnn.engine import Engine
 from ..cnn.jacobian import stored_bytes
 from ..cnn.objective import BatchObjective, FullObjective, evaluate
-from ..datasets.dataset import Dataset
+from ..datasets.dataset import Dataset, Images
 from ..engines import engine_class, make_engine
-from ..errors import DivergedError, OptionError
+from ..errors import DivergedError, OptionError, shown
 from ..labels import sentence
 from ..model.model import Model
 from ..network.config import NetConfig
 from ..opt.adam import AdamState, Moments, adam
-from ..opt.hooks import Hook, Hooks
+from ..opt.hooks import Hook, Hooks, as_hooks
 from ..opt.minibatch import Rule
 from ..opt.newton import NewtonState, newton
 from ..opt.sgd import Momentum, sgd
@@ -30,6 +30,7 @@ from ..runtime.console import make_console, say
 from ..runtime.memory import free_bytes
 from ..runtime.threads import check_threads, limit_threads, usable_threads
 from .checkpoint import Checkpoint, State
+from .given import as_checkpoint, as_dataset, as_operators, as_options, as_start, check_places
 from .interrupt import InterruptHook
 from .job import Job, flip_seed, new_job, resumed_job
 from .options import TrainOptions
@@ -43,15 +44,15 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Dataset,
+    data: Dataset | Images | str | os.PathLike[str],
     config: NetConfig | str | os.PathLike[str] | None = None,
-    options: TrainOptions | None = None,
+    options: TrainOptions | Mapping[str, Any] | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     resume: str | os.PathLike[str] | Checkpoint | None = None,
-    start: Model | None = None,
-    operators: Operators | None = None,
-    hooks: Sequence[Hook] = (),
+    start: Model | str | os.PathLike[str] | None = None,
+    operators: Operators | Mapping[str, Callable[..., Any]] | None = None,
+    hooks: Any = (),
     progress: bool = True,
     console: Console | None = None,
 ) -> tuple[Model, History]:
@@ -59,26 +60,30 @@ def train(
 
     Parameters
     ----------
-    data : Dataset
-        From :func:`simplenn_py.load_dataset`, or your own.
+    data : Dataset, str or path
+        From :func:`simplenn_py.load_dataset`, the name or path that it takes, or your own; also
+        Images, without a test set.
     config : NetConfig, preset name or path of a ``.config`` file, optional
         The network.  A preset takes the size of the images and the number of classes from the
         data.  By default the data set's usual network.
-    options : TrainOptions, optional
-        By default the data set's own.  ``options.solver`` chooses the solver.
+    options : TrainOptions or dict, optional
+        By default the data set's own, as for the options that a dict leaves out.
+        ``options.solver`` chooses the solver.
     out : path, optional
         Run folder for the model, checkpoints, history, report and figures; by default no files
         are written.
     resume : path, optional
         Run folder of a run to continue.  `config` must then be omitted, and `options` may
         change only ``epochs`` (``iter_max`` for Newton) and ``threads``.
-    start : Model, optional
-        Model from whose weights training starts, for example on other images or with other
-        options.  Its network (so omit `config`), normalisation and loss stay the same.
-    operators : Operators, optional
+    start : Model or path, optional
+        Model, its file or its run folder, from whose weights training starts, for example on other
+        images or with other options.  Its network (so omit `config`), normalisation
+        and loss stay the same.
+    operators : Operators or dict of callable, optional
         Routines to use in place of the lecture engine's, see ``interfaces.student_routines``.
-    hooks : sequence of Hook
-        Your own hooks, called after those of the package.
+    hooks : sequence of Hook, or a Hook
+        Your own hooks, called after those of the package.  An object with some of the methods of
+        ``opt.hooks.Hook`` will do.
     progress : bool
         Whether to show a bar (on a terminal or in a notebook) and one line per epoch.
     console : rich.console.Console, optional
@@ -92,8 +97,9 @@ def train(
 
     Raises
     ------
-    ConfigError, OptionError, DataError
-        If the network, options, data and folder are incompatible; raised before any work.
+    UserError
+        If an argument has another type, or the network, options, data and folder are incompatible
+        (ConfigError, OptionError, DataError); raised before any work.
     DivergedError
         If the loss is no longer finite; the files of the last complete epoch are kept.
 
@@ -103,14 +109,19 @@ def train(
     is written, and the model so far is returned with ``history.interrupted`` set.
     """
     began = time.perf_counter()
+    check_places(config, out, console, progress)
+    hooks, operators = as_hooks(hooks), as_operators(operators)
+    data = as_dataset(data, progress)
     if resume is None:
-        check_threads(options.threads if options else 0)
+        options, start = as_options(options, data), as_start(start)
+        check_threads(options.threads)
         job = new_job(data, config, options, out, start)
     else:
         if config is not None or out is not None or start is not None:
             raise OptionError("resume continues with the run's own network, folder and weights; "
                               "leave config, out and start out")  # fmt: skip
-        job = resumed_job(data, options, resume)
+        resume = as_checkpoint(resume)
+        job = resumed_job(data, as_options(options, data, resume.options), resume)
     console = console or make_console()
     wanted = job.options.threads
     with closing(job), limit_threads(usable_threads(wanted)) as threads:
@@ -121,7 +132,10 @@ def train(
             _say_unseen(job, console)
         try:
             engine = _engine(job, operators)
-            report["timings"] = {"compile_seconds": _compile(job, engine, console, progress)}
+            # Two images for a student's routine, which may fail only if there are several.
+            images = 1 if operators is None else min(2, engine.batch_size)
+            seconds = _compile(job, engine, console, progress, images)
+            report["timings"] = {"compile_seconds": seconds}
         except BaseException:
             if job.run is not None and resume is None:
                 job.run.forget_folder()  # nothing was trained, so the name is free again
@@ -135,6 +149,10 @@ def train(
             history.interrupted = _run(job, engine, hooks, progress, console)
         except DivergedError as error:
             raise diverged(job, report | _routines(operators), error) from None
+        except Exception as error:  # of your routine or your hook
+            if job.run is not None:
+                job.run.save_report(report | {"status": "failed", "error": shown(error, 1000)})
+            raise
         draw_figures = finish(job, engine, history)
         report |= _routines(operators)
         report["timings"]["total_seconds"] = time.perf_counter() - began
@@ -215,12 +233,12 @@ def _engine(job: Job, operators: Operators | None = None) -> Engine:
     if operators is not None:
         from ..engines.lecture import LectureEngine
 
-        return LectureEngine(config, batch, options.dtype, operators=operators)
+        return LectureEngine(config, batch, options.dtype, operators=operators.require_finite())
     return make_engine(options.engine, config, batch, options.dtype)
 
 
-def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> float:
-    """Run every kernel on one image, so that training time does not include compiling."""
+def _compile(job: Job, engine: Engine, console: Console, progress: bool, images: int = 1) -> float:
+    """Run every kernel on one image or two, so that training time does not include compiling."""
     from ..kernels.policy import cached, cold, compilations
 
     if progress and cold():
@@ -229,12 +247,12 @@ def _compile(job: Job, engine: Engine, console: Console, progress: bool) -> floa
     gradient = np.empty_like(job.model.theta)
     with np.errstate(over="ignore", invalid="ignore"):  # the solvers check the loss themselves
         if job.options.solver == "newton":
-            full = FullObjective(engine, job.model, job.problem, job.training[:1])
+            full = FullObjective(engine, job.model, job.problem, job.training[:images])
             full.fungrad(gradient)
-            full.gauss_newton(np.zeros(1, np.int64))(gradient)
+            full.gauss_newton(np.arange(images, dtype=np.int64))(gradient)
         else:
             objective = BatchObjective(engine, job.model, job.problem, job.training)
-            objective.grad(np.zeros(1, np.int64), gradient)
+            objective.grad(np.arange(images, dtype=np.int64), gradient)
             compile_update(job.options.solver, gradient.dtype)
     seconds = time.perf_counter() - began
     compiled = compilations() - before

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import OptionError, closest
 from ...layout import Array
+from ...runtime.arguments import described
 
 
 class Loss(Protocol):
@@ -109,8 +110,8 @@ class SquaredLoss:
 
     @staticmethod
     def _residual(z: Array, y: Array) -> Array:
-        residual = z.copy(order="F")
-        residual[y, np.arange(y.size)] -= 1
+        residual = np.array(z, order="F")
+        residual[y, np.arange(len(y))] -= 1
         return residual
 
 
@@ -139,14 +140,15 @@ class CrossEntropy:
 
     def value(self, z: Array, y: Array) -> float:
         """Return ``sum_i -log p_{y_i}``; each column's largest entry is subtracted first."""
+        z = np.asarray(z)
         shifted = z.astype(np.float64) - z.max(axis=0)
         log_sum = np.log(np.exp(shifted).sum(axis=0))
-        return float(np.sum(log_sum - shifted[y, np.arange(y.size)]))
+        return float(np.sum(log_sum - shifted[y, np.arange(len(y))]))
 
     def gradient(self, z: Array, y: Array) -> Array:
         """Return ``p_i - e_{y_i}``."""
         p = self.softmax(z)
-        p[y, np.arange(y.size)] -= 1
+        p[y, np.arange(len(y))] -= 1
         return p
 
     def hessian_product(self, z: Array, V: Array) -> Array:
@@ -172,6 +174,7 @@ class CrossEntropy:
         -----
         The largest entry of a column is subtracted first, so that ``exp`` does not overflow.
         """
+        z = np.asarray(z)
         p = np.exp(z - z.max(axis=0))
         p /= p.sum(axis=0)
         return p
@@ -196,8 +199,9 @@ def get_loss(name: str) -> Loss:
     OptionError
         If there is no loss of that name.
     """
-    if name not in LOSSES:
+    if not isinstance(name, str) or name not in LOSSES:
         raise OptionError(
-            f"loss is {name!r}; it must be one of {', '.join(LOSSES)}{closest(name, list(LOSSES))}"
+            f"loss is {described(name)}; it must be one of {', '.join(LOSSES)}"
+            + closest(str(name), list(LOSSES))
         )
     return LOSSES[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...kernels import phi as kernels
-from ...layout import Array, ConvGeometry, check_storage, output, pixels
+from ...layout import Array, ConvGeometry, check_geometry, check_storage, output, pixels
 
 
 def padding(Z: Array, g: ConvGeometry, out: Array | None = None) -> Array:
@@ -43,6 +43,7 @@ def padding(Z: Array, g: ConvGeometry, out: Array | None = None) -> Array:
            [0., 3., 4., 0.],
            [0., 0., 0., 0.]])
     """
+    check_geometry(g)
     a, b, d, p = g.a, g.b, g.d, g.p
     Z, l = check_storage(Z, d, a * b, "Z")
     out = output(out, (d, g.a_pad * g.b_pad * l), Z.dtype)
@@ -74,6 +75,7 @@ def unpad(V: Array, g: ConvGeometry, out: Array | None = None) -> Array:
     -----
     The last factor of equation (5).
     """
+    check_geometry(g)
     a, b, d, p = g.a, g.b, g.d, g.p
     V, l = check_storage(V, d, g.a_pad * g.b_pad, "V")
     out = output(out, (d, a * b * l), V.dtype)

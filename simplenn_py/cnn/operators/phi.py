@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels import phi as kernels
-from ...layout import Array, ConvGeometry, check_storage, output, patches, pixels
+from ...layout import Array, ConvGeometry, check_geometry, check_storage, output, patches, pixels
 
 
 def find_index_phiZ(g: ConvGeometry) -> Array:
@@ -43,6 +43,7 @@ def find_index_phiZ(g: ConvGeometry) -> Array:
            [3, 4, 6, 7],
            [4, 5, 7, 8]])
     """
+    check_geometry(g)
     d, h, s, a_pad = g.d, g.h, g.s, g.a_pad
     u, w, c = np.arange(h), np.arange(h), np.arange(d)
     i, j = np.arange(g.a_conv), np.arange(g.b_conv)
@@ -95,6 +96,7 @@ def padding_and_phiZ(Z: Array, g: ConvGeometry, out: Array | None = None) -> Arr
            [2., 5., 3., 6.],
            [5., 8., 6., 9.]])
     """
+    check_geometry(g)
     a, b, d, p, s = g.a, g.b, g.d, g.p, g.s
     Z, l = check_storage(Z, d, a * b, "Z")
     out = output(out, (g.hhd, g.a_conv * g.b_conv * l), Z.dtype)
@@ -142,6 +144,7 @@ def vTP_phi(V: Array, g: ConvGeometry, out: Array | None = None) -> Array:
            [2., 4., 2.],
            [1., 2., 1.]])
     """
+    check_geometry(g)
     d, s = g.d, g.s
     V, l = check_storage(V, g.hhd, g.a_conv * g.b_conv, "V")
     out = output(out, (d, g.a_pad * g.b_pad * l), V.dtype)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels import pooling as kernels
-from ...layout import Array, ConvGeometry, check_storage, output, pixels
+from ...layout import Array, ConvGeometry, check_geometry, check_storage, output, pixels
+from ...runtime.arguments import expect_array
 
 
 def maxpooling(
@@ -58,6 +59,7 @@ def maxpooling(
     >>> Z.tolist(), idx_pool.tolist()
     ([[3.0, 5.0]], [[1], [4]])
     """
+    check_geometry(g)
     d, h_pool = g.d_next, g.h_pool
     S, l = check_storage(S, d, g.a_conv * g.b_conv, "S")
     out = output(out, (d, g.a_next * g.b_next * l), S.dtype)
@@ -92,7 +94,8 @@ def vTP_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = Non
     Raises
     ------
     ValueError
-        If an array has a wrong shape, or `out` a wrong dtype or memory order.
+        If an array has a wrong shape, an index lies outside of its instance, or `out` has a wrong
+        dtype or memory order.
 
     Notes
     -----
@@ -110,20 +113,19 @@ def vTP_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = Non
     array([[ 0.,  0., 20.,  0.],
            [10.,  0.,  0.,  0.]])
     """
+    check_geometry(g)
     d, pooled = g.d_next, g.a_next * g.b_next
     V, gradients = check_storage(V, d, pooled, "V")
-    l = idx_pool.shape[1]
-    if idx_pool.shape[0] != d * pooled or l == 0 or gradients % l:
+    idx_pool = _places(idx_pool, g)
+    l = idx_pool.shape[1] if idx_pool.ndim == 2 else 0
+    if l == 0 or idx_pool.shape[0] != d * pooled or gradients % l:
         raise ValueError(
             f"idx_pool has shape {idx_pool.shape}; for V of shape {V.shape} it must be "
             f"({d * pooled}, l) with l a divisor of {gradients}"
         )
     out = output(out, (d, g.a_conv * g.b_conv * gradients), V.dtype)
     kernels.vTP_pool(
-        V.T.reshape(gradients, -1),
-        np.asfortranarray(idx_pool).T,
-        gradients // l,
-        out.T.reshape(gradients, -1),
+        V.T.reshape(gradients, -1), idx_pool.T, gradients // l, out.T.reshape(gradients, -1)
     )
     return out
 
@@ -149,18 +151,36 @@ def P_pool(V: Array, idx_pool: Array, g: ConvGeometry, out: Array | None = None)
     Raises
     ------
     ValueError
-        If an array has a wrong shape, or `out` a wrong dtype or memory order.
+        If an array has a wrong shape, an index lies outside of its instance, or `out` has a wrong
+        dtype or memory order.
 
     Notes
     -----
     Section B of the lecture, the pooling of ``R{S}``.
     """
+    check_geometry(g)
     d = g.d_next
     V, l = check_storage(V, d, g.a_conv * g.b_conv, "V")
+    idx_pool = _places(idx_pool, g)
     if idx_pool.shape != (d * g.a_next * g.b_next, l):
         raise ValueError(
             f"idx_pool has shape {idx_pool.shape}; it must be {(d * g.a_next * g.b_next, l)}"
         )
     out = output(out, (d, g.a_next * g.b_next * l), V.dtype)
-    kernels.P_pool(V.T.reshape(l, -1), np.asfortranarray(idx_pool).T, out.T.reshape(l, -1))
+    kernels.P_pool(V.T.reshape(l, -1), idx_pool.T, out.T.reshape(l, -1))
     return out
+
+
+def _places(idx_pool: Array, g: ConvGeometry) -> Array:
+    """Return the indices as int64 in Fortran order: the kernels write to any place they name."""
+    idx_pool = expect_array("idx_pool", idx_pool, "an array of int64, as maxpooling returns it")
+    if idx_pool.dtype.kind not in "iu":
+        raise ValueError(f"idx_pool has dtype {idx_pool.dtype}; it must contain integers, as int64")
+    idx_pool = np.asfortranarray(idx_pool, np.int64)
+    entries = g.d_next * g.a_conv * g.b_conv
+    if idx_pool.size and idx_pool.view(np.uint64).max() >= entries:  # negative ones become large
+        raise ValueError(
+            f"idx_pool has entries from {idx_pool.min()} to {idx_pool.max()}; each must be the "
+            f"index in vec(sigma(S)) of its own instance, from 0 to {entries - 1}"
+        )
+    return idx_pool

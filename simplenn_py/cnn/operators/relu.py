@@ -94,7 +94,7 @@ def indicator(Z: Array) -> Array:
     >>> indicator(np.array([[-1.0, 0.0, 2.0]]))
     array([[False, False,  True]])
     """
-    return Z > 0
+    return np.asarray(Z) > 0
 
 
 def mask(V: Array, Z: Array, columns: int = 1) -> Array:
