@@ -109,6 +109,7 @@ def first_report(job: Job, threads: int) -> dict[str, Any]:
     }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the weights may be large
 def finish(job: Job, engine: Engine, history: History) -> Callable[[], list[str]]:
     """Choose the best weights, measure them, and write model and history.
 

@@ -237,6 +237,7 @@ def _engine(job: Job, operators: Operators | None = None) -> Engine:
     return make_engine(options.engine, config, batch, options.dtype)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a routine of yours may return large numbers
 def _compile(job: Job, engine: Engine, console: Console, progress: bool, images: int = 1) -> float:
     """Run every kernel on one image or two, so that training time does not include compiling."""
     from ..kernels.policy import cached, cold, compilations
