@@ -48,8 +48,8 @@ def as_labels(y: Any, where: str = "y", padded: bool = False) -> Array:
     Examples
     --------
     >>> from simplenn_py.labels import as_labels
-    >>> as_labels([1.0, 2.0]), as_labels(["cat  ", b"dog"], padded=True)
-    (array([1, 2]), array(['cat', 'dog'], dtype='<U3'))
+    >>> as_labels([1.0, 2.0]).tolist(), as_labels(["cat  ", b"dog"], padded=True).tolist()
+    ([1, 2], ['cat', 'dog'])
     """
     if np.ma.is_masked(y):
         raise DataError(f"{where}: a label is masked; leave out the images without a label")

@@ -144,7 +144,7 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> str:
 
 
 def not_utf8(content: bytes) -> str:
-    """Return why bytes are not text in UTF-8, or "" if they are.
+    r"""Return why bytes are not text in UTF-8, or "" if they are.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def not_utf8(content: bytes) -> str:
     Examples
     --------
     >>> from simplenn_py.io.files import not_utf8
-    >>> not_utf8("% \u53d6\n".encode("big5")), not_utf8(b"plain")
+    >>> not_utf8("% \u53d6".encode("big5")), not_utf8(b"plain")
     ('line 1 holds the byte 0xa8, so it is not a text file in UTF-8', '')
     """
     try:

@@ -277,6 +277,7 @@ def test_nothing_is_unpickled(rng, tmp_path):
 def test_labels_that_are_no_characters_are_refused(rng, tmp_path, label):
     """NumPy raises a SystemError when such a label is used."""
     arrays = make(rng, STRINGS).arrays()
+    arrays["classes"] = STRINGS.copy()  # the model shares its array
     arrays["classes"].view("u4")[0] = label
     write_arrays(tmp_path / "model.npz", arrays)
     with pytest.raises(DataError, match=r"classes.*which is not a character"):
