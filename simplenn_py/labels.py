@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import DataError, shown
 from .layout import Array
+from .runtime.numerals import is_digits
 
 _EXACT64 = 2**53  # float64 holds every integer up to here
 _LISTED = 8  # labels named in one line
@@ -162,8 +163,7 @@ def in_kind_of(y: Array, others: Array) -> Array:
 
 
 def _is_number(label: str) -> bool:
-    digits = label.removeprefix("-")
-    plain = digits.isascii() and digits.isdecimal() and len(digits) <= 19
+    plain = is_digits(label.removeprefix("-"), most=19)
     return plain and str(int(label)) == label and -(2**63) <= int(label) < 2**63
 
 

@@ -65,7 +65,7 @@ def test_the_table_names_the_machine() -> None:
     ("words", "status", "message"),
     [
         (["--net", "layer5"], 2, "layer5"),
-        (["--net", "layer4", "--shape", "4x4x1"], 2, "cannot be built"),
+        (["--net", "layer4", "--shape", "4x4x1"], 2, "too deep for 4x4 images"),
         (["--shape", "28x28"], 2, "not like 28x28x1"),
         (["--competitors", "caffe"], 2, "'caffe' is none of"),
         (["--repeat", "0"], 2, "whole number"),

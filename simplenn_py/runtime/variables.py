@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 
 from ..errors import UserError, shown
+from .numerals import is_digits
 
 _LAYERS = ("default", "tbb", "omp", "workqueue", "threadsafe", "forksafe", "safe")
 
@@ -42,7 +43,7 @@ def check_variables() -> None:
 
 
 def _is_count(value: str) -> bool:
-    return value.strip().isascii() and value.strip().isdigit() and int(value) > 0
+    return is_digits(value.strip()) and int(value) > 0
 
 
 def _is_order(value: str) -> bool:

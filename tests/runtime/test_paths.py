@@ -13,7 +13,7 @@ from PIL import Image
 
 import simplenn_py as nn
 from simplenn_py.cli import main
-from simplenn_py.errors import DataError
+from simplenn_py.errors import UserError
 from simplenn_py.io.atomic import atomic_open
 from simplenn_py.io.npz import read_arrays, write_arrays
 from simplenn_py.network.config import NetConfig
@@ -77,7 +77,8 @@ def test_an_unknown_user_is_a_plain_name() -> None:
 @pytest.mark.parametrize("value", [b"bytes", 3, None, "a\0b"])
 @pytest.mark.parametrize("read", [user_path, read_arrays, nn.load_dataset, NetConfig.read])
 def test_what_is_no_path(value: Any, read: Callable[[Any], object]) -> None:
-    with pytest.raises(DataError, match=r"not a path; give a text|cannot hold a NUL"):
+    rules = r"not a path; give a text|cannot hold a NUL|it must be .*the path of a"
+    with pytest.raises(UserError, match=rules):
         read(value)
 
 
