@@ -21,10 +21,18 @@ from simplenn_py.exercises.report import CheckReport
 
 pytestmark = pytest.mark.course
 
+#: Exercises whose checks take seconds, and whose mistakes are mostly those of a cheaper one.
+LONG = {"vTP_phi_numba", "gradient_Z", "JTv", "Jv", "newton_step", "blocked_product"}
 MISTAKES = [
-    pytest.param(name, mistake, text, id=f"{name}-{mistake.name}" + (f" {k}" if k else ""))
+    pytest.param(
+        name,
+        mistake,
+        text,
+        id=f"{name}-{mistake.name}" + (f" {k}" if k else ""),
+        marks=pytest.mark.slow if name in LONG and number >= 4 else (),
+    )
     for name in EXERCISES
-    for mistake in exercise_named(name).mistakes
+    for number, mistake in enumerate(exercise_named(name).mistakes)
     for k, text in enumerate(exercise_named(name).edited(mistake))
 ]
 
@@ -254,6 +262,7 @@ def test_a_right_result_in_c_order_is_only_that(name: str, tmp_path: Path) -> No
     assert report.failure.notes == ()
 
 
+@pytest.mark.slow
 def test_two_mistakes_at_once_are_not_called_one(exercise: Exercise, tmp_path: Path) -> None:
     for one, other in list(pairwise(exercise.mistakes))[::8]:
         try:
