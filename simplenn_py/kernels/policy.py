@@ -70,6 +70,7 @@ def damaged_code() -> list[Path]:
 # must not mix two kinds of code in one folder.
 _LOCATION = location()
 _DISPATCHERS: list[Any] = []
+_PARALLEL: list[_Parallel] = []
 _LOCK = threading.Lock()
 
 
@@ -128,13 +129,27 @@ class _Kernel:
 class _Parallel(_Kernel):
     """A kernel that runs on all threads; any Python thread may call it."""
 
+    def __init__(self, function: Callable[..., Any], **options: bool) -> None:
+        super().__init__(function, **options)
+        _PARALLEL.append(self)
+
     def __call__(self, *args: Any) -> Any:
-        refuse_after_fork()
         return self._run(*args)
 
     @functools.cached_property
     def _run(self) -> Callable[..., Any]:
+        refuse_after_fork()
         return one_at_a_time(self.dispatcher)
+
+
+def _ask_again() -> None:
+    """Let every parallel kernel find out anew whether it can run, in a forked process."""
+    for kernel in _PARALLEL:
+        kernel.__dict__.pop("_run", None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ask_again)
 
 
 class _Part(_Kernel):

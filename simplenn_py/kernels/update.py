@@ -10,8 +10,10 @@ from numba import prange
 
 from .policy import compiled
 
-#: Entries per task: a few tasks per thread for a large network, one for a small one.
+#: Entries per task.
 _ENTRIES = 1 << 14
+#: Up to so many entries one thread is done before another one is awake.
+_ALONE = 1 << 16
 
 
 @compiled(parallel=True)
@@ -27,6 +29,9 @@ def momentum_step(theta, v, total, count, inverse_C, momentum, lr):
     count, inverse_C, momentum, lr : numbers of the same dtype
         Number of instances in the batch; ``1/C``, 0 for no regularisation; the rule's factors.
     """
+    if theta.size <= _ALONE:
+        _momentum_part(theta, v, total, count, inverse_C, momentum, lr)
+        return
     for task in prange(-(-theta.size // _ENTRIES)):
         own = slice(task * _ENTRIES, (task + 1) * _ENTRIES)
         _momentum_part(theta[own], v[own], total[own], count, inverse_C, momentum, lr)
@@ -60,6 +65,9 @@ def adam_step(theta, m, v, total, count, inverse_C, betas, steps):
     steps : float array, shape (3,)
         ``step = lr/(1 - beta1^t)``, ``scale = 1/sqrt(1 - beta2^t)``, and ``epsilon``.
     """
+    if theta.size <= _ALONE:
+        _adam_part(theta, m, v, total, count, inverse_C, betas, steps)
+        return
     for task in prange(-(-theta.size // _ENTRIES)):
         own = slice(task * _ENTRIES, (task + 1) * _ENTRIES)
         _adam_part(theta[own], m[own], v[own], total[own], count, inverse_C, betas, steps)

@@ -8,7 +8,7 @@ import pytest
 from simplenn_py.kernels.update import adam_step, momentum_step
 from simplenn_py.runtime.threads import available, limit_threads
 
-SIZES = [1, 7, (1 << 14) - 1, 1 << 14, (1 << 14) + 1, 50_001]
+SIZES = [1, 7, 1 << 16, (1 << 16) + 1, (1 << 17) - 1, 1 << 17, 150_001]
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
