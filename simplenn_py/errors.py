@@ -98,13 +98,15 @@ class DivergedError(UserError):
     """Training stopped because the loss is no longer finite."""
 
 
-def closest(word: str, known: list[str]) -> str:
+def closest(word: str, known: list[str], alike: float = 0.6) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to `word`, else ``""``.
 
     Parameters
     ----------
     word : str
     known : list of str
+    alike : float
+        Minimum similarity, from 0 to 1.
 
     Returns
     -------
@@ -119,5 +121,5 @@ def closest(word: str, known: list[str]) -> str:
     """
     import difflib
 
-    near = difflib.get_close_matches(word, known, n=1)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=alike)
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -61,8 +61,8 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.register("type", int, whole)
-        self.register("type", float, real)
+        self.register("type", int, _whole)
+        self.register("type", float, _number)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -73,16 +73,32 @@ class _Parser(argparse.ArgumentParser):
             options = [o for action in self._actions for o in action.option_strings]
             word = rest[0].split("=")[0]
             word = _ELSEWHERE.get(word, word)
-            near = closest(word, options) if word.startswith("-") else ""
+            near = closest(word, options, 0.75) if word.startswith("-") else ""
             self.error(f"unrecognized arguments: {' '.join(rest)}{near}")
         return known, rest
 
     def error(self, message: str) -> NoReturn:
+        # argparse lists what may be left out as well.
+        message = message.replace("are required: action, NAME", "are required: action")
         wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
         if wrong:
             message += closest(wrong[1], re.findall(r"[\w-]+", wrong[2]))
         see = f"{' See' if message.endswith('?') else '; see'} '{self.prog} --help'"
         self.exit(2, f"simplenn: error: {shown(message, 600)}{see}\n")
+
+
+def _whole(text: str) -> int:
+    try:
+        return whole(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return real(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def parser() -> argparse.ArgumentParser:

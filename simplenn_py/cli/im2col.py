@@ -148,7 +148,8 @@ def _size(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(is_digits(n, 7) for n in parts):
         raise OptionError(
-            f"--size is {text!r}; it must be height, width and channels, such as 28x28x1"
+            f"--size is {text!r}; it must be height, width and channels, "
+            "three whole numbers from 1, such as 28x28x1"
         )
     return int(parts[0]), int(parts[1]), int(parts[2])
 

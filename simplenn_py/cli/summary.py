@@ -163,7 +163,8 @@ def _shape(text: str) -> tuple[int, int, int]:
     )
     if match is None:
         raise OptionError(
-            f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
+            f"--image-shape is {text!r}; it must be height, width and channels, "
+            "three whole numbers from 1, such as 28x28x1"
         )
     a, b, d = match.groups(default="1")
     return int(a), int(b), int(d)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runtime.console import make_console, shell_words
-from ..runtime.numerals import is_digits, real, whole
+from ..runtime.numerals import is_digits
 from ..training.options import TrainOptions, default_options
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         options.add_argument(
             f"--{f.name.strip('_').replace('_', '-')}",
             dest=f.name,
-            type={"int": _whole, "float": _number}.get(str(f.type), str),
+            type={"int": int, "float": float}.get(str(f.type), str),
             metavar="|".join(choices) if choices else {"int": "N"}.get(str(f.type), "X"),
             help=f"{f.metadata['help']} ({_defaults(f.name)})",
         )
@@ -221,7 +221,8 @@ def _parse_shape(text: str) -> tuple[int, int, int]:
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(is_digits(p) and 0 < int(p) < 2**20 for p in parts):
         raise OptionError(
-            f"--image-shape is {text!r}; it must be height, width and channels, such as 28x28x1"
+            f"--image-shape is {text!r}; it must be height, width and channels, "
+            "three whole numbers from 1, such as 28x28x1"
         )
     a, b, d = map(int, parts)
     return a, b, d
@@ -322,17 +323,3 @@ def _defaults(name: str) -> str:
 
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _whole(text: str) -> int:
-    try:
-        return whole(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return real(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

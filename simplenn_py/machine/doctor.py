@@ -103,7 +103,7 @@ def examine() -> list[Finding]:
             if wrong:  # Numba cannot start; the check of the variables says why
                 findings.append(Finding(topic, "not checked", f"correct {wrong} first, see below"))
             else:
-                findings.append(Finding(topic, "unknown", str(error)))
+                findings.append(Finding(topic, "not checked", str(error)))
         except Exception as error:  # whatever is wrong here, the other checks still help
             reason = shown(f"{type(error).__name__}: {error}")
             findings.append(
@@ -237,6 +237,8 @@ def _threading() -> Iterator[Finding]:
         yield Finding("threading", "none, because NUMBA_DISABLE_JIT is set", "unset the variable")
         return
     layer, remedy = numba.threading_layer(), ""
+    if available() < numba.config.NUMBA_NUM_THREADS:
+        remedy = "they are more than the cores; see NUMBA_NUM_THREADS below"
     if layer == "workqueue":
         remedy = (
             "every parallel loop starts slowly; install the run-time library of OpenMP (libgomp "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError, closest, shown
-from ..runtime.arguments import expect, expect_path
+from ..runtime.arguments import expect, expect_path, expect_whole
 from ..runtime.paths import user_path
 from .fields import CONV_LISTS, Fields
 from .presets import PRESETS, Conv
@@ -230,7 +230,9 @@ class NetConfig(Fields):
                 + closest(str(name), list(PRESETS))
             )
         preset = PRESETS[name]
-        if 1 <= min(a, b) < preset.least:
+        for size, value in (("a", a), ("b", b), ("d", d), ("classes", classes)):
+            expect_whole(size, value, 2 if size == "classes" else 1, ConfigError)
+        if min(a, b) < preset.least:
             others = [other for other, its in PRESETS.items() if its.least <= min(a, b)]
             raise ConfigError(
                 f"the preset {name} is too deep for {a}x{b} images, because its pooling leaves "

@@ -75,9 +75,12 @@ def check_threads(count: int) -> None:
     count : int
         Number of threads; 0: all cores.
     """
-    most = most_threads()
+    most, chosen = most_threads(), os.environ.get("NUMBA_NUM_THREADS")
     if not 0 <= count <= most:
-        raise OptionError(f"threads is {count}; this process has {most} cores, so at most {most}")
+        why = "the cores of this process" if chosen is None else f"as NUMBA_NUM_THREADS={chosen}"
+        raise OptionError(
+            f"threads is {count}; it must be from 0 to {most}, {why}; 0 means all cores"
+        )
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def _is_feature_list(value: str) -> bool:
 
 
 _RULES: dict[str, tuple[Callable[[str], bool], str]] = {
-    "NUMBA_NUM_THREADS": (_is_count, "it must be a whole number from 1 on"),
+    "NUMBA_NUM_THREADS": (_is_count, "it must be a whole number, 1 or more"),
     "NUMBA_THREADING_LAYER": (
         lambda value: value.lower() in _LAYERS,
         f"it must be one of {', '.join(_LAYERS)}",
@@ -73,7 +73,9 @@ def _unreadable() -> list[tuple[str, str]]:
         warnings.simplefilter("always")
         import numba.core.config  # noqa: F401
     names = re.findall(r"Environment variable '(\w+)'", "\n".join(str(w.message) for w in told))
-    _told.extend((name, "Numba cannot read this value") for name in names)
+    _told.extend(
+        (name, "Numba cannot read this value, it must be a number such as 0 or 1") for name in names
+    )
     return list(_told)
 
 

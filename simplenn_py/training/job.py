@@ -165,9 +165,9 @@ def resumed_job(
             for values in (asdict(options), asdict(saved))
         )
         raise OptionError(
-            f"{given} cannot be chosen in a resumed run, which has {kept}; only {length} and "
-            f"threads can change; leave {'it' if len(fixed) == 1 else 'them'} out, or start a new "
-            "run"
+            f"{given} cannot be chosen for a resumed run, which was started with {kept}; only "
+            f"{length} and threads can change; leave {'it' if len(fixed) == 1 else 'them'} out, "
+            "or start a new run"
         )
     begun = state.epoch
     if not isinstance(state, NewtonState):
@@ -364,7 +364,8 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
     chosen = np.arange(y.size)
     if options.limit > y.size:
         raise OptionError(
-            f"limit is {options.limit}, but there are {y.size} training images; make it smaller"
+            f"limit is {options.limit}, but there are {y.size} training images; give at most "
+            f"{y.size}, or 0 for all"
         )
     classes = np.unique(y).size
     if 0 < options.limit < classes:
@@ -382,8 +383,8 @@ def subsets(y: Array, options: TrainOptions) -> tuple[Array, Array]:
         )
     if held_out == chosen.size:
         raise OptionError(
-            f"validation is {options.validation}, which leaves no image to train on; make it "
-            "smaller"
+            f"validation is {options.validation}, which leaves none of {chosen.size} images to "
+            f"train on; give less than {1 - 0.5 / chosen.size:.3g}"
         )
     is_held_out = np.zeros(chosen.size, bool)
     is_held_out[stratified(y[chosen], held_out, rng)] = True

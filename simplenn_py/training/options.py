@@ -228,7 +228,7 @@ def default_options(dataset: str | Dataset, **given: Any) -> TrainOptions:
     solver = str(given.get("solver", "sgd"))  # TrainOptions says if it is none
     for name in given:
         if name in _UNUSED.get(solver, ()):
-            takers = ", ".join(s for s, unused in _UNUSED.items() if name not in unused)
+            takers = " or ".join(s for s, unused in _UNUSED.items() if name not in unused)
             raise OptionError(
                 f"{name.strip('_')} is given, but the {solver} solver does not use it; leave it "
                 f"out, or choose the solver {takers}"

@@ -180,8 +180,8 @@ def read_best(
     if (epoch, accuracy) != expected or (theta is None) != (epoch == 0):
         weights = "without its weights" if theta is None else "with its weights"
         raise Mismatch(
-            f"the best epoch is {epoch}, of accuracy {accuracy:g}, {weights}; by the history it "
-            f"is {expected[0]}, of accuracy {expected[1]:g}"
+            f"best says epoch {epoch} with accuracy {accuracy:g}, {weights}; in the history the "
+            f"best epoch is {expected[0]} with accuracy {expected[1]:g}"
         )
     return theta, epoch, accuracy
 
@@ -241,7 +241,10 @@ def _vectors(solver: str, vectors: dict[str, Array], model: Model) -> dict[str, 
 def _contradictions(values: dict[str, Any], options: TrainOptions, model: Model) -> Iterator[str]:
     """Yield what is wrong between the fields of a state that are right one by one."""
     if (options.loss, options.dtype) != (model.loss, model.theta.dtype.name):
-        yield "loss and dtype of the options are not those of the model"
+        yield (
+            f"the options have loss {options.loss} and dtype {options.dtype}, but the model has "
+            f"{model.loss} and {model.theta.dtype}"
+        )
     newton = options.solver == "newton"
     step, length = ("iteration", "iter_max") if newton else ("epoch", "epochs")
     done, history = values[step], values["history"]
@@ -264,4 +267,4 @@ def _contradictions(values: dict[str, Any], options: TrainOptions, model: Model)
     if l and values["updates"] != done * -(-l // batch) + position // batch:
         yield f"state.updates is {values['updates']}, which does not fit epoch and position"
     if any(now["updates"] <= before["updates"] for before, now in pairwise(history)):
-        yield "the updates of the history do not grow"
+        yield "the number of updates does not increase from epoch to epoch"

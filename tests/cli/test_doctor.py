@@ -206,8 +206,8 @@ def test_a_cache_that_others_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "remedy"),
     [
-        ("NUMBA_NUM_THREADS", "0", "it must be a whole number from 1 on"),
-        ("NUMBA_NUM_THREADS", "abc", "it must be a whole number from 1 on"),
+        ("NUMBA_NUM_THREADS", "0", "it must be a whole number, 1 or more"),
+        ("NUMBA_NUM_THREADS", "abc", "it must be a whole number, 1 or more"),
         ("NUMBA_NUM_THREADS", "999", "more threads wait for each other"),
         ("NUMBA_THREADING_LAYER", "nonsense", "it must be one of default, tbb, omp"),
         ("NUMBA_THREADING_LAYER_PRIORITY", "omp", "in any order"),

@@ -115,7 +115,7 @@ def test_network_without_convolution(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["no.npz"], DataError, "no.npz: there is no such file"),
         (["layer4", "--image-shape", "28x0x1"], OptionError, "--image-shape is '28x0x1'; it must"),
         (["layer4", "--image-shape", "4x4x1"], ConfigError, "too deep for 4x4 images"),
-        (["layer4", "--classes", "1"], ConfigError, "the number of classes, 2 or more"),
+        (["layer4", "--classes", "1"], ConfigError, "classes is 1; it must be .*2 or more"),
         (["layer4", "--batch-size", "0"], OptionError, "batch_size is 0"),
     ],
 )

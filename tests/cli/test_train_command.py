@@ -309,8 +309,8 @@ def test_an_option_that_a_resumed_run_keeps(capsys):
     )
     assert status == 2
     assert re.search(
-        r"solver newton, lr 3\.0 cannot be chosen in a resumed run, which has solver sgd, "
-        r"lr [.\d]+; only epochs and threads can change; leave them out, or start a new run",
+        r"solver newton, lr 3\.0 cannot be chosen for a resumed run, which was started with solver "
+        r"sgd, lr [.\d]+; only epochs and threads can change; leave them out, or start a new run",
         err,
     )
 

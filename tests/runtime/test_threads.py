@@ -124,7 +124,7 @@ def test_more_threads_than_cores() -> None:
     most = threads.most_threads()
     assert threads.usable_threads(most + 1) == most
     assert threads.usable_threads(0) == 0
-    with pytest.raises(OptionError, match=f"threads is {most + 1}; this process has {most} cores"):
+    with pytest.raises(OptionError, match=f"threads is {most + 1}; it must be from 0 to {most}"):
         threads.check_threads(most + 1)
     with pytest.raises(OptionError, match="threads is -1"), threads.limit_threads(-1):
         pass

@@ -135,7 +135,8 @@ def test_a_resumed_run_keeps_its_options_and_images(data, tmp_path):
     fit(data, out=tmp_path / "run")
     changed = TrainOptions(epochs=3, batch_size=16, lr=0.1, C=1.0, seed=5)
     with pytest.raises(
-        OptionError, match=r"lr 0\.1, seed 5 cannot be chosen.*which has lr 0\.05, seed 0"
+        OptionError,
+        match=r"lr 0\.1, seed 5 cannot be chosen.*which was started with lr 0\.05, seed 0",
     ):
         fit(data, changed, config=None, resume=tmp_path / "run")
     others = Dataset("others", stripes(90, 3), None, "made by the test")
@@ -369,7 +370,7 @@ def test_float64_and_float32_follow_the_same_path(data):
 
 
 def test_threads_beyond_the_machine_are_refused(data, tmp_path):
-    with pytest.raises(OptionError, match="threads is 10000; this process has"):
+    with pytest.raises(OptionError, match=r"threads is 10000; it must be from 0 to \d+"):
         fit(data, TrainOptions(threads=10000), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
