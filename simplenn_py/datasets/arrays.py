@@ -80,38 +80,65 @@ def _part(
 ) -> Images:
     for name in (X_name, y_name):
         if name not in arrays:
-            known = shown(", ".join(sorted(array_names(path))[:8])) or "nothing"
-            raise DataError(
-                f"{path}: has no array {name} (it holds {known}); save one with "
-                "numpy.savez(FILE, X=images, y=labels)"
-            )
+            raise _missing(arrays, path, name, y_name if name == X_name else X_name)
     where = f"{path}: {X_name}"
     y = as_labels(arrays[y_name], f"{path}: {y_name}", padded=True)
     X = as_pixels(arrays[X_name], where)
     if X.ndim not in (2, 3, 4):
         raise DataError(
-            f"{where}: has {X.ndim} dimensions; images are (l, a, b), (l, a, b, d) or (l, a*b*d)"
+            f"{where}: has shape {X.shape}; it must be (images, height, width), "
+            "(images, height, width, channels) or one row per image"
         )
     check_count(X.shape[0], y, where)
     if X.ndim == 2:
         a, b, d = need_shape(shape, where)
         if X.shape[1] != a * b * d:
             raise DataError(
-                f"{where}: has {X.shape[1]} columns, but an image of {a}x{b}x{d} has {a * b * d} "
-                "values; give the shape of its images with --image-shape"
+                f"{where}: has {X.shape[1]} columns, but images of {a}x{b}x{d} have {a * b * d} "
+                f"values; give a shape whose height x width x channels is {X.shape[1]}"
             )
         return Images(from_rows(X, a, b, d, input_format), y, a, b)
     a, b, d = own = (*X.shape[1:], 1)[:3]
     if 0 in own or (shape is not None and own != tuple(shape)):
-        given = "not " + "x".join(map(str, shape)) if shape is not None else "which is empty"
-        raise DataError(
-            f"{where}: its images are {a}x{b}x{d}, {given}; an array of images has shape "
-            "(l, height, width, channels)"
-            + (f"; {FIRST_REMEDY}" if shape is not None and (b, d, a) == tuple(shape) else "")
-        )
+        raise _other_shape(own, shape, where)
     if shape is None and channels_first(X.shape):
         raise DataError(
             f"{where}: was read as (l, height, width, channels), {sizes(X.shape)}; {FIRST_REMEDY}, "
-            f"otherwise give --image-shape {a}x{b}x{d}"
+            f"otherwise give shape={own} (on the command line: --image-shape {a}x{b}x{d})"
         )
     return Images(from_nhwc(X), y, a, b)
+
+
+def _missing(arrays: dict[str, Array], path: Path, name: str, partner: str) -> DataError:
+    """Return the error for the array `name`, which is missing; `partner` belongs to it."""
+    if partner in arrays and name not in ("X", "y"):
+        images, labels = sorted((name, partner))
+        return DataError(
+            f"{path}: has {partner} but no {name}; save both, or neither: "
+            f"numpy.savez(FILE, X=..., y=..., {images}=..., {labels}=...)"
+        )
+    names = array_names(path)
+    if "about" in names and "theta" in names:
+        return DataError(
+            f"{path}: is a trained model, not a data set; give a data set with the arrays X and y"
+        )
+    known = shown(", ".join(sorted(names)[:8])) or "nothing"
+    return DataError(
+        f"{path}: has no array {name} (it holds {known}); save one with "
+        "numpy.savez(FILE, X=images, y=labels)"
+    )
+
+
+def _other_shape(own: Shape, shape: Shape | None, where: str) -> DataError:
+    """Return the error for images that are empty or not of the given shape."""
+    found = f"{where}: its images are " + "x".join(map(str, own))
+    if shape is None or 0 in own:
+        rule = "an array of images has shape (l, height, width, channels)"
+        return DataError(f"{found}, which is empty; {rule}")
+    a, b, d = own
+    given = "x".join(map(str, shape))
+    swapped = f"; {FIRST_REMEDY}" if (b, d, a) == tuple(shape) else ""
+    return DataError(
+        f"{found}, but {given} was asked for (by shape or --image-shape, or by the network's "
+        f".config file); correct that, or give other data{swapped}"
+    )

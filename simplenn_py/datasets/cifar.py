@@ -322,7 +322,9 @@ def _translated(content: bytes, name: str, path: Path) -> bytes:
     try:
         return translate(content)
     except (NotPlainError, *LIBRARY_ERRORS) as error:
-        raise _damaged(path, f"{PYTHON[name]} cannot be read: it {reason(error)}") from None
+        raise _damaged(
+            path, f"is not a batch of CIFAR-10's Python version ({reason(error)})"
+        ) from None
 
 
 def _read(path: Path) -> bytes:

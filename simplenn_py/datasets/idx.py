@@ -193,6 +193,8 @@ def read_idx(path: Path) -> Array:
 def _parse(stream: IO[bytes], path: Path, most: int) -> Array:
     """Read header and values; `most` is an upper bound on the number of bytes in `stream`."""
     head = stream.read(4)
+    if not head:
+        raise _damaged(path, "is empty")
     if len(head) < 4 or head[:2] != b"\0\0":
         raise _damaged(
             path, f"starts with the bytes {head.hex(' ')!r}, but an IDX file starts with '00 00'"

@@ -19,6 +19,7 @@ from ..errors import DataError
 from ..io.damage import LIBRARY_ERRORS, reason
 from ..io.files import require_file
 from ..layout import Array, storage
+from ..runtime.arguments import expect_whole
 from ..runtime.paths import user_path
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ def read_images(
     Raises
     ------
     DataError
-        If `d` is neither 1 nor 3, `paths` is empty, or a file cannot be read as an image.
+        If `a` or `b` is not a whole number above 0, `d` is neither 1 nor 3, `paths`
+        is empty, or a file cannot be read as an image.
 
     Notes
     -----
     Resizing is bilinear with antialiasing: each new pixel is a weighted mean of all old pixels
     in its neighbourhood, so shrinking averages, and no value leaves the range of the old ones.
     """
+    for name, value in (("a", a), ("b", b), ("d", d)):
+        expect_whole(name, value, 1, DataError)
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     files = [user_path(path) for path in given]
     if d not in (1, 3):

@@ -49,10 +49,12 @@ def load(
         If `shape` is None, or a file is missing or damaged, has MATLAB's version 7.3, or
         lacks one of the variables.
     """
+    if shape is None:
+        load_mat(path, ())  # a file that is no .mat file: a shape would not help
     a, b, d = need_shape(shape, str(path))
     sibling = path.with_suffix(".t" + path.suffix)
     test_path = Path(test) if test is not None else sibling if sibling.is_file() else None
-    parts = [read_rows(p, a * b * d) for p in (path, test_path) if p is not None]
+    parts = [read_rows(p, a, b, d) for p in (path, test_path) if p is not None]
     if all(fits_uint8(X) for X, _ in parts):
         parts = [(X.astype(np.uint8, copy=False), y) for X, y in parts]
     images = [Images(from_rows(X, a, b, d, input_format), y, a, b) for X, y in parts]
@@ -60,7 +62,7 @@ def load(
     return Dataset(path.stem, images[0], images[1] if test_path is not None else None, source)
 
 
-def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
+def read_rows(path: Path, a: int, b: int, d: int) -> tuple[Array, Array]:
     """Read the images ``Z`` and the labels ``y`` of one file.
 
     simpleNN stores ``Z`` as a sparse matrix.  Its last columns are missing if they are zero in
@@ -70,12 +72,12 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
     ----------
     path : Path
         ``.mat`` file.
-    abd : int
-        Number of values of an image, ``a*b*d``.
+    a, b, d : int
+        Height, width and channels of an image.
 
     Returns
     -------
-    Z : ndarray of uint8, float32 or float64, shape (l, abd)
+    Z : ndarray of uint8, float32 or float64, shape (l, a*b*d)
         One row per image, dense.
     y : ndarray of int64 or strings, shape (l,)
         Labels.
@@ -83,10 +85,11 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
     Raises
     ------
     DataError
-        As :func:`load`; also if ``Z`` has more than `abd` columns.
+        As :func:`load`; also if ``Z`` has more than `a*b*d` columns.
     """
     from scipy.sparse import issparse
 
+    abd = a * b * d
     variables = load_mat(path, ("y", "Z"))
     for name in ("y", "Z"):
         if name not in variables:
@@ -97,14 +100,21 @@ def read_rows(path: Path, abd: int) -> tuple[Array, Array]:
     y = as_labels(_cell_strings(variables["y"], path), f"{path}: y", padded=True)
     Z, where = variables["Z"], f"{path}: Z"
     if not issparse(Z) and not isinstance(Z, np.ndarray):
-        raise DataError(f"{where}: is not a matrix; save images as a matrix with one row per image")
+        raise DataError(
+            f"{where}: is not a matrix; save the images as a matrix with one row per image"
+        )
     if Z.ndim != 2:
         raise DataError(f"{where}: has {Z.ndim} dimensions; it must have two, one row per image")
+    if Z.shape[0] != y.shape[0] and Z.shape[1] == y.shape[0]:
+        raise DataError(
+            f"{where}: has {Z.shape[0]} rows, but there are {y.shape[0]} labels; "
+            "if it has one column per image, save Z'"
+        )
     check_count(Z.shape[0], y, where)
     if Z.shape[1] > abd:
         raise DataError(
-            f"{where}: has {Z.shape[1]} columns, but an image of the given shape has {abd} values; "
-            "give the shape of its images, or transpose it if it has one column per image"
+            f"{where}: has {Z.shape[1]} columns, but an image of {a}x{b}x{d} has {abd} "
+            "values; give the shape of its images, or transpose it if it has one column per image"
         )
     try:
         return _dense(Z, abd, where) if issparse(Z) else _widen(as_pixels(Z, where), abd), y

@@ -175,7 +175,7 @@ def _result(callee: Any, arguments: Any) -> Any:
             return np.dtype(np.uint8)
         if callee.meaning == "encode" and len(arguments) == 2 and arguments[1] == "latin1":
             return _text(arguments[0]).encode("latin-1")
-    raise NotPlainError("calls something else than what makes an array of unsigned bytes")
+    raise NotPlainError("calls a function other than the one that makes an array of bytes")
 
 
 def _set_state(target: Any, state: Any) -> None:
@@ -201,7 +201,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if not isinstance(value, str):
-        raise NotPlainError("has something else where a text must be")
+        raise NotPlainError("has no text where one is required")
     return value
 
 
@@ -214,7 +214,7 @@ def _fill(target: dict[Any, Any], items: list[Any]) -> dict[Any, Any]:
 
 def _of_type(stack: list[Any], kind: type) -> Any:
     if not isinstance(_top(stack), kind):
-        raise NotPlainError(f"fills something else than a {kind.__name__}")
+        raise NotPlainError(f"fills something other than a {kind.__name__}")
     return stack[-1]
 
 

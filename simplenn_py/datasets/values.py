@@ -48,8 +48,11 @@ def check_count(l: int, y: Array, where: str) -> None:
     if l == 0:
         raise DataError(f"{where}: holds no image; a data set needs at least one")
     if l != y.shape[0]:
+        images, verb = ("image" if l == 1 else "images"), ("is" if y.shape[0] == 1 else "are")
+        labels = "label" if y.shape[0] == 1 else "labels"
         raise DataError(
-            f"{where}: holds {l} images, but there are {y.shape[0]} labels; each image needs one"
+            f"{where}: holds {l} {images}, but there {verb} {y.shape[0]} {labels}; "
+            "each image needs one"
         )
 
 
@@ -74,7 +77,7 @@ def need_shape(shape: tuple[int, int, int] | None, where: str) -> tuple[int, int
     """
     if shape is None:
         raise DataError(
-            f"{where}: the file does not hold the height and width of an image; give them "
-            "with --image-shape, for instance 28x28x1, or with a --config file"
+            f"{where}: the file does not hold the height and width of an image; give them, "
+            "for instance shape=(28, 28, 1) (on the command line: --image-shape 28x28x1)"
         )
     return shape

@@ -79,8 +79,8 @@ def read_bytes(path: str | os.PathLike[str], most: int | None = None) -> bytes:
         raise _cannot_read(path, error) from None
     if max(size, len(content)) > most:
         raise DataError(
-            f"{os.fspath(path)}: has {human_bytes(size)}, but such a file has at most "
-            f"{human_bytes(most)}; name the right file"
+            f"{os.fspath(path)}: is {human_bytes(size)} large; a file of this kind has at most "
+            f"{human_bytes(most)}; is it the right file?"
         )
     return content
 

@@ -31,6 +31,10 @@ _KINDS = "biufcSU"  # bool, integers, floats, complex, fixed-width strings
 _FIELDS = "save each of its fields as an array of its own"
 
 
+class _NotZip(Exception):
+    """The file is not a zip archive."""
+
+
 class _Damage(Exception):
     """The file is damaged; the text names the fault, but not the file."""
 
@@ -128,6 +132,15 @@ def read_arrays(
         raise DataError(
             f"{path}: is not a usable .npz file ({damage}); restore a copy or write it again"
         ) from None
+    except _NotZip:
+        raise DataError(f"{path}: is not an .npz file, or is damaged; {_restore(path)}") from None
+
+
+def _restore(path: Path) -> str:
+    """Return the remedy for a file that is not a zip archive."""
+    if path.name == "checkpoint.npz":
+        return "copy the run folder again, or start a new run"
+    return "restore it from a copy, or save it again with numpy.savez"
 
 
 def array_names(path: str | os.PathLike[str]) -> list[str]:
@@ -179,8 +192,8 @@ def _archive(stream: IO[bytes]) -> zipfile.ZipFile:
         )
     try:
         return zipfile.ZipFile(stream)
-    except LIBRARY_ERRORS as error:
-        raise _Damage(f"not a zip archive: {reason(error)}") from None
+    except LIBRARY_ERRORS:
+        raise _NotZip from None
 
 
 def _entries(

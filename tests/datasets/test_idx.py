@@ -44,7 +44,7 @@ GOOD = packed(np.zeros((2, 28, 28)))
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"", "starts with the bytes ''"),
+        (b"", "is empty; "),
         (
             b"\x89PNG\r\n\x1a\n",
             "starts with the bytes '89 50 4e 47', but an IDX file starts with '00 00'",

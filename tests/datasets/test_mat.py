@@ -103,7 +103,7 @@ CELL[:] = 1.0
         ({"field": 1.0}, np.arange(5), "Z: "),
         (rows(), np.arange(4), "Z: holds 5 images, but there are 4 labels"),
         (np.zeros((0, 24)), np.arange(4), "Z: holds no image"),
-        (np.zeros((5, 25)), np.arange(5), "has 25 columns, but an image .* has 24 values"),
+        (np.zeros((5, 25)), np.arange(5), "has 25 columns, but an image of 4x3x2 has 24 values"),
         (rows(), np.array([1, 2, 2.5, 3, 4]), "y: label 2.5 at index 2 is not an integer"),
         (rows(), np.array([1, np.nan, 2, 3, 4]), "y: label nan at index 1"),
         (rows(), np.zeros((5, 2)), "y: is 5x2; labels must be a vector"),
@@ -123,7 +123,7 @@ def test_refuses(tmp_path, Z, y, match):
 
 def test_needs_a_shape_and_both_variables(tmp_path):
     path = save(tmp_path / "x.mat", rows(), np.arange(5))
-    with pytest.raises(DataError, match=r"--image-shape, for instance 28x28x1, or .*--config"):
+    with pytest.raises(DataError, match=r"shape=\(28, 28, 1\).*--image-shape 28x28x1"):
         load_dataset(path)
     scipy.io.savemat(path, {"Z": rows()})
     with pytest.raises(DataError, match=r"has no variable y"):

@@ -193,7 +193,7 @@ def test_encrypted_or_compressed_in_an_unknown_way(tmp_path, flag, method, match
 
 def test_refuses_what_is_no_archive_or_not_there(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK but no more")
-    with pytest.raises(DataError, match=r"not a zip archive"):
+    with pytest.raises(DataError, match=r"is not an .npz file, or is damaged; restore it"):
         read_arrays(tmp_path / "a.npz")
     with pytest.raises(DataError, match=r"there is no such file"):
         read_arrays(tmp_path / "b.npz")

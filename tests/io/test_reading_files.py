@@ -51,7 +51,9 @@ def test_other_encodings_are_refused_with_the_remedy(tmp_path, content, fault):
 def test_at_most_so_many_bytes(tmp_path):
     (tmp_path / "a").write_bytes(bytes(1001))
     assert len(read_bytes(tmp_path / "a", 1001)) == 1001
-    with pytest.raises(DataError, match=r"has 1,001 B, but such a file has at most 1,000 B"):
+    with pytest.raises(
+        DataError, match=r"is 1,001 B large; a file of this kind has at most 1,000 B"
+    ):
         read_bytes(tmp_path / "a", 1000)
 
 
