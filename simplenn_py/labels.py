@@ -60,23 +60,29 @@ def as_labels(y: Any, where: str = "y", padded: bool = False) -> Array:
         y = y.reshape(-1)
     if y.ndim != 1:
         shape = "x".join(map(str, y.shape)) or "a single value"
-        raise DataError(f"{where}: is {shape}; labels must be a vector with one label per image")
+        raise DataError(
+            f"{where}: is {shape}; labels must be a vector with one label per image (if they are "
+            "one-hot, give y.argmax(axis=1))"
+        )
     if y.dtype.kind in "OT":
         y = _from_objects(y.tolist(), where)
     if y.dtype.kind in "SU":
         return _by_label(y, lambda label: _normal(_decoded(label, where), padded))
     if y.dtype.kind not in "biuf":
         raise DataError(
-            f"{where}: has dtype {y.dtype}; labels must be integers or strings: y.astype(str)"
+            f"{where}: has dtype {y.dtype}; labels must be integers or strings; convert them, for "
+            "instance with y.astype(str)"
         )
     if y.dtype.kind == "f":
         y = y.astype(np.promote_types(y.dtype, np.float64), copy=False)
         whole = np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) <= _EXACT64)
         if not whole.all():
             n = int(np.argmin(whole))
+            if np.isnan(y[n]):
+                raise DataError(_no_label(where, n, "nan"))
             raise DataError(
-                f"{where}: label {y[n]} at index {n} is not an integer; labels must be integers "
-                "or strings, one per class"
+                f"{where}: label {y[n]} at index {n} is not a whole number; each label must be a "
+                "whole number or a string; convert the labels first"
             )
     if y.dtype.kind == "u" and y.size and y.max() > np.iinfo(np.int64).max:
         raise DataError(f"{where}: label {y.max()} does not fit in int64; use smaller labels")
@@ -92,14 +98,17 @@ def _from_objects(labels: list[Any], where: str) -> Array:
     for n, label in enumerate(labels):
         missing = some_text and isinstance(label, float | np.floating) and np.isnan(label)
         if missing or not (text[n] or number[n]):
+            found = shown(repr(label), 60)
+            if label is None or missing:
+                raise DataError(_no_label(where, n, found))
             raise DataError(
-                f"{where}: label {shown(repr(label), 60)} at index {n} is neither a whole number "
-                "nor a text; leave out the images without a label, or write y.astype(str)"
+                f"{where}: label {found} at index {n} is neither a whole number nor a text; "
+                "convert the labels first"
             )
     if some_text and any(number):
         raise DataError(
-            f"{where}: mixes texts and numbers, such as labels {text.index(True)} and "
-            f"{number.index(True)}, counted from 0; write y.astype(str)"
+            f"{where}: mixes texts and numbers, such as the labels at index {text.index(True)} and "
+            f"{number.index(True)}; make all of them texts: [str(label) for label in y]"
         )
     if some_text:
         return np.array([_decoded(label, where) for label in labels], dtype=str)
@@ -108,8 +117,9 @@ def _from_objects(labels: list[Any], where: str) -> Array:
         return np.array(labels, np.float64 if some_floats else np.int64)
     except OverflowError:
         n = max(range(len(labels)), key=lambda n: abs(labels[n]))
+        found = labels[n] if abs(labels[n]) < 10**40 else "of more than 40 digits"
         raise DataError(
-            f"{where}: the label at index {n} does not fit in int64; use smaller labels"
+            f"{where}: label {found} at index {n} does not fit in int64; use smaller labels"
         ) from None
 
 
@@ -130,7 +140,17 @@ def _decoded(label: str | bytes, where: str) -> str:
     try:
         return label.decode("utf-8") if isinstance(label, bytes) else label
     except UnicodeDecodeError:
-        raise DataError(f"{where}: a label is not UTF-8; save labels as text") from None
+        raise DataError(
+            f"{where}: label {shown(repr(label), 60)} is not text in UTF-8; save the labels as "
+            "strings, not as bytes"
+        ) from None
+
+
+def _no_label(where: str, n: int, found: str) -> str:
+    return (
+        f"{where}: image {n} (counted from 0) has no label ({found}); leave out the images without "
+        "a label"
+    )
 
 
 def _normal(label: str, padded: bool) -> str:

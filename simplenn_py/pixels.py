@@ -216,7 +216,7 @@ def _hint(found: tuple[int, ...], shape: Shape, table: bool) -> str:
     return read
 
 
-FIRST_REMEDY = "if the channels come first, give transpose(0, 2, 3, 1)"
+FIRST_REMEDY = "if the channels come first, use its transpose(0, 2, 3, 1)"
 
 
 def channels_first(shape: tuple[int, ...]) -> bool:

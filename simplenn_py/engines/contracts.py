@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..layout import Array, ConvGeometry
+from ..runtime.arguments import described
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def check_call(name: str, routine: Any) -> None:
     arguments = CONTRACTS[name].arguments
     call = f"{name}({', '.join(arguments)})"
     if not callable(routine):
-        raise UserError(f"{name} is a {type(routine).__name__}; give a function, {call}")
+        raise UserError(f"{name} is {described(routine)}; it must be a function, {call}")
     try:
         signature = inspect.signature(routine)
     except (ValueError, TypeError):
@@ -152,9 +153,13 @@ class CheckedRoutine:
             return (returned,)
         if isinstance(returned, tuple | list) and len(returned) == len(names):
             return returned
-        found = f"{len(returned)} values" if isinstance(returned, tuple | list) else kind(returned)
+        found = kind(returned)
+        if isinstance(returned, tuple | list):
+            found = f"{len(returned)} value{'' if len(returned) == 1 else 's'}"
+        forgotten = "; is a 'return' statement missing?" if returned is None else ""
         raise UserError(
-            f"{self.where} must return two arrays, {' and '.join(names)}; it returned {found}"
+            f"{self.where} returned {found}; it must return two arrays, {' and '.join(names)}"
+            f"{forgotten}"
         )
 
     def _array(self, name: str, result: Any, out: Array) -> Array:
@@ -247,12 +252,16 @@ def kind(result: Any) -> str:
     Returns
     -------
     str
-        The name of its type, and the dtype of an array.
+        The name of its type with an article, and the dtype of an array.
     """
-    name = type(result).__name__
+    if result is None:
+        return "None"
     if isinstance(result, np.ma.MaskedArray):
-        return f"{name}, an array with masked entries"
-    return f"{name} of dtype {result.dtype}" if isinstance(result, np.ndarray) else name
+        return "an array with masked entries"
+    if isinstance(result, np.ndarray):
+        return f"an array of dtype {result.dtype}"
+    name = type(result).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def _entries(g: ConvGeometry) -> int:

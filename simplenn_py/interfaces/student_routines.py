@@ -25,6 +25,7 @@ from ..engines.operator_table import Operators
 from ..errors import DataError, shown
 from ..io.files import TEXT_BYTES, not_python_text, read_bytes
 from ..layout import Array
+from ..runtime.console import shell_words
 from ..runtime.paths import user_path
 
 #: Number of calls per routine that are repeated with the package's, to compare values and times.
@@ -141,10 +142,7 @@ class Watched:
         """Return by how much the values differ from the package's, and a command to check them."""
         which = f"its {self._wrong} is" if self._wrong else "its values are"
         ties = " (among equal maxima the first counts)" if self._wrong == "idx_pool" else ""
-        return (
-            f"{which} WRONG, off by up to {self.error:.2g} of the largest entry{ties}; "
-            f"'simplenn exercise check {self.path.name}' shows more"
-        )
+        return f"{which} WRONG, off by up to {self.error:.2g} of the largest entry{ties}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values for JSON."""
@@ -318,9 +316,12 @@ def _run(path: Path, tree: ast.Module) -> ModuleType:
     name = f"simplenn_own_{path.stem}"  # a file json.py must not replace the module json
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or path.suffix != ".py":
-        notebook = path.suffix == ".ipynb"
-        remedy = f"; export it: jupyter nbconvert --to script {path.name}" if notebook else ""
-        raise DataError(f"{path} is not a Python file; give a file that ends in .py{remedy}")
+        if path.suffix == ".ipynb":
+            command = shell_words(["jupyter", "nbconvert", "--to", "script", str(path)])
+            raise DataError(
+                f"{path} is a notebook; export it with {command}, and give the .py file"
+            )
+        raise DataError(f"{path} is not a Python file; give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # Numba looks up the modules of its functions
     with _running(path):  # what was read is run, never an older file of __pycache__

@@ -139,10 +139,10 @@ NAN[1, 2, 0] = np.nan
             {},
             "X: value inf at index 0; pixels must be finite",
         ),
-        ({"X": X4, "y": Y / 2}, {}, "y: label 0.5 at index 1 is not an integer"),
+        ({"X": X4, "y": Y / 2}, {}, "y: label 0.5 at index 1 is not a whole number"),
         ({"X": X4, "y": Y.reshape(5, 1, 1)}, {}, "y: is 5x1x1; labels must be a vector"),
         ({"X": X4, "y": np.full(5, 2**64 - 1, np.uint64)}, {}, "does not fit in int64"),
-        ({"X": X4, "y": np.array([b"\xff"] * 5)}, {}, "a label is not UTF-8"),
+        ({"X": X4, "y": np.array([b"\xff"] * 5)}, {}, "is not text in UTF-8"),
     ],
 )
 def test_refuses(tmp_path, arrays, options, match):

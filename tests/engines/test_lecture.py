@@ -244,9 +244,9 @@ def test_a_wrong_routine_changes_the_result(rng):
     ("name", "routine", "message"),
     [
         ("vTP_phi", lambda V, g: V, r"vTP_phi returned shape \(\d+, \d+\); it must return"),
-        ("unpad", lambda V, g: None, r"unpad returned NoneType; it must return an array"),
+        ("unpad", lambda V, g: None, r"unpad returned None; it must return an array"),
         ("padding_and_phiZ", lambda Z, g: Z, r"padding_and_phiZ returned"),
-        ("maxpooling", lambda S, g: S, "maxpooling must return two arrays, Z and idx_pool"),
+        ("maxpooling", lambda S, g: S, "it must return two arrays, Z and idx_pool"),
         ("maxpooling", lambda S, g: (S, S), r"maxpooling returned shape \(3, 216\); it must"),
         ("vTP_pool", lambda V, idx, g: V, r"vTP_pool returned .* \(3, 216\)"),
         ("bias_relu", lambda S, bias, activate: S.T, r"bias_relu returned"),

@@ -61,31 +61,31 @@ def with_entry(A, value):
 
 #: What a routine may return in place of the array A, with a part of the message.
 BAD: dict[str, tuple[Any, str]] = {
-    "None": (lambda A: None, "returned NoneType.*'return' statement missing"),
-    "number": (lambda A: 1.0, "returned float"),
+    "None": (lambda A: None, "returned None.*'return' statement missing"),
+    "number": (lambda A: 1.0, "returned a float"),
     "scalar": (lambda A: np.float64(1), r"returned shape \(\)"),
-    "list": (lambda A: A.tolist(), "returned list"),
-    "tuple": (lambda A: (A,), "returned tuple"),
-    "three values": (lambda A: (A, A, A), "returned tuple"),
-    "text": (lambda A: "text", "returned str"),
-    "dict": (lambda A: {"Z": A}, "returned dict"),
-    "class": (lambda A: np.ndarray, "returned type"),
-    "module": (lambda A: np, "returned module"),
-    "generator": (lambda A: (a for a in A), "returned generator"),
+    "list": (lambda A: A.tolist(), "returned a list"),
+    "tuple": (lambda A: (A,), "returned a tuple"),
+    "three values": (lambda A: (A, A, A), "returned a tuple"),
+    "text": (lambda A: "text", "returned a str"),
+    "dict": (lambda A: {"Z": A}, "returned a dict"),
+    "class": (lambda A: np.ndarray, "returned a type"),
+    "module": (lambda A: np, "returned a module"),
+    "generator": (lambda A: (a for a in A), "returned a generator"),
     "transposed": (lambda A: A.T, "returned shape"),
     "one column": (lambda A: A[:, :1], "returned shape"),
     "flat": (lambda A: A.ravel(), "returned shape"),
     "empty": (lambda A: A[:0], "returned shape"),
     "three dimensions": (lambda A: A[None], "returned shape"),
-    "sparse": (lambda A: scipy.sparse.csr_matrix(A), "returned csr_matrix"),
-    "masked": (lambda A: np.ma.masked_less(A, 0), "returned MaskedArray, an array with masked"),
-    "objects": (lambda A: A.astype(object), "returned ndarray of dtype object"),
-    "texts": (lambda A: A.astype(str), "returned ndarray of dtype <U"),
-    "times": (lambda A: A.astype("m8[s]"), "returned ndarray of dtype timedelta"),
-    "records": (lambda A: np.zeros(A.shape, "f4,f4"), "returned ndarray of dtype"),
+    "sparse": (lambda A: scipy.sparse.csr_matrix(A), "returned a csr_matrix"),
+    "masked": (lambda A: np.ma.masked_less(A, 0), "returned an array with masked"),
+    "objects": (lambda A: A.astype(object), "returned an array of dtype object"),
+    "texts": (lambda A: A.astype(str), "returned an array of dtype <U"),
+    "times": (lambda A: A.astype("m8[s]"), "returned an array of dtype timedelta"),
+    "records": (lambda A: np.zeros(A.shape, "f4,f4"), "returned an array of dtype"),
     "complex": (lambda A: A + 0j, "of dtype complex(64|128); it must"),
     "bool": (lambda A: A > 0, "of dtype bool; it must"),
-    "unwilling": (Unwilling, "returned Unwilling"),
+    "unwilling": (Unwilling, "returned an Unwilling"),
 }
 BAD_NUMBERS: dict[str, tuple[Any, str]] = {
     "half": (lambda A: A.astype(np.float16), "float16; it must have the dtype of"),
@@ -106,15 +106,15 @@ BAD_INDICES: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 #: What maxpooling may return in place of the pair (Z, idx_pool).
 BAD_PAIRS: dict[str, tuple[Any, str]] = {
-    "None": (lambda pair: None, "it returned NoneType"),
-    "only Z": (lambda pair: pair[0], "it returned ndarray of dtype float32"),
-    "only Z, in a tuple": (lambda pair: pair[:1], "it returned 1 values"),
-    "nothing": (lambda pair: [], "it returned 0 values"),
-    "three values": (lambda pair: (*pair, None), "it returned 3 values"),
-    "one array": (lambda pair: np.array([pair[0], pair[0]]), "it returned ndarray"),
-    "generator": (lambda pair: (r for r in pair), "it returned generator"),
-    "dict": (lambda pair: dict(zip("Zi", pair, strict=True)), "it returned dict"),
-    "text": (lambda pair: "Z", "it returned str"),
+    "None": (lambda pair: None, "returned None"),
+    "only Z": (lambda pair: pair[0], "returned an array of dtype float32"),
+    "only Z, in a tuple": (lambda pair: pair[:1], "returned 1 value;"),
+    "nothing": (lambda pair: [], "returned 0 values"),
+    "three values": (lambda pair: (*pair, None), "returned 3 values"),
+    "one array": (lambda pair: np.array([pair[0], pair[0]]), "returned an array"),
+    "generator": (lambda pair: (r for r in pair), "returned a generator"),
+    "dict": (lambda pair: dict(zip("Zi", pair, strict=True)), "returned a dict"),
+    "text": (lambda pair: "Z", "returned a str"),
     "other order": (lambda pair: pair[::-1], "returned shape .*; it must return Z, an array of"),
     "the same twice": (lambda pair: (pair[0], pair[0]), "it must return idx_pool, an array of"),
 }
@@ -246,9 +246,12 @@ def test_places_in_the_whole_batch_are_refused(tmp_path, capsys):
         ("    return V[10**6, 0]", r"line 9, in vTP_phi: IndexError: "),
         ("    return np.empty(2**50)", r"line 9, in vTP_phi: MemoryError: Unable to alloc"),
         ("    import nothing_like_this", r"line 9, in vTP_phi: ModuleNotFoundError: "),
-        ("    return (yield V)", r"mine\.py: vTP_phi returned generator; it must return an array"),
-        ("    print('step')", r"mine\.py: vTP_phi returned NoneType.*'return' statement missing"),
-        ("    V[...] = np.nan", r"mine\.py: vTP_phi returned NoneType"),
+        (
+            "    return (yield V)",
+            r"mine\.py: vTP_phi returned a generator; it must return an array",
+        ),
+        ("    print('step')", r"mine\.py: vTP_phi returned None.*'return' statement missing"),
+        ("    V[...] = np.nan", r"mine\.py: vTP_phi returned None"),
     ],
 )
 def test_whatever_a_routine_does_is_one_line(tmp_path, capsys, body, message):
@@ -290,7 +293,9 @@ def test_files_that_are_not_python(tmp_path):
     with pytest.raises(UserError, match=r"latin\.py.*save it as UTF-8"):
         load_routines(tmp_path / "latin.py")
     (tmp_path / "book.ipynb").write_text('{"cells": [], "nbformat": 4}')
-    with pytest.raises(UserError, match=r"export it: jupyter nbconvert --to script book\.ipynb"):
+    with pytest.raises(
+        UserError, match=r"export it with jupyter nbconvert --to script .*book\.ipynb"
+    ):
         load_routines(tmp_path / "book.ipynb")
     (tmp_path / "folder.py").mkdir()
     with pytest.raises(UserError, match=r"folder\.py"):
@@ -343,7 +348,7 @@ def test_a_routine_from_python_is_named_with_its_file():
 
     with pytest.raises(UserError, match=r"test_student_results\.py: vTP_phi returned shape"):
         trained(Operators().replace(vTP_phi=vTP_phi), "sgd")
-    with pytest.raises(UserError, match=r"unpad is a int; give a function, unpad\(V, g\)"):
+    with pytest.raises(UserError, match=r"unpad is 3; it must be a function, unpad\(V, g\)"):
         Operators().replace(unpad=3)
     Operators().replace(mask=np.multiply)  # a function in C, whose arguments are not known
 

@@ -193,7 +193,7 @@ def test_unreadable_files_are_named(tmp_path):
         with pytest.raises(ConfigError, match=r"other.config: line 1 .*save it as UTF-8"):
             NetConfig.read(tmp_path / "other.config")
     (tmp_path / "large.config").write_bytes(b"%" * (2**20 + 1))
-    with pytest.raises(ConfigError, match=r"large.config: has 1.0 MiB.*at most 1.0 MiB"):
+    with pytest.raises(ConfigError, match=r"large.config: is 1.0 MiB large.*at most 1.0 MiB"):
         NetConfig.read(tmp_path / "large.config")
     (tmp_path / "bad.config").write_text("LC : 3")
     with pytest.raises(ConfigError, match=r"bad.config: line 1: 'LC : 3' is not a statement"):
