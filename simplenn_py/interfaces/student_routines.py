@@ -139,10 +139,12 @@ class Watched:
         return f"{text}; values correct" if self.agrees else f"{text}; {self.difference()}"
 
     def difference(self) -> str:
-        """Return by how much the values differ from the package's, and a command to check them."""
-        which = f"its {self._wrong} is" if self._wrong else "its values are"
+        """Return by how much the values differ from the package's."""
+        which = f"a wrong {self._wrong}" if self._wrong else "wrong values"
         ties = " (among equal maxima the first counts)" if self._wrong == "idx_pool" else ""
-        return f"{which} WRONG, off by up to {self.error:.2g} of the largest entry{ties}"
+        return (
+            f"returns {which}; the largest error is {self.error:.2g} times the largest entry{ties}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values for JSON."""
