@@ -90,7 +90,7 @@ def read_source(path: Path) -> bytes:
             )
         if stat.S_ISREG(what.st_mode):
             source = path.read_bytes()
-            if what_else := other_format(source):
+            if what_else := other_format(source, path):
                 raise DataError(f"{path}: is {what_else}")
             return source
         reason = "it is not a file"

@@ -49,9 +49,12 @@ def _letters(name: str) -> str:
 def near_files(folder: Path, name: str) -> list[Path]:
     """Return the files whose name seems to mean an exercise, in a folder or one folder below it.
 
-    Files with the exercise's own name, NAME.py, are not among them.
+    The exercise's own file, NAME.py in the folder itself, is not among them; files NAME.py in
+    folders below come first.
     """
-    return [p for p in _files(folder) if p.name != f"{name}.py" and exercise_of(p) == name]
+    own = folder / f"{name}.py"
+    near = [p for p in _files(folder) if p != own and exercise_of(p) == name]
+    return sorted(near, key=lambda p: p.name != own.name)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -82,7 +85,9 @@ def is_other_kind(path: Path) -> str:
 
 
 def advice(path: Path, name: str) -> str:
-    """Say how to turn a file with another name into the file of an exercise."""
+    """Say how to turn a file with another name, or in another folder, into an exercise's file."""
+    if path.name == f"{name}.py":
+        return f"did you mean {shown(path)}?"
     file = shown(shlex.quote(str(path)))
     other = is_other_kind(path)
     return f"{file} {other}" if other else f"if {file} is your file, rename it to {name}.py"
@@ -94,11 +99,15 @@ def there_is(paths: Sequence[Path], name: str) -> str:
     return "; ".join(advice(path, name) for path in paths[:_MOST]) + more
 
 
-def other_format(source: bytes) -> str:
+def other_format(source: bytes, path: Path) -> str:
     """Say what a file is, if it is a notebook or another format that is not Python; or ""."""
     start = source.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"{") and b'"nbformat"' in source:
-        return "a notebook; export it as Python, with jupyter nbconvert --to script"
+        notebook = path.with_suffix(".ipynb")
+        return (
+            f"a notebook, not Python; rename it to {shown(notebook.name)}, then run: "
+            f"jupyter nbconvert --to script {shown(shlex.quote(str(notebook)))}"
+        )
     for mark, what in _OTHER_FORMATS:
         if start.startswith(mark):
             return what

@@ -109,6 +109,19 @@ def test_a_misspelt_path_names_the_file_that_is_there(tmp_path: Path) -> None:
             one_file(tmp_path / name, None)
 
 
+def test_a_file_in_a_folder_below_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ex").mkdir()
+    below = tmp_path / "ex" / "maxpooling.py"
+    below.write_text(POOLING.solution)
+    with pytest.raises(DataError) as caught:
+        one_file(tmp_path / "maxpooling.py", None)
+    assert str(caught.value).endswith(f"there is no such file; did you mean {below}?")
+    (tmp_path / "ex" / "maxpooling (1).py").write_text(POOLING.solution)
+    with pytest.raises(DataError) as caught:
+        one_file(tmp_path / "maxpooling.py", None)
+    assert f"there is no such file; did you mean {below}?; if " in str(caught.value)
+
+
 def test_the_folders_of_several_students(tmp_path: Path) -> None:
     for student in ("ann", "bob", "eve", "zoe"):
         (tmp_path / student).mkdir()
@@ -121,7 +134,11 @@ def test_the_folders_of_several_students(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b'{"cells": [], "nbformat": 4}', "is a notebook; export it as Python"),
+        (
+            b'{"cells": [], "nbformat": 4}',
+            r"notebook, not Python; rename it to maxpooling.ipynb, "
+            r"then run: jupyter nbconvert --to script \S+maxpooling.ipynb$",
+        ),
         (b"\xef\xbb\xbf{\n 'cells': 1, \"nbformat\": 4}", "is a notebook"),
         (b"PK\x03\x04rest", "is an archive; unpack it"),
         (b"{\\rtf1\\ansi text}", "is a rich text document; save it as plain text"),
