@@ -113,15 +113,17 @@ def _list(args: argparse.Namespace) -> int:
 def _start(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from ..errors import UserError
+    from ..errors import UserError, shown
     from ..exercises.course import EXERCISES, exercise_named
     from ..io.atomic import atomic_write_bytes
 
     if args.name == "all":
         folder, exercises = Path(args.dir or "."), [exercise_named(name) for name in EXERCISES]
     else:
-        exercise, folder = _exercise_and_folder(args)
+        exercise, folder = _exercise_and_folder(args, "start")
         exercises = [exercise]
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{shown(folder)} is a file, not a folder; name another folder with --dir")
     folder.mkdir(parents=True, exist_ok=True)
     for exercise in exercises:
         path = folder / f"{exercise.name}.py"
@@ -176,7 +178,7 @@ def _check(args: argparse.Namespace) -> int:
         if path.is_dir() and report.failure is not None and report.failure.not_written:
             unwritten.append(exercise.name)
         else:
-            hint = _hint_command(exercise, folder)
+            hint = _command("hint", exercise.name, folder)
             print("\n" + "\n".join(lines(report, adjoint=adjoint, hint=hint)), flush=True)
     if unwritten:
         print()
@@ -210,25 +212,32 @@ def _path(args: argparse.Namespace) -> Path:
     return path.with_suffix(".py") if args.path in EXERCISES and not path.is_dir() else path
 
 
-def _exercise_and_folder(args: argparse.Namespace) -> tuple[Exercise, Path]:
+def _exercise_and_folder(args: argparse.Namespace, verb: str) -> tuple[Exercise, Path]:
     """Return the exercise, and the folder of its file, for a name or a path NAME.py."""
     from pathlib import Path
 
-    from ..errors import UserError
+    from ..errors import UserError, shown
     from ..exercises.course import EXERCISES, exercise_named
     from ..exercises.near import exercise_of
 
-    path = Path(args.name)
+    path, folder = Path(args.name), Path(args.dir or ".")
+    if path.stem not in EXERCISES and (folder / path).is_dir():
+        example = folder / path / f"{EXERCISES[0]}.py"
+        command = f"simplenn exercise {verb} {shell_words([str(example)])}"
+        raise UserError(f"{shown(args.name)} is a folder; name one exercise, such as: {command}")
     if path.name == args.name and path.suffix != ".py":
-        return exercise_named(args.name), Path(args.dir or ".")
+        return exercise_named(args.name), folder
     if path.stem not in EXERCISES and (meant := exercise_of(path)):
-        raise UserError(f"{args.name} is not named after an exercise; did you mean {meant}?")
-    return exercise_named(path.stem), Path(args.dir or ".") / path.parent
+        raise UserError(
+            f"{shown(args.name)} is not named after an exercise; rename the file to {meant}.py, "
+            f"or use: {_command(verb, meant, folder / path.parent)}"
+        )
+    return exercise_named(path.stem), folder / path.parent
 
 
-def _hint_command(exercise: Exercise, folder: Path) -> str:
+def _command(verb: str, name: str, folder: Path) -> str:
     where = "" if str(folder) == "." else f" --dir {shell_words([str(folder)])}"
-    return f"simplenn exercise hint {exercise.name}{where}"
+    return f"simplenn exercise {verb} {name}{where}"
 
 
 def _folder(args: argparse.Namespace) -> Path:
@@ -280,7 +289,7 @@ def _names(asked: str | None) -> list[str]:
 
 
 def _hint(args: argparse.Namespace) -> int:
-    exercise, folder = _exercise_and_folder(args)
+    exercise, folder = _exercise_and_folder(args, "hint")
     gradebook = _gradebook_of(folder)
     entry = gradebook.entry(exercise.name)
     level = args.level or min(entry.hints + 1, 3)
@@ -293,14 +302,15 @@ def _hint(args: argparse.Namespace) -> int:
 
 
 def _progress(args: argparse.Namespace) -> int:
-    from ..errors import DataError
+    from ..errors import DataError, shown
     from ..exercises.course import EXERCISES, exercise_named
 
     folder = _folder(args)
     gradebook = _gradebook_of(folder)
     if not gradebook.entries and not any((folder / f"{name}.py").is_file() for name in EXERCISES):
         raise DataError(
-            f"{folder}: this folder has no exercises; name the folder of your files with --dir"
+            f"{shown(folder)}: this folder holds no exercise file; name the folder that holds "
+            "yours, such as 'simplenn exercise progress mine'"
         )
     rows, points, total = [], 0, 0
     for name in EXERCISES:

@@ -49,7 +49,7 @@ def exercise_named(name: str) -> Exercise:
 def _near(word: str) -> str:
     """Suggest exercises with a similar name; name all exercises if there are none."""
     small = {name.lower(): name for name in EXERCISES}
-    near = [name for key, name in small.items() if word and word.lower() in key]
+    near = [name for key, name in small.items() if len(word) >= 3 and word.lower() in key]
     near = near or [small[key] for key in difflib.get_close_matches(word.lower(), small)]
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
